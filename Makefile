@@ -1,0 +1,76 @@
+# The VAE tutorial. `make help` lists what there is; `make lab` is where to start.
+
+# A Python of version 3.10 or newer, used only to create $(VENV).
+PYTHON ?= python3
+# The folder everything is installed into; deleting it is safe.
+VENV = .venv
+# Passed on to the command behind the target: make lab ARGS=--no-browser
+ARGS ?=
+# Address of a package index with a smaller, CPU-only torch; used when torch is installed for the first time.
+TORCH_INDEX ?=
+
+RUN = $(VENV)/bin/python
+# Python reads and writes UTF-8 whatever the language settings of the shell; pip does not advertise itself.
+export PYTHONUTF8 = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help lab test notebooks bench pretrained figures clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+lab: $(VENV)/.installed  ## install if needed, then open JupyterLab on notebook 00 (ARGS=--no-browser on a server)
+	$(RUN) -m jupyterlab \
+	    --ServerApp.root_dir=. \
+	    --LabApp.app_settings_dir=jupyter \
+	    --LabApp.workspaces_dir=$(VENV)/share/jupyter/lab/workspaces \
+	    --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+	    $(ARGS)
+
+test: $(VENV)/.installed-test  ## check the code, then the built notebooks, then run every test (ARGS="-k cache")
+	$(RUN) -m ruff check tutorial_utils tests notebooks/src
+	$(RUN) notebooks/src/build.py --check
+	$(RUN) -m pytest $(ARGS)
+
+notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose source has changed (ARGS="--adopt 01")
+	$(RUN) notebooks/src/build.py $(ARGS)
+
+bench: $(VENV)/.installed  ## measure speed: one table of ratios, 8 to 12 minutes (ARGS=--full for three seeds)
+	$(RUN) tests/bench.py $(ARGS)
+
+pretrained: $(VENV)/.installed  ## train the shipped 2-D model again
+	$(RUN) -m tutorial_utils.pretrained
+
+figures: $(VENV)/.installed  ## draw the diagrams and the README's picture and GIF again
+	$(RUN) notebooks/src/figures.py
+
+clean:  ## delete the cache of trained models; notebooks then train theirs again
+	@if [ -x $(RUN) ]; then $(RUN) -m tutorial_utils.cache --clear; else echo "Nothing is installed yet: make lab"; fi
+
+# The files below are stamps: each is written last, so an interrupted installation is done again.
+
+$(VENV)/.installed: $(RUN) pyproject.toml
+	$(call install,-e .)
+	@touch $@
+
+$(VENV)/.installed-test: $(RUN) pyproject.toml
+	$(call install,-e ".[test]")
+	@touch $(VENV)/.installed $@
+
+$(RUN):
+	@command -v "$(PYTHON)" > /dev/null || { \
+	    echo "There is no $(PYTHON) here. Install Python 3.10 or newer, or name yours: make lab PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	    echo "Python 3.10 or newer is needed, and $(PYTHON) is older. Name another: make lab PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { \
+	    echo "$(PYTHON) cannot create environments. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@echo "Creating $(VENV). Installing takes a few minutes, the first time only."
+	"$(PYTHON)" -m venv --clear $(VENV)
+
+# $(call install,WHAT): pip first where it is missing or too old, then torch from TORCH_INDEX if that is set, then WHAT.
+define install
+	@$(RUN) -m pip --version > /dev/null 2>&1 || $(RUN) -m ensurepip --upgrade
+	@$(RUN) -m pip install --quiet 'pip>=22'
+	$(if $(TORCH_INDEX),$(RUN) -m pip install --index-url '$(TORCH_INDEX)' torch torchvision)
+	$(RUN) -m pip install $(1)
+endef

@@ -1,0 +1,272 @@
+# %% [markdown]
+# # 0 · Start here
+#
+# What would it take to turn one handwritten digit into another, smoothly,
+# with a digit at every step?
+#
+# **You will** · check that this computer is ready · look at the data · drag a
+# slider and watch one digit become another · walk through the space the
+# slider moves in · learn how the series works.
+#
+# *Builds on nothing · about one minute on two CPU cores ·
+# [Solutions](solutions/00_start_here.ipynb)*
+#
+# New to Jupyter? Click on a cell and press **Shift + Enter**: it runs, and the
+# next one is selected. To run them all, choose *Run → Run All Cells* in the
+# menu.
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+
+from tutorial_utils.cache import load_pretrained
+from tutorial_utils.checks import check_compression
+from tutorial_utils.data import load_images
+from tutorial_utils.machine import estimated_minutes
+from tutorial_utils.machine import machine_report, training_speed
+from tutorial_utils.plotting import plot_codes, show_figure
+from tutorial_utils.plotting import show_image, show_images, show_rows
+from tutorial_utils.widgets import decode_grid, interpolation_studio
+from tutorial_utils.widgets import latent_pad, morph_strip
+
+# %% [markdown]
+# ## Is this computer ready?
+#
+# The next cell prints what you have, trains a small network for about a
+# second, and estimates from its speed how long each notebook takes here the
+# first time. The second time, trained models come from a cache and a notebook
+# takes seconds.
+
+# %%
+print(machine_report())
+speed = training_speed()
+print(f"trains on {speed:,.0f} images per second\n")
+for name, minutes in estimated_minutes(speed).items():
+    print(f"{name:20} about {max(1, round(minutes))} min")
+
+# %% [markdown]
+# You need no GPU, and from here on no network: the images came with the
+# installation. If this cell fails, copy what it printed into an issue on the
+# project's page; that is what a helper will ask for first.
+#
+# ## The data
+#
+# MNIST: 70,000 handwritten digits, 60,000 to train on and 10,000 to test on.
+# Every image has 28 × 28 pixels, each a number from 0 (paper) to 1 (ink).
+
+# %% tags=["nbval-check-output"]
+data = load_images("mnist")
+x_test, y_test = data.x_test, data.y_test
+print("train", list(data.x_train.shape), "test", list(x_test.shape))
+print("from", x_test.min().item(), "to", x_test.max().item())
+
+# %%
+fig, ax = plt.subplots(figsize=(7, 2.6))
+first = [(y_test == k).nonzero()[:4].flatten() for k in range(10)]
+columns = torch.stack(first, dim=1).flatten()  # four rows, classes 0 to 9
+title = "Four test images of each class, 0 to 9: no two alike"
+show_images(x_test[columns], n_columns=10, title=title, ax=ax)
+show_figure(fig, alt="Grid of forty handwritten digits in ten columns, one "
+            "column per class from 0 to 9, in four different hands.")
+
+# %% [markdown]
+# *What to see:* the digits of one column differ in slant, thickness and form.
+# A model of these images has to know what may vary and what may not.
+#
+# ## One digit becomes another
+#
+# A **variational autoencoder** (VAE) has two halves. The **encoder** squeezes
+# an image into a short list of numbers, its **code**; in this notebook just
+# two numbers, $z_1$ and $z_2$. The **decoder** paints an image from a code.
+#
+# ![An image of 784 pixels goes into the encoder, a trapezoid that narrows;
+# out comes a code of two numbers; the decoder, a trapezoid that widens, paints
+# an image of 784 pixels from it.](figures/encoder_decoder.svg)
+#
+# A small VAE travels with this tutorial, trained on the 60,000 training
+# images. It has never seen the test images.
+
+# %%
+model = load_pretrained("vae_2d")
+with torch.no_grad():
+    z_test, _ = model.encode(x_test)  # one code for each test image
+print(model.encoder)
+print("codes of the first three test images:")
+print(z_test[:3])
+
+# %% [markdown]
+# Now the studio. Choose two digits and drag $t$, or click the slider and use
+# the **← →** keys. At $t = 0$ you see the decoder's picture of the first
+# digit's code, at $t = 1$ of the second's, and between them of the codes on
+# the straight line that joins the two:
+#
+# $$z(t) = (1 - t)\, z_a + t\, z_b$$
+
+# %%
+interpolation_studio(model, x_test, y_test)
+
+# %% [markdown]
+# The same without a kernel, for paper and for GitHub: a 2 becomes a 0, and a
+# 4 becomes a 7.
+
+# %%
+pairs = {"2 to 0": (1, 3), "4 to 7": (4, 0)}  # positions in the test set
+rows = {
+    name: morph_strip(model, z_test[a], z_test[b], n=9)
+    .reshape(28, 9, 28).permute(1, 0, 2).unsqueeze(1)
+    for name, (a, b) in pairs.items()
+}
+steps = [f"{t:.2f}" for t in torch.linspace(0, 1, 9)]
+fig = show_rows(rows, columns=steps, title="Decoded along the line, by $t$")
+show_figure(fig, alt="Two rows of nine decoded digits. Above, a 2 turns into "
+            "a 0 through shapes in between; below, a 4 turns into a 7.")
+
+# %% [markdown]
+# *What to see:* most steps are digits, not two digits printed over each other.
+# Sometimes a third digit appears on the way. The pictures at both ends are a
+# bit blurred, and now and then another digit altogether: two numbers are few
+# for everything a digit can be. Each picture is the *mean* of what the decoder
+# thinks possible; notebook 06 will show why that blurs.
+#
+# ## Predict
+#
+# Before you go on: a plain cross-fade mixes the *pixels* of two images,
+# $(1 - t)\,x_a + t\,x_b$. What will its middle look like, next to the middle
+# of the walk through codes? Decide first, then run the cell.
+
+# %%
+a, b = 1, 4  # a 2 and a 4
+fade = 0.5 * x_test[a] + 0.5 * x_test[b]
+with torch.no_grad():
+    walk = model.decode((0.5 * z_test[a] + 0.5 * z_test[b])[None]).sigmoid()
+fig, axes = plt.subplots(1, 4, figsize=(7, 2.1))
+pictures = {"image a": x_test[a], "pixels, t = 0.5": fade,
+            "codes, t = 0.5": walk[0], "image b": x_test[b]}
+for ax, (name, picture) in zip(axes, pictures.items()):
+    show_image(picture, title=name, ax=ax)
+show_figure(fig, alt="Four images: a 2; the cross-fade, in which a gray 2 and "
+            "a gray 4 overlap; the decoded middle code, one shape; a 4.")
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# The cross-fade shows both digits at half ink: an image nobody would write.
+# The decoder paints one shape in full ink, since all it has learned is to
+# paint shapes like those in its training data.
+# </details>
+#
+# ## The space in which you walked
+#
+# Two numbers are a point on a map. Below, the map shows the codes of test
+# images, each drawn as its class. Drag on it, or click it and use the
+# **arrow keys** (with Shift: larger steps), and the decoder paints the digit
+# of that point.
+
+# %%
+latent_pad(model, z_test, y_test)
+
+# %% [markdown]
+# And as two pictures: the map, and what the decoder paints all over it.
+
+# %%
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4.6))
+plot_codes(z_test, y_test, title="Codes of 2,000 test images", ax=left)
+left.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal")
+title = "What the decoder paints there"
+show_image(decode_grid(model, n=15), title=title, ax=right)
+right.set(xlabel="$z_1$, from low to high", ylabel="$z_2$, from low to high")
+show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
+            "class in its own region, some overlapping. Right: a grid of "
+            "decoded digits that change gradually from place to place.")
+
+# %% [markdown]
+# *What to see:* nobody told the model about classes, yet equal digits lie
+# together, and digits that look alike, such as 4 and 9, share a region. The
+# grid on the right is spaced so that each picture stands for the same share of
+# codes: dense in the middle, wide at the rim. Far outside, where there are no
+# codes, the decoder still paints something; do not trust it.
+#
+# ## How the series works
+#
+# Each notebook asks one question and answers it by experiment.
+#
+# * **Predict** before you run: guessing first is what makes a result stick.
+# * **Run** the cells from top to bottom. Cells that take longer than a few
+#   seconds say so and show progress.
+# * **Explain** what you saw, then compare with *What to see*.
+# * **Exercises** at the end have checks. A check tells you what went wrong,
+#   not only that it did. Solutions are a click away.
+# * Change numbers in the *config* cells; nothing else needs touching. Models
+#   that you have trained once are kept. `RETRAIN = True` trains them anew.
+#
+# | notebook | the question it answers |
+# |---|---|
+# | 00 · Start here | What does a VAE do? |
+# | [01 · Autoencoders](01_autoencoders.ipynb) | How short can a code be, and what is wrong with codes that were only made to be short? |
+#
+# ### Notation
+#
+# The same letters everywhere, in formulas and in code. You need none of them
+# yet; this is where to look them up.
+#
+# | mathematics | code | meaning |
+# |---|---|---|
+# | $x$ | `x` | an image, pixels in $[0, 1]$ |
+# | $z$ | `z` | a code: the latent variable, or a sample of it |
+# | $q(z \mid x)$ | `encode(x)` | the encoder's distribution of codes for $x$: the *posterior* |
+# | $\mu, \log\sigma^2$ | `mu`, `logvar` | its mean and log variance |
+# | $\sigma$ | `std` | its standard deviation, `(0.5 * logvar).exp()` |
+# | $\varepsilon$ | `eps` | noise from $\mathcal{N}(0, 1)$ |
+# | $p(z)$ | | the *prior*, $\mathcal{N}(0, I)$: codes before any image |
+# | $p(x \mid z)$ | `decode(z)` | the decoder's distribution of images for $z$, as logits |
+# | $-\mathbb{E}_q \log p(x \mid z)$ | `recon_loss` | reconstruction loss, in nats, summed over pixels |
+# | $\mathrm{KL}(q \,\Vert\, p)$ | `kl` | how far the posterior is from the prior, in nats |
+# | $\beta$ | `beta` | the weight of `kl` in the loss |
+#
+# ## Recap
+#
+# You checked this computer · looked at MNIST · turned one digit into another
+# by walking from code to code · saw the map on which you walked · know how the
+# series works.
+#
+# ## Exercises
+#
+# ### 1 · How much smaller? (one minute, one number)
+#
+# An image has 28 × 28 pixels, its code here 2 numbers. How many times fewer
+# numbers is that? Put a number, or a calculation, in place of the three dots.
+
+# %% tags=["exercise"]
+times_smaller = ...
+
+check_compression(times_smaller)
+
+# %% tags=["solution"]
+times_smaller = 28 * 28 / 2
+
+check_compression(times_smaller)
+
+# %% [markdown]
+# ### 2 · A tour of the map (five minutes, no code)
+#
+# Find on the pad: a place where a 4 turns into a 9; a 1 that leans to the
+# left and one that leans to the right; a place that looks like no digit. Are
+# there codes of test images near the last one?
+#
+# <details><summary>What you may have found</summary>
+#
+# Moving inside a class changes slant and width; moving across a border passes
+# through shapes between two digits. Shapes that are no digit lie mostly on
+# such borders and outside the cloud of codes.
+# </details>
+#
+# ## References
+#
+# * LeCun, Bottou, Bengio and Haffner (1998), *Gradient-based learning applied
+#   to document recognition*, [doi:10.1109/5.726791](https://doi.org/10.1109/5.726791):
+#   the data.
+# * Kingma and Welling (2014), *Auto-encoding variational Bayes*,
+#   [arXiv:1312.6114](https://arxiv.org/abs/1312.6114): the VAE.
+#
+# **Next:** [01 · Autoencoders](01_autoencoders.ipynb), where you build both
+# halves yourself.

@@ -1,0 +1,103 @@
+"""The one form in which built notebooks are kept: nothing in it depends on when and where they ran."""
+
+from collections.abc import Sequence
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+# A saved widget view without its kernel opens as "Error displaying widget: model not found"; a sentence says more.
+WIDGET_NOTE = "*The widget appears here when you run this cell (Shift+Enter).*"
+
+
+def normal_form(notebook: NotebookNode) -> NotebookNode:
+    """The same cells with nothing in them that depends on when and where they ran."""
+    cells, count = [], 0
+    for cell in notebook.cells:
+        metadata = {"tags": tags(cell)} if tags(cell) else {}
+        new = NotebookNode(id=cell.id, cell_type=cell.cell_type, metadata=metadata, source=cell.source)
+        if cell.cell_type == "code":
+            count += 1
+            new.execution_count = count
+            new.outputs = [plain_output(output, count) for output in merge_streams(cell.outputs)]
+        cells.append(new)
+    return NotebookNode(cells=cells, metadata=nbformat.from_dict(METADATA), nbformat=4, nbformat_minor=5)
+
+
+def merge_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+    """Neighbouring outputs to one stream as one, as a terminal would show it; empty ones vanish."""
+    merged: list[NotebookNode] = []
+    for output in outputs:
+        if output.output_type == "stream":
+            if merged and merged[-1].output_type == "stream" and merged[-1].name == output.name:
+                merged[-1].text += output.text
+                continue
+            output = new_output("stream", name=output.name, text=output.text)
+        merged.append(output)
+    for output in merged:
+        if output.output_type == "stream":
+            output.text = apply_carriage_returns(output.text)
+    return [output for output in merged if output.output_type != "stream" or output.text]
+
+
+def apply_carriage_returns(text: str) -> str:
+    """What a terminal shows of `text`: after a carriage return, writing starts over at the left."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    for i, line in enumerate(lines):
+        if "\r" in line:
+            shown = ""
+            for part in line.split("\r"):
+                shown = part + shown[len(part) :]
+            lines[i] = shown.rstrip()
+    return "\n".join(lines)
+
+
+def plain_output(output: NotebookNode, count: int) -> NotebookNode:
+    """The output without what belongs to one run; a widget becomes a sentence."""
+    if output.output_type in ("stream", "error"):
+        return output
+    if WIDGET_VIEW in output.data:
+        return new_output("display_data", data={"text/markdown": WIDGET_NOTE})
+    counted = {"execution_count": count} if output.output_type == "execute_result" else {}
+    return new_output(output.output_type, data=output.data, metadata=output.metadata, **counted)
+
+
+def faults(notebook: NotebookNode) -> list[str]:
+    """What is wrong with a built notebook, whatever its source: failed cells, standard error, not in normal form."""
+    found, normal = [], normal_form(notebook)
+    for number, (cell, expected) in enumerate(zip(notebook.cells, normal.cells, strict=True), 1):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                found.append(f"cell {number} ends in {output.ename}: {output.evalue}")
+            elif output.output_type == "stream" and output.name == "stderr":
+                found.append(f"cell {number} writes to standard error: {output.text.strip()}")
+        if differing := [key for key in cell if cell[key] != expected.get(key)]:
+            found.append(f"cell {number} is not in normal form ({', '.join(sorted(differing))})")
+    if differing := [key for key in notebook if key != "cells" and notebook[key] != normal[key]]:
+        found.append(f"cell 0 (the notebook itself) is not in normal form ({', '.join(sorted(differing))})")
+    return found
+
+
+def dump(notebook: NotebookNode) -> str:
+    """The text of a notebook's file."""
+    return nbformat.writes(notebook, version=4) + "\n"
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """The cell's tags."""
+    return list(cell.metadata.get("tags", []))
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The code cells, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def inputs(notebook: NotebookNode) -> list[tuple]:
+    """Everything in a notebook that its source decides."""
+    return [(cell.id, cell.cell_type, cell.source, tags(cell)) for cell in notebook.cells]

@@ -1,0 +1,50 @@
+"""Every test, and every notebook kernel a test starts, gets a fresh and empty TUTORIAL_DATA: training really happens."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+DATA = tempfile.mkdtemp(prefix="vae-tutorial-tests-")
+os.environ["TUTORIAL_DATA"] = DATA  # before anything imports tutorial_utils; child processes inherit it
+atexit.register(shutil.rmtree, DATA, ignore_errors=True)
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from tutorial_utils.data import ImageData, load_images  # noqa: E402
+from tutorial_utils.models import VAE, mlp  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def mnist() -> ImageData:
+    """All of MNIST, loaded once.  Tests must not write into it."""
+    return load_images("mnist")
+
+
+@pytest.fixture(scope="session")
+def digits() -> ImageData:
+    """The 8x8 digits, loaded once: 1,437 to train on, 360 to test on.  Tests must not write into them."""
+    return load_images("digits")
+
+
+@pytest.fixture
+def empty_data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A TUTORIAL_DATA of this test alone."""
+    folder = tmp_path / "tutorial-data"
+    monkeypatch.setenv("TUTORIAL_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def make_vae():
+    """A function that builds a small VAE of 8x8 images; the same seed gives the same weights."""
+
+    def make(seed: int = 0, *, latent_dim: int = 2, hidden_dim: int = 16) -> VAE:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            encoder = mlp([64, hidden_dim, 2 * latent_dim])
+            return VAE(encoder, mlp([latent_dim, hidden_dim, 64], out_shape=(1, 8, 8)), latent_dim=latent_dim)
+
+    return make

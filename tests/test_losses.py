@@ -1,0 +1,231 @@
+"""Losses: per example, in nats, summed over pixels; held against torch.distributions, Monte Carlo and hand."""
+
+import math
+
+import pytest
+import torch
+from torch import distributions as D
+
+from tutorial_utils.losses import bernoulli_nll, gaussian_nll, kl_standard_normal, negative_elbo, squared_error
+from tutorial_utils.models import reparameterize
+
+PIXELWISE = [squared_error, bernoulli_nll, gaussian_nll]
+
+
+@pytest.fixture
+def rng():
+    return torch.Generator().manual_seed(0)
+
+
+# against hand and torch.distributions
+
+
+def test_one_pixel_by_hand():
+    pixel = lambda value: torch.tensor([[value]])  # noqa: E731
+    assert squared_error(pixel(0.5), pixel(2.0)).item() == pytest.approx(2.25)
+    # p = sigmoid(ln 3) = 3/4
+    assert bernoulli_nll(pixel(math.log(3)), pixel(1.0)).item() == pytest.approx(-math.log(0.75))
+    assert bernoulli_nll(pixel(math.log(3)), pixel(0.0)).item() == pytest.approx(-math.log(0.25))
+    assert bernoulli_nll(pixel(0.0), pixel(0.3)).item() == pytest.approx(math.log(2))
+    assert gaussian_nll(pixel(1.0), pixel(1.0)).item() == pytest.approx(0.5 * math.log(2 * math.pi))
+    assert gaussian_nll(pixel(0.0), pixel(3.0), std=2.0).item() == pytest.approx(
+        9 / 8 + math.log(2) + 0.5 * math.log(2 * math.pi)
+    )
+    assert kl_standard_normal(pixel(2.0), pixel(0.0)).item() == pytest.approx(2.0)
+    assert kl_standard_normal(pixel(0.0), pixel(math.log(4))).item() == pytest.approx(0.5 * (4 - 1 - math.log(4)))
+
+
+def test_bernoulli_nll_against_torch_distributions(rng):
+    logits, x = torch.randn(6, 3, 4, 4, generator=rng) * 3, torch.rand(6, 3, 4, 4, generator=rng)
+    log_p = D.Bernoulli(logits=logits, validate_args=False).log_prob(x)
+    torch.testing.assert_close(bernoulli_nll(logits, x), -log_p.sum((1, 2, 3)))
+
+
+def test_bernoulli_nll_stays_exact_for_extreme_logits():
+    logits = torch.tensor([[200.0], [200.0], [-200.0], [-200.0]])
+    nll = bernoulli_nll(logits, torch.tensor([[1.0], [0.0], [0.0], [1.0]]))
+    torch.testing.assert_close(nll, torch.tensor([0.0, 200.0, 0.0, 200.0]))
+
+
+def test_bernoulli_nll_of_gray_pixels_is_lowest_at_the_pixels_and_above_zero_there(rng):
+    x = torch.rand(5, 7, generator=rng, dtype=torch.float64)
+    at_x = bernoulli_nll(x.logit(), x)
+    entropy = (torch.special.entr(x) + torch.special.entr(1 - x)).sum(1)
+    torch.testing.assert_close(at_x, entropy)
+    assert (at_x > 0).all()
+    for _ in range(20):
+        assert (bernoulli_nll(x.logit() + 0.1 * torch.randn(5, 7, generator=rng), x) > at_x).all()
+
+
+@pytest.mark.parametrize("std", [0.1, 1.0, 2.5])
+def test_gaussian_nll_against_torch_distributions(rng, std):
+    mean, x = torch.randn(6, 3, 4, 4, generator=rng), torch.randn(6, 3, 4, 4, generator=rng)
+    torch.testing.assert_close(gaussian_nll(mean, x, std=std), -D.Normal(mean, std).log_prob(x).sum((1, 2, 3)))
+
+
+def test_gaussian_nll_of_unit_std_is_half_the_squared_error_and_a_constant(rng):
+    mean, x = torch.randn(6, 20, generator=rng), torch.randn(6, 20, generator=rng)
+    constant = 10 * math.log(2 * math.pi)
+    torch.testing.assert_close(gaussian_nll(mean, x), 0.5 * squared_error(mean, x) + constant)
+
+
+@pytest.mark.parametrize("std", [0, -1.0, math.inf, math.nan])
+def test_gaussian_nll_names_a_bad_std(std):
+    with pytest.raises(ValueError, match="std must be a finite number above 0"):
+        gaussian_nll(torch.zeros(1, 1), torch.zeros(1, 1), std=std)
+
+
+# the KL divergence
+
+
+def test_kl_against_torch_distributions(rng):
+    mu, logvar = torch.randn(50, 5, generator=rng) * 2, torch.randn(50, 5, generator=rng) * 2
+    exact = D.kl_divergence(D.Normal(mu, (0.5 * logvar).exp()), D.Normal(0.0, 1.0)).sum(1)
+    torch.testing.assert_close(kl_standard_normal(mu, logvar), exact)
+
+
+def test_kl_against_monte_carlo():
+    mu, logvar, n = torch.tensor([0.5, -1.0]), torch.tensor([-1.0, 0.5]), 200_000
+    torch.manual_seed(0)
+    z = reparameterize(mu.expand(n, 2), logvar.expand(n, 2))
+    log_ratio = D.Normal(mu, (0.5 * logvar).exp()).log_prob(z).sum(1) - D.Normal(0.0, 1.0).log_prob(z).sum(1)
+    error = 5 * log_ratio.std().item() / n**0.5
+    kl = kl_standard_normal(mu[None], logvar[None]).item()
+    assert kl == pytest.approx(log_ratio.mean().item(), abs=error)
+    assert error < 0.02 < kl  # the comparison means something
+
+
+def test_kl_is_zero_exactly_at_the_prior_and_positive_elsewhere(rng):
+    assert kl_standard_normal(torch.zeros(3, 4), torch.zeros(3, 4)).eq(0).all()
+    for size in (0.01, 0.1, 1.0, 4.0):
+        mu, logvar = (size * torch.randn(100, 4, generator=rng, dtype=torch.float64) for _ in range(2))
+        zero = torch.zeros_like(mu)
+        for kl in (
+            kl_standard_normal(mu, logvar),
+            kl_standard_normal(mu, zero),
+            kl_standard_normal(zero, logvar),
+        ):
+            assert (kl > 0).all()
+
+
+# sums over pixels, one value per example, no broadcasting
+
+
+@pytest.mark.parametrize("loss", PIXELWISE)
+def test_an_image_twice_as_wide_costs_twice_as_much(loss, rng):
+    recon, x = torch.randn(4, 1, 8, 8, generator=rng), torch.rand(4, 1, 8, 8, generator=rng)
+    once, twice = loss(recon, x), loss(torch.cat([recon, recon], 3), torch.cat([x, x], 3))
+    assert once.shape == (4,)
+    torch.testing.assert_close(twice, 2 * once)
+
+
+@pytest.mark.parametrize("loss", [*PIXELWISE, kl_standard_normal])
+def test_each_example_has_its_own_value(loss, rng):
+    a, b = torch.randn(6, 10, generator=rng), torch.rand(6, 10, generator=rng)
+    one_by_one = torch.cat([loss(a[i : i + 1], b[i : i + 1]) for i in range(6)])
+    torch.testing.assert_close(loss(a, b), one_by_one)
+    assert one_by_one.unique().numel() == 6
+
+
+def test_twice_the_latent_dimensions_cost_twice_the_kl(rng):
+    mu, logvar = torch.randn(4, 3, generator=rng), torch.randn(4, 3, generator=rng)
+    twice = kl_standard_normal(torch.cat([mu, mu], 1), torch.cat([logvar, logvar], 1))
+    torch.testing.assert_close(twice, 2 * kl_standard_normal(mu, logvar))
+
+
+@pytest.mark.parametrize("loss", [*PIXELWISE, kl_standard_normal, reparameterize])
+@pytest.mark.parametrize(
+    ("a", "b"), [((4, 8), (1, 8)), ((4, 8), (4, 1)), ((4, 8), (8,)), ((4, 1, 8, 8), (4, 8, 8)), ((4, 64), (4, 8, 8))]
+)
+def test_wrong_shapes_raise_and_never_broadcast(loss, a, b):
+    for first, second in ((a, b), (b, a)):
+        with pytest.raises(ValueError, match="must have the same shape, got "):
+            loss(torch.zeros(first), torch.zeros(second))
+
+
+# the negative ELBO
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 4.0])
+def test_negative_elbo_is_recon_loss_plus_beta_kl(make_vae, digits, beta):
+    model, x = make_vae(), digits.x_test[:10]
+    torch.manual_seed(0)
+    terms = negative_elbo(model, x, beta=beta)
+    torch.manual_seed(0)
+    out = model(x)
+    assert list(terms) == ["loss", "recon_loss", "kl"]
+    assert all(term.shape == (10,) for term in terms.values())
+    torch.testing.assert_close(terms["loss"], terms["recon_loss"] + beta * terms["kl"])
+    torch.testing.assert_close(terms["recon_loss"], bernoulli_nll(out.logits, x))
+    torch.testing.assert_close(terms["kl"], kl_standard_normal(out.mu, out.logvar))
+
+
+def test_beta_is_one_unless_given(make_vae, digits):
+    terms = negative_elbo(make_vae(), digits.x_test[:10])
+    torch.testing.assert_close(terms["loss"], terms["recon_loss"] + terms["kl"])
+
+
+def test_the_mean_does_not_depend_on_how_often_the_batch_is_repeated(make_vae, digits):
+    model, x = make_vae(), digits.x_test[:10]
+    kl = negative_elbo(model, x)["kl"].mean()
+    torch.testing.assert_close(negative_elbo(model, x.repeat(7, 1, 1, 1))["kl"].mean(), kl)
+    with torch.no_grad():
+        recon = [negative_elbo(model, x.repeat(n, 1, 1, 1))["recon_loss"].mean() for n in (200, 400)]
+    assert abs(recon[0] / recon[1] - 1) < 0.02  # equal but for the noise of sampling z
+
+
+# ELBO <= IWAE <= log p(x) where log p(x) is known
+
+
+@pytest.fixture
+def linear_gaussian():
+    """p(z) = N(0, I), p(x|z) = N(W z, std^2): log p(x) and the true posterior in closed form."""
+    generator = torch.Generator().manual_seed(3)
+    std, n = 0.6, 8
+    W = torch.linalg.qr(torch.randn(5, 2, generator=generator)).Q * torch.tensor([1.5, 0.7])  # orthogonal columns
+    x = torch.randn(n, 2, generator=generator) @ W.T + std * torch.randn(n, 5, generator=generator)
+    log_p = D.MultivariateNormal(torch.zeros(5), W @ W.T + std**2 * torch.eye(5)).log_prob(x)
+    precision = torch.eye(2) + W.T @ W / std**2  # diagonal, so the true posterior factorizes as q does
+    variance = 1 / precision.diagonal()
+    mu, logvar = (x @ W / std**2) * variance, variance.log().expand(n, 2)
+
+    def log_weights(mu, logvar, n_samples: int) -> torch.Tensor:
+        """log p(x, z) - log q(z|x) of `n_samples` draws of z from q, [n_samples, n]."""
+        mu, logvar = (t.expand(n_samples, n, 2).reshape(-1, 2) for t in (mu, logvar))
+        z = reparameterize(mu, logvar)
+        log_joint = -gaussian_nll(z @ W.T, x.repeat(n_samples, 1), std=std) - gaussian_nll(torch.zeros_like(z), z)
+        return (log_joint - D.Normal(mu, (0.5 * logvar).exp()).log_prob(z).sum(1)).view(n_samples, n)
+
+    def elbo(mu, logvar, n_samples: int) -> torch.Tensor:
+        z = reparameterize(mu.repeat(n_samples, 1), logvar.repeat(n_samples, 1))
+        recon_loss = gaussian_nll(z @ W.T, x.repeat(n_samples, 1), std=std).view(n_samples, n).mean(0)
+        return -recon_loss - kl_standard_normal(mu, logvar)
+
+    return log_p, mu, logvar, log_weights, elbo
+
+
+def test_elbo_below_iwae_below_log_p(linear_gaussian):
+    log_p, mu, logvar, log_weights, elbo = linear_gaussian
+    torch.manual_seed(0)
+    mu, logvar = mu + 0.3, logvar + 0.8  # a posterior that is off
+    bounds = [elbo(mu, logvar, 100_000)]
+    for k in (1, 5, 50):
+        w = log_weights(mu, logvar, 100_000).view(-1, k, len(log_p))
+        bounds.append((w.logsumexp(1) - math.log(k)).mean(0))
+    torch.testing.assert_close(bounds[0], bounds[1], atol=0.03, rtol=0)  # IWAE with one sample is the ELBO
+    assert (bounds[2] > bounds[1] + 0.1).all() and (bounds[3] > bounds[2] + 0.01).all()
+    assert (bounds[3] < log_p + 0.02).all()
+
+
+def test_the_elbos_gap_is_the_kl_to_the_true_posterior(linear_gaussian):
+    log_p, mu, logvar, _, elbo = linear_gaussian
+    torch.manual_seed(0)
+    for shift, widen in ((0.0, 0.0), (0.3, 0.8)):
+        q, p = D.Normal(mu + shift, (0.5 * (logvar + widen)).exp()), D.Normal(mu, (0.5 * logvar).exp())
+        gap = D.kl_divergence(q, p).sum(1)
+        torch.testing.assert_close(elbo(mu + shift, logvar + widen, 200_000), log_p - gap, atol=0.03, rtol=0)
+
+
+def test_with_the_true_posterior_every_weight_is_log_p(linear_gaussian):
+    log_p, mu, logvar, log_weights, _ = linear_gaussian
+    torch.testing.assert_close(log_weights(mu, logvar, 10), log_p.expand(10, -1), atol=1e-4, rtol=1e-4)

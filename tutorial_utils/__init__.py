@@ -1,0 +1,1 @@
+"""Helpers for the tutorial notebooks on variational autoencoders: one module, one subject."""

@@ -1,0 +1,150 @@
+"""Trained models are kept: what was trained once is loaded, unless anything that made it has changed."""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from .arguments import one_of
+from .data import DamagedFile, data_dir
+from .fingerprint import fingerprint
+from .models import VAE, mlp
+from .training import History, LossFn, fit, local_seed
+
+PRETRAINED = ("vae_2d",)
+
+
+def trained(
+    name: str,
+    make_model: Callable[[], nn.Module],
+    x: Tensor | Sequence[Tensor],
+    loss_fn: LossFn,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+    retrain: bool = False,
+    **settings,
+) -> tuple[nn.Module, History]:
+    """`fit(make_model(), x, loss_fn, seed=seed, **settings)`, or what that gave the last time, from `models_dir()`.
+
+    The key covers the initial model, the data, every setting, the seed, and the code of the loss and of `fit`
+    (`fingerprint`).  A damaged file is reported and trained anew; a training stopped by hand is not kept.
+    name: letters, digits, '-' and '_', for people to recognize the file by.  Returns the model in eval mode, and
+    its History.  Raises as `fit` does.
+    """
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ValueError(f"name must consist of letters, digits, '-' and '_', got {name!r}")
+    with local_seed(seed):
+        model = make_model().to(device)
+    what_shows = ("show_progress",)
+    counted = {key: value for key, value in sorted(settings.items()) if key not in what_shows}
+    key = fingerprint(model, x, loss_fn, seed, str(device), counted, fit, torch.__version__)
+    path = models_dir() / f"{name}-{key}.safetensors"
+    if path.exists() and not retrain:
+        try:
+            history = _load(path, model, key)
+            print(f"{name}: from the cache (training took {history.seconds[-1]:.0f} s).")
+            return model.eval(), history
+        except DamagedFile as error:
+            print(f"{name}: {error}. Training it again.")
+    history = fit(model, x, loss_fn, seed=seed, **settings)
+    if not history.interrupted:
+        write_atomically(path, _dump(model, key, history))
+    return model.eval(), history
+
+
+def models_dir() -> Path:
+    """The folder of trained models, inside `data_dir()`."""
+    return data_dir() / "models"
+
+
+def clear() -> int:
+    """Delete every trained model, finished or half-written, from `models_dir()`; returns how many files that were."""
+    paths = [path for path in models_dir().glob("*.safetensors*") if path.is_file()]
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return len(paths)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` to `path` in one step: a reader, or a killed writer, never leaves half a file under that name."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner may read
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_pretrained(name: str = "vae_2d") -> VAE:
+    """A small model that travels with the package, in eval mode; "vae_2d" is a VAE of MNIST with two latent numbers.
+
+    Rebuilt by `make pretrained`.  Raises DamagedFile when its file is not what was shipped.
+    """
+    one_of("name", name, PRETRAINED)
+    model = make_vae_2d()
+    _load(Path(str(files(__package__))) / "assets" / f"{name}.safetensors", model, name)
+    return model.eval()
+
+
+def make_vae_2d() -> VAE:
+    """The untrained network of the shipped 2-D VAE: 784-128-64-2 and back 2-64-128-128-784, GELU."""
+    encoder = mlp([784, 128, 64, 2 * 2], activation=nn.GELU)
+    decoder = mlp([2, 64, 128, 128, 784], activation=nn.GELU, out_shape=(1, 28, 28))
+    return VAE(encoder, decoder, latent_dim=2)
+
+
+def _dump(model: nn.Module, key: str, history: History) -> bytes:
+    """Weights, key and history as one safetensors file that carries a hash of all three."""
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    text = json.dumps(history._asdict())
+    return safetensors.torch.save(state, {"key": key, "history": text, "sha256": _hash(state, key, text)})
+
+
+def _load(path: Path, model: nn.Module, key: str) -> History:
+    """Fill `model` from a file written by `_dump`; DamagedFile unless all of it is what was written, for this key."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        whole = metadata["sha256"] == _hash(state, metadata["key"], metadata["history"])
+    except (OSError, KeyError, safetensors.SafetensorError) as error:
+        raise DamagedFile(f"{path} cannot be read ({type(error).__name__}: {error})") from error
+    if not whole or metadata["key"] != key:
+        raise DamagedFile(f"{path} is damaged or holds another model")
+    model.load_state_dict(state)
+    return History(**json.loads(metadata["history"]))
+
+
+def _hash(state: dict[str, Tensor], key: str, history: str) -> str:
+    digest = hashlib.sha256(f"{key}\n{history}\n".encode())
+    for name, value in sorted(state.items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="The cache of trained models.")
+    parser.add_argument("--clear", action="store_true", help="delete every trained model")
+    if parser.parse_args().clear:
+        print(f"{clear()} trained models deleted from {models_dir()}.")
+    else:
+        parser.print_help()

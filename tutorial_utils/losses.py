@@ -1,0 +1,60 @@
+"""Losses: one value per example, in nats, summed over pixels and latent dimensions; `.mean()` belongs to the caller."""
+
+import math
+
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from .arguments import positive_number, same_shape
+from .models import VAE
+
+
+def squared_error(recon: Tensor, x: Tensor) -> Tensor:
+    """Squared error of each example, summed over its pixels.
+
+    Built in notebook 01.  recon, x: [B, ...], the same shape.  Returns [B].
+    """
+    same_shape("recon", recon, "x", x)
+    return (recon - x).square().flatten(1).sum(1)
+
+
+def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
+    """-log p(x|z) for Bernoulli pixels with these logits, of each example, in nats.
+
+    For gray x in [0, 1] this is the cross-entropy, not a likelihood: its minimum is above 0.
+    logits, x: [B, ...], the same shape.  Returns [B].
+    """
+    same_shape("logits", logits, "x", x)
+    return binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+
+
+def gaussian_nll(mean: Tensor, x: Tensor, *, std: float = 1.0) -> Tensor:
+    """-log p(x|z) for Gaussian pixels N(mean, std^2), of each example, in nats.
+
+    mean, x: [B, ...], the same shape; std: in the units of x.  Returns [B].
+    """
+    positive_number("std", std)
+    same_shape("mean", mean, "x", x)
+    n_pixels = x[0].numel()
+    return 0.5 * squared_error(mean, x) / std**2 + n_pixels * (math.log(std) + 0.5 * math.log(2 * math.pi))
+
+
+def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, exp(logvar)) || N(0, I)) of each example, in nats.
+
+    Kingma and Welling (2014), appendix B.  mu, logvar: [B, D].  Returns [B].
+    """
+    same_shape("mu", mu, "logvar", logvar)
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
+
+
+def negative_elbo(model: VAE, x: Tensor, *, beta: float = 1.0) -> dict[str, Tensor]:
+    """The VAE's loss with one sample of z: recon_loss + beta * kl, each [B], in nats.
+
+    Kingma and Welling (2014), eq. (10); beta as in Higgins et al. (2017), eq. (4).
+    model: VAE with Bernoulli pixels.  x: [B, C, H, W] in [0, 1].  Returns {"loss", "recon_loss", "kl"}.
+    """
+    out = model(x)
+    recon_loss = bernoulli_nll(out.logits, x)
+    kl = kl_standard_normal(out.mu, out.logvar)
+    return {"loss": recon_loss + beta * kl, "recon_loss": recon_loss, "kl": kl}

@@ -1,0 +1,154 @@
+"""The networks: `mlp` and small convolutions, put together as an `Autoencoder` or a `VAE`."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .arguments import float_tensor, positive_int, same_shape
+
+
+class VAEOutput(NamedTuple):
+    """One pass through a VAE: logits [B, C, H, W]; mu, logvar and the sampled z [B, D]."""
+
+    logits: Tensor
+    mu: Tensor
+    logvar: Tensor
+    z: Tensor
+
+
+def mlp(dims: Sequence[int], *, activation: type[nn.Module] = nn.SiLU, out_shape: Sequence[int] = ()) -> nn.Sequential:
+    """Linear layers of sizes `dims` with `activation` between them (none after the last).
+
+    Built in notebook 01.  Flattens its input [B, ...] to [B, dims[0]]; returns [B, dims[-1]], or [B, *out_shape].
+    """
+    if len(dims) < 2:
+        raise ValueError(f"dims must name at least an input and an output size, got {list(dims)}")
+    layers: list[nn.Module] = [nn.Flatten()]
+    for n_in, n_out in pairwise(dims):
+        layers += [nn.Linear(positive_int("dims", n_in), positive_int("dims", n_out)), activation()]
+    layers[-1] = nn.Unflatten(1, tuple(out_shape)) if out_shape else nn.Identity()
+    return nn.Sequential(*layers)
+
+
+def conv_encoder(shape: Sequence[int], n_out: int, *, width: int = 32) -> nn.Sequential:
+    """Two stride-2 convolutions and a linear layer: images [B, *shape] to [B, n_out].
+
+    shape: (C, H, W) with H and W multiples of 4.  `n_out` is 2 * latent_dim for a VAE.
+    """
+    channels, height, pixels = _image_shape(shape)
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 4, stride=2, padding=1),
+        nn.SiLU(),
+        nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
+        nn.SiLU(),
+        nn.Flatten(),
+        nn.Linear(2 * width * (height // 4) * (pixels // 4), n_out),
+    )
+
+
+def conv_decoder(latent_dim: int, shape: Sequence[int], *, width: int = 32) -> nn.Sequential:
+    """The mirror image of `conv_encoder`: z [B, latent_dim] to logits [B, *shape]."""
+    channels, height, pixels = _image_shape(shape)
+    return nn.Sequential(
+        nn.Linear(latent_dim, 2 * width * (height // 4) * (pixels // 4)),
+        nn.SiLU(),
+        nn.Unflatten(1, (2 * width, height // 4, pixels // 4)),
+        nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1),
+        nn.SiLU(),
+        nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),
+    )
+
+
+def _image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
+    if len(shape) != 3 or shape[1] % 4 or shape[2] % 4:
+        raise ValueError(f"shape must be (C, H, W) with H and W multiples of 4, got {tuple(shape)}")
+    return tuple(shape)
+
+
+class Autoencoder(nn.Module):
+    """An encoder x -> z and a decoder z -> logits, trained together.  Built in notebook 01."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module):
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Codes z [B, D] of images x [B, C, H, W]."""
+        return self.encoder(x)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Logits [B, C, H, W] of codes z [B, D]; `.sigmoid()` gives the image."""
+        return self.decoder(z)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [B, C, H, W] of the reconstruction of x."""
+        return self.decode(self.encode(x))
+
+
+class VAE(nn.Module):
+    """An encoder x -> (mu, logvar) of q(z|x) and a decoder z -> logits of p(x|z).  Kingma and Welling (2014).
+
+    encoder: any module from images to [B, 2 * latent_dim], the first half mu, the second logvar.
+    decoder: any module from [B, latent_dim] to logits shaped like the images.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, *, latent_dim: int):
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.latent_dim = positive_int("latent_dim", latent_dim)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and logvar of the posterior q(z|x), [B, D] each."""
+        out = self.encoder(x)
+        if out.shape[-1] != 2 * self.latent_dim:
+            raise ValueError(f"encoder must return {2 * self.latent_dim} values (mu and logvar), got {out.shape[-1]}")
+        mu, logvar = out.chunk(2, dim=-1)
+        return mu, logvar
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Logits [B, C, H, W] of p(x|z) for z [B, D]; their sigmoid is the mean of p(x|z)."""
+        return self.decoder(z)
+
+    def forward(self, x: Tensor) -> VAEOutput:
+        """Encode, sample once, decode."""
+        mu, logvar = self.encode(x)
+        z = reparameterize(mu, logvar)
+        return VAEOutput(self.decode(z), mu, logvar, z)
+
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Means of p(x|z), [n, C, H, W] in (0, 1), for n draws of z from the prior N(0, I)."""
+        device = next(self.parameters()).device
+        z = torch.randn(positive_int("n", n), self.latent_dim, generator=generator).to(device)
+        return self.decode(z).sigmoid()
+
+
+def reparameterize(mu: Tensor, logvar: Tensor) -> Tensor:
+    """A sample z = mu + std * eps of N(mu, exp(logvar)), differentiable in both; it always samples.
+
+    Kingma and Welling (2014), section 2.4.  mu, logvar: [B, D].  Returns [B, D].
+    """
+    same_shape("mu", mu, "logvar", logvar)
+    std = (0.5 * logvar).exp()
+    eps = torch.randn_like(std)
+    return mu + std * eps
+
+
+@torch.no_grad()
+def start_at_mean_image(decoder: nn.Sequential, x: Tensor) -> None:
+    """Set the decoder's output bias so that, before training, it paints the mean of x: [N, C, H, W] in [0, 1].
+
+    Worth about one epoch of training: the average image need not be learned.  Raises ValueError unless the last
+    layer with a bias has one entry per pixel.
+    """
+    float_tensor("x", x)
+    biases = [layer.bias for layer in decoder.modules() if getattr(layer, "bias", None) is not None]
+    mean = x.mean(0).flatten()
+    n_biases = biases[-1].numel() if biases else 0
+    if n_biases != mean.numel():
+        raise ValueError(f"decoder must end in one bias per pixel ({mean.numel()}), got {n_biases}")
+    biases[-1].copy_(mean.clamp(0.001, 0.999).logit())

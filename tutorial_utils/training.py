@@ -1,0 +1,194 @@
+"""Training: `fit` is the loop of notebook 01 with the loss as its argument."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from .arguments import float_tensor, positive_int, positive_number
+from .data import batches
+
+LossFn = Callable[..., dict[str, Tensor]]  # loss_fn(model, x) or loss_fn(model, x, y) -> {"loss": [B] or [], ...}
+
+
+class History(NamedTuple):
+    """What `fit` saw: each loss term's mean per epoch, on x and on x_val; seconds so far; stopped by hand?"""
+
+    train: dict[str, list[float]]
+    val: dict[str, list[float]]
+    seconds: list[float]
+    interrupted: bool = False
+
+
+def best_device() -> torch.device:
+    """CUDA if there is one, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+@contextmanager
+def local_seed(seed: int) -> Iterator[None]:
+    """Inside, torch's random numbers start from `seed`; outside, the global random state is as if nothing was."""
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ValueError(f"seed must be a whole number, got {seed!r}")
+    restore = [(torch.set_rng_state, torch.get_rng_state())]
+    if torch.cuda.is_available():
+        restore.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+    if torch.backends.mps.is_available():
+        restore.append((torch.mps.set_rng_state, torch.mps.get_rng_state()))
+    try:
+        torch.manual_seed(seed)
+        yield
+    finally:
+        for set_state, state in restore:
+            set_state(state)
+
+
+def constant(progress: float) -> float:
+    """A schedule: the learning rate stays what it is.  progress: 0 at the start of training, 1 at its end."""
+    return 1.0
+
+
+def warmup_then_linear(progress: float) -> float:
+    """A schedule: the learning rate rises from 0 over the first tenth of training, then falls to 0 in a line.
+
+    Shown in notebook 01.  progress: 0 at the start of training, 1 at its end.  Returns the share of `lr`.
+    """
+    return progress / 0.1 if progress < 0.1 else (1 - progress) / 0.9
+
+
+def fit(
+    model: nn.Module,
+    x: Tensor | Sequence[Tensor],
+    loss_fn: LossFn,
+    *,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    seed: int,
+    schedule: Callable[[float], float] = constant,
+    x_val: Tensor | Sequence[Tensor] | None = None,
+    show_progress: bool = True,
+) -> History:
+    """Minimize the mean of `loss_fn(model, x)["loss"]` with Adam; x stays in memory, on the model's device.
+
+    The loop of notebook 01, with fused Adam (beta_2 = 0.99) and a learning rate of lr * schedule(progress).
+    x: [N, ...], or several such tensors, which loss_fn then gets one after another.  The same seed gives the
+    same weights on the same machine; the global random state stays as it was.  Ctrl-C stops training and keeps
+    what was learned.  Raises ValueError for a bad argument, FloatingPointError when the loss is NaN or infinite.
+    """
+    positive_int("epochs", epochs)
+    positive_int("batch_size", batch_size)
+    positive_number("lr", lr)
+    device = next(model.parameters()).device
+    tensors = _tensors("x", x, device)
+    history = History({}, {}, [])
+    n, n_steps = len(tensors[0]), epochs * math.ceil(len(tensors[0]) / batch_size)
+    torch.set_flush_denormal(True)  # late in training, gradients become tiny: without this each costs a hundredfold
+    adam = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
+    rate = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: schedule((step + 1) / (n_steps + 1)))
+    was_training, started, step = model.training, time.perf_counter(), 0
+    progress = _progress_bar(n_steps, show_progress)
+    try:
+        with local_seed(seed):
+            generator = torch.Generator().manual_seed(seed)
+            for epoch in range(1, epochs + 1):
+                model.train()
+                sums, seen = 0.0, 0
+                for rows in batches(torch.arange(n), batch_size=batch_size, generator=generator):
+                    terms = loss_fn(model, *(tensor[rows] for tensor in tensors))
+                    loss = terms["loss"].mean()
+                    step += 1
+                    _stop_unless_finite(loss, step, epoch, lr)
+                    adam.zero_grad()
+                    loss.backward()
+                    adam.step()
+                    rate.step()
+                    sums = sums + torch.stack([term.detach().mean() for term in terms.values()]) * len(rows)
+                    seen += len(rows)
+                    _report(progress, epoch, epochs, zip(terms, sums, strict=True), seen)
+                _append(history.train, dict(zip(terms, (sums / n).tolist(), strict=True)))
+                if x_val is not None:
+                    _append(history.val, evaluate(model, x_val, loss_fn))
+                history.seconds.append(time.perf_counter() - started)
+    except KeyboardInterrupt:
+        history = history._replace(interrupted=True)
+    finally:
+        model.train(was_training)
+        progress.close()
+    if history.interrupted:
+        print(f"Stopped by hand in epoch {len(history.seconds) + 1} of {epochs}; the model keeps what it learned.")
+    return history
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, x: Tensor | Sequence[Tensor], loss_fn: LossFn, *, batch_size: int = 2000, seed: int = 0
+) -> dict[str, float]:
+    """The mean over all of x of each term of `loss_fn(model, x)`: eval mode, no gradients, each example counts once.
+
+    x: as for `fit`.  A loss that samples (a VAE's) samples from `seed`; the model's mode and the global random
+    state stay as they were.
+    """
+    positive_int("batch_size", batch_size)
+    tensors = _tensors("x", x, next(model.parameters()).device)
+    was_training, sums = model.training, {}
+    model.eval()
+    try:
+        with local_seed(seed):
+            for batch in zip(*(tensor.split(batch_size) for tensor in tensors), strict=True):
+                for name, term in loss_fn(model, *batch).items():
+                    sums[name] = sums.get(name, 0.0) + term.double().mean().item() * len(batch[0])
+    finally:
+        model.train(was_training)
+    return {name: total / len(tensors[0]) for name, total in sums.items()}
+
+
+def _tensors(name: str, x: Tensor | Sequence[Tensor], device: torch.device) -> list[Tensor]:
+    tensors = [x] if isinstance(x, Tensor) else list(x)
+    float_tensor(name, tensors[0] if tensors else None)
+    if len({len(tensor) for tensor in tensors}) != 1:
+        raise ValueError(f"{name} must hold tensors of one length, got {[len(tensor) for tensor in tensors]}")
+    return [tensor.to(device) for tensor in tensors]
+
+
+def _stop_unless_finite(loss: Tensor, step: int, epoch: int, lr: float) -> None:
+    if not math.isfinite(loss.item()):
+        raise FloatingPointError(
+            f"the loss became {loss.item()} at step {step} (epoch {epoch}). Try a smaller lr (it is {lr:g}); check "
+            f"that x is finite and in [0, 1], and that nothing takes the log or the exp of something extreme."
+        )
+
+
+def _append(columns: dict[str, list[float]], row: dict[str, float]) -> None:
+    for name, value in row.items():
+        columns.setdefault(name, []).append(value)
+
+
+def _progress_bar(n_steps: int, show_progress: bool) -> tqdm:
+    """A bar on standard output that ends as one clean line of text."""
+    return tqdm(
+        total=n_steps,
+        file=sys.stdout,
+        disable=not show_progress,
+        mininterval=0.2,
+        bar_format="{desc} |{bar:16}| {elapsed}{postfix}",
+    )
+
+
+def _report(progress: tqdm, epoch: int, epochs: int, sums, seen: int) -> None:
+    """Advance the bar by a step; its text (the mean so far of each term) changes only when it is redrawn."""
+    if progress.disable:
+        return
+    last = progress.n + 1 == progress.total
+    if last or time.time() - progress.last_print_t >= progress.mininterval:
+        progress.set_description_str(f"epoch {epoch}/{epochs}", refresh=False)
+        progress.set_postfix_str(" · ".join(f"{name} {total / seen:.4g}" for name, total in sums), refresh=False)
+    progress.update()

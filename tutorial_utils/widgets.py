@@ -1,0 +1,236 @@
+"""What a learner drags: the interpolation studio and the latent pad, thin shells over pure draw functions."""
+
+import math
+from html import escape
+from pathlib import Path
+
+import anywidget
+import ipywidgets
+import torch
+import traitlets
+from torch import Tensor, nn
+
+from .arguments import finite, float_tensor, positive_number
+from .models import VAE
+from .pictures import (
+    N_FRAMES,
+    decode_grid,
+    decode_images,
+    draw_map,
+    encode_image,
+    far_distance,
+    mark_frame,
+    morph,
+    morph_strip,
+    nearest_code,
+    to_png,
+    two_dimensional,
+)
+
+__all__ = ["decode_grid", "interpolation_studio", "latent_pad", "morph", "morph_strip", "to_png"]
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def next_of_class(y: Tensor, label: int, after: int = -1) -> int:
+    """The index of the next image of class `label` behind index `after`; behind the last one comes the first.
+
+    Raises ValueError when no image has that class.
+    """
+    of_class = (y == label).nonzero().flatten()
+    if len(of_class) == 0:
+        raise ValueError(f"label must be one of the classes in y, {sorted(set(y.tolist()))}, got {label!r}")
+    behind = of_class[of_class > after]
+    return int((behind if len(behind) else of_class)[0])
+
+
+def interpolation_studio(model: nn.Module, x: Tensor, y: Tensor) -> "InterpolationStudio":
+    """Choose two of the images x, drag t, and watch one turn into the other.
+
+    model: a VAE or an Autoencoder of gray images.  x: [N, 1, H, W] in [0, 1].  y: [N], the classes.
+    Raises TypeError or ValueError for a bad argument.
+    """
+    float_tensor("x", x, ndim=4)
+    if x.shape[1] != 1:
+        raise ValueError(f"x must hold gray images [N, 1, H, W], got shape {list(x.shape)}")
+    if not 0 <= x.min() <= x.max() <= 1:
+        raise ValueError(f"x must lie in [0, 1], got values from {x.min():g} to {x.max():g}")
+    return InterpolationStudio(model, x, _classes_of(y, x, "x"))
+
+
+class InterpolationStudio(ipywidgets.VBox):
+    """What `interpolation_studio` returns: its controls and pictures are attributes, for tests and later notebooks."""
+
+    def __init__(self, model: nn.Module, x: Tensor, y: Tensor):
+        self.model, self.x, self.y = model, x, y
+        classes = sorted(set(y.tolist()))
+        other = [label for label in classes if label != y[0]]
+        self.start = _End("From", x, y, classes, next_of_class(y, int(y[0])))
+        self.end = _End("To", x, y, classes, next_of_class(y, other[-1] if other else int(y[0]), after=0))
+        self.picture = _picture("The decoded image between the two chosen digits", "vae-picture")
+        self.strip = _picture(f"{N_FRAMES} decoded images from t = 0 to t = 1; a border marks the one nearest to t")
+        self.strip.add_class("vae-strip")
+        self.label = ipywidgets.HTML().add_class("vae-label")
+        self.slider = ipywidgets.FloatSlider(
+            min=0, max=1, step=0.01, value=0.5, description="t", readout_format=".2f", layout={"flex": "1 1 180px"}
+        )
+        self.slider.tooltip = "t: 0 is the digit on the left, 1 the digit on the right. Drag, or use the arrow keys."
+        self.play = ipywidgets.Play(min=0, max=100, value=50, interval=60, show_repeat=True)
+        self.play.tooltip = "Play t from 0 to 1"
+        for end in (self.start, self.end):
+            end.observe(self._choose, "index")
+        self.slider.observe(self._draw, "value")
+        self.play.observe(lambda change: setattr(self.slider, "value", change["new"] / 100), "value")
+        middle = ipywidgets.VBox([self.picture]).add_class("vae-middle")
+        ends = ipywidgets.HBox([self.start.box, middle, self.end.box]).add_class("vae-ends")
+        controls = ipywidgets.HBox([self.play, self.slider]).add_class("vae-controls")
+        super().__init__([_style(), ends, self.label, controls, self.strip])
+        self.add_class("vae-studio")
+        self._choose()
+
+    def _choose(self, _change: dict | None = None) -> None:
+        """Another digit was chosen: encode both ends, decode the strip."""
+        self.z_a, self.z_b = (encode_image(self.model, self.x[end.index]) for end in (self.start, self.end))
+        self._frames, self._frame = morph_strip(self.model, self.z_a, self.z_b), None
+        self._draw()
+
+    def _draw(self, _change: dict | None = None) -> None:
+        """t or an end has changed: show the decoded image, the frame it is nearest to, and what it is."""
+        t = self.slider.value
+        self.play.value = round(100 * t)
+        self.picture.value = to_png(morph(self.model, self.z_a, self.z_b, t))
+        frame = round(t * (N_FRAMES - 1))
+        if frame != self._frame:
+            self._frame = frame
+            self.strip.value = to_png(mark_frame(self._frames, frame))
+        z = (1 - t) * self.z_a + t * self.z_b
+        self.label.value = escape(f"{_what(self.model)} at t = {t:.2f}, z = {_show_code(z)}")
+
+
+class _End(traitlets.HasTraits):
+    """One end of the morph: a class to choose, the test image, a button for another one; `index` says which."""
+
+    index = traitlets.Int()
+
+    def __init__(self, title: str, x: Tensor, y: Tensor, classes: list[int], index: int):
+        super().__init__(index=index)
+        self.x, self.y = x, y
+        self.label = ipywidgets.Dropdown(
+            options=classes, value=int(y[index]), description=title, style={"description_width": "auto"}
+        )
+        self.picture = _picture("", "vae-end-picture")
+        self.button = ipywidgets.Button()
+        self.caption = ipywidgets.HTML().add_class("vae-caption")
+        self.label.observe(lambda change: self._go(next_of_class(y, change["new"])), "value")
+        self.button.on_click(lambda _button: self._go(next_of_class(y, self.label.value, after=self.index)))
+        self.box = ipywidgets.VBox([self.label, self.picture, self.caption, self.button]).add_class("vae-end")
+        self.title = title.lower()
+        self._go(index)
+
+    def _go(self, index: int) -> None:
+        """Show image `index`, then tell whoever observes it."""
+        label = int(self.y[index])
+        self.picture.value = to_png(self.x[index, 0])
+        self.picture.tooltip = f"The digit to morph {self.title}: test image {index}, a {label}"
+        self.caption.value = f"test image {index:,}"
+        self.button.description = f"Another {label}"
+        self.button.tooltip = f"Morph {self.title} the next test image of class {label}"
+        self.index = index
+
+
+def latent_pad(model: nn.Module, z: Tensor, y: Tensor, *, extent: float = 3.5) -> "LatentPad":
+    """A map of the codes z on which a finger, a mouse or the arrow keys choose what the model decodes.
+
+    model: a VAE or an Autoencoder of gray images with two latent numbers.  z: [N, 2], y: [N], their classes.
+    extent: the map reaches from -extent to extent on both axes.  Raises TypeError or ValueError for a bad argument.
+    """
+    two_dimensional(model)
+    finite("z", float_tensor("z", z, ndim=2))
+    if z.shape[1] != 2:
+        raise ValueError(f"z must hold two numbers per image, [N, 2], got shape {list(z.shape)}")
+    return LatentPad(model, z.detach().float().cpu(), _classes_of(y, z, "z"), positive_number("extent", extent))
+
+
+class CodeMap(anywidget.AnyWidget):
+    """The map alone: a point (x, y) that pointer and keyboard move, in steps that the label can show in full."""
+
+    _esm = ASSETS / "latent_pad.js"
+    x = traitlets.Float(0.0).tag(sync=True)
+    y = traitlets.Float(0.0).tag(sync=True)
+    extent = traitlets.Float(3.5).tag(sync=True)
+    decimals = traitlets.Int(2).tag(sync=True)
+    background = traitlets.Bytes().tag(sync=True)
+    text = traitlets.Unicode().tag(sync=True)
+
+    @traitlets.validate("x", "y")
+    def _on_the_map(self, proposal: dict) -> float:
+        if not math.isfinite(proposal["value"]):
+            raise ValueError(f"{proposal['trait'].name} must be finite, got {proposal['value']!r}")
+        return round(min(max(proposal["value"], -self.extent), self.extent), self.decimals)
+
+
+class LatentPad(ipywidgets.HBox):
+    """What `latent_pad` returns: `pad` is the map, `picture` the decoded image, `label` says where and how far."""
+
+    def __init__(self, model: nn.Module, z: Tensor, y: Tensor, extent: float):
+        self.model, self.z, self.y = model, z, y
+        self.far = far_distance(z)
+        self.pad = CodeMap(
+            extent=extent,
+            decimals=max(0, 2 - math.floor(math.log10(extent))),
+            background=draw_map(z, y, extent),
+        ).add_class("vae-map")
+        self.picture = _picture("The image decoded at the cross-hair of the map", "vae-picture")
+        self.label = ipywidgets.HTML().add_class("vae-label")
+        self._drawn = None
+        self.pad.observe(self._draw, ["x", "y"])
+        side = ipywidgets.VBox([self.picture, self.label]).add_class("vae-side")
+        super().__init__([_style(), self.pad, side])
+        self.add_class("vae-pad")
+        self._draw()
+
+    def _draw(self, _change: dict | None = None) -> None:
+        """The point has moved: show what the model decodes there, and what the nearest code is."""
+        if self._drawn == (self.pad.x, self.pad.y):  # one move changes x and y: two calls
+            return
+        self._drawn = (self.pad.x, self.pad.y)
+        point = torch.tensor(self._drawn)
+        self.picture.value = to_png(decode_images(self.model, point.unsqueeze(0))[0])
+        index, distance = nearest_code(self.z, point)
+        where = f"z = {_show_code(point, self.pad.decimals)}"
+        nearest = f"nearest test code: a {int(self.y[index])}, {distance:.2f} away"
+        far = ["far from every test code: a digit here is luck"] if distance > self.far else []
+        self.pad.text = "; ".join([where, nearest, *far])
+        self.label.value = "<br>".join([f"{_what(self.model)} at", where, nearest, *(f"<b>{text}</b>" for text in far)])
+
+
+def _classes_of(y: Tensor, rows: Tensor, name: str) -> Tensor:
+    """y on the CPU, if it holds one whole number per row of the tensor called `name`."""
+    if not isinstance(y, Tensor) or y.is_floating_point() or y.ndim != 1:
+        raise TypeError(f"y must be a tensor of whole numbers [N], got {getattr(y, 'dtype', type(y).__name__)}")
+    if len(y) != len(rows):
+        raise ValueError(f"{name} and y must have the same length, got {len(rows)} and {len(y)}")
+    return y.cpu()
+
+
+def _what(model: nn.Module) -> str:
+    """What the decoded image is: of a model with a likelihood its mean, of an autoencoder no more than an image."""
+    return "mean of p(x|z)" if isinstance(model, VAE) else "decoded image"
+
+
+def _show_code(z: Tensor, decimals: int = 2) -> str:
+    """The code as text, with a true minus sign; of a long code the first four numbers."""
+    numbers = [f"{value + 0.0:.{decimals}f}".replace("-", "−") for value in z[:4].tolist()]
+    return f"({', '.join(numbers)}{', …' if len(z) > 4 else ''})"
+
+
+def _picture(text: str, css_class: str = "") -> ipywidgets.Image:
+    """An empty Image with a text alternative."""
+    picture = ipywidgets.Image(format="png", value=b"", tooltip=text).add_class("vae-pixels")
+    return picture.add_class(css_class) if css_class else picture
+
+
+def _style() -> ipywidgets.HTML:
+    """The style sheet of both widgets, as a widget without a place of its own."""
+    sheet = (ASSETS / "widgets.css").read_text(encoding="utf-8")
+    return ipywidgets.HTML(f"<style>{sheet}</style>", layout={"display": "none"})
