@@ -32,7 +32,7 @@ test: $(VENV)/.installed-test  ## check the code, then the built notebooks, then
 	$(RUN) notebooks/src/build.py --check
 	$(RUN) -m pytest $(ARGS)
 
-notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose source has changed (ARGS="--adopt 01")
+notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose source has changed (ARGS=--all for every one)
 	$(RUN) notebooks/src/build.py $(ARGS)
 
 bench: $(VENV)/.installed  ## measure speed: one table of ratios, 8 to 12 minutes (ARGS=--full for three seeds)

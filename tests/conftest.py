@@ -1,4 +1,4 @@
-"""Every test, and every notebook kernel a test starts, gets a fresh and empty TUTORIAL_DATA: training really happens."""
+"""Every test, and every notebook kernel it starts, gets a fresh and empty TUTORIAL_DATA: training really happens."""
 
 import atexit
 import os

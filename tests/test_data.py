@@ -89,7 +89,7 @@ def test_mnist_pca_table(mnist):
     [
         ("mnist", (1, 28, 28), 60_000, 10_000, 10),
         ("digits", (1, 8, 8), 1437, 360, 10),
-        ("patches", (1, 28, 28), 5000, 1000, 2),
+        ("patches", (1, 28, 28), 10_000, 2_000, 2),
         pytest.param("fashion_mnist", (1, 28, 28), 60_000, 10_000, 10, marks=needs_fashion),
     ],
 )
@@ -160,7 +160,9 @@ def test_train_and_test_patches_come_from_regions_that_do_not_overlap(monkeypatc
 
 @pytest.mark.parametrize("name", ["MNIST", "", None, "imagenet"])
 def test_an_unknown_name_lists_the_known_ones(name):
-    with pytest.raises(ValueError, match="name must be one of 'mnist', 'fashion_mnist', 'cifar10', 'digits', 'patches'"):
+    with pytest.raises(
+        ValueError, match="name must be one of 'mnist', 'fashion_mnist', 'cifar10', 'digits', 'patches'"
+    ):
         load_images(name)
 
 
@@ -280,7 +282,13 @@ def test_fashion_mnist_is_downloaded_once(empty_data_dir, downloads, capsys):
 @needs_fashion
 @pytest.mark.parametrize(
     ("damage", "suffix"),
-    [("truncated", ".gz"), ("one byte flipped", ".gz"), ("one byte flipped", ""), ("empty", ""), ("another file", ".gz")],
+    [
+        ("truncated", ".gz"),
+        ("one byte flipped", ".gz"),
+        ("one byte flipped", ""),
+        ("empty", ""),
+        ("another file", ".gz"),
+    ],
 )
 def test_damaged_fashion_mnist_is_said_and_replaced(tmp_path, downloads, capsys, damage, suffix):
     raw = tmp_path / "FashionMNIST" / "raw"

@@ -7,7 +7,7 @@ from .arguments import float_tensor, positive_int, positive_number
 
 
 def gif_bytes(frames: Tensor, *, seconds: float = 0.1, enlarge: int = 4) -> bytes:
-    """A GIF that loops forever through gray frames [T, H, W] (or [T, 1, H, W]) in [0, 1], black ink on white.
+    """A GIF that loops forever through gray frames [T, H, W] (or [T, 1, H, W]) in [0, 1], 0 black and 1 white.
 
     seconds: how long each frame stays.  enlarge: screen pixels per image pixel.
     """
@@ -19,5 +19,5 @@ def gif_bytes(frames: Tensor, *, seconds: float = 0.1, enlarge: int = 4) -> byte
         raise ValueError(f"frames must have shape [T, H, W] or [T, 1, H, W], got {list(frames.shape)}")
     positive_number("seconds", seconds)
     block = torch.ones(positive_int("enlarge", enlarge), enlarge)
-    ink = (255 * (1 - torch.kron(frames.clamp(0, 1), block))).round().to(torch.uint8)
-    return imageio.imwrite("<bytes>", ink.numpy(), extension=".gif", duration=1000 * seconds, loop=0)
+    pixels = (255 * torch.kron(frames.clamp(0, 1), block)).round().to(torch.uint8)
+    return imageio.imwrite("<bytes>", pixels.numpy(), extension=".gif", duration=1000 * seconds, loop=0)

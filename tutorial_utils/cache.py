@@ -46,20 +46,24 @@ def trained(
         raise ValueError(f"name must consist of letters, digits, '-' and '_', got {name!r}")
     with local_seed(seed):
         model = make_model().to(device)
-    what_shows = ("show_progress",)
-    counted = {key: value for key, value in sorted(settings.items()) if key not in what_shows}
+    show_progress = settings.get("show_progress", True)
+    counted = {name: value for name, value in sorted(settings.items()) if name != "show_progress"}
     key = fingerprint(model, x, loss_fn, seed, str(device), counted, fit, torch.__version__)
     path = models_dir() / f"{name}-{key}.safetensors"
     if path.exists() and not retrain:
         try:
             history = _load(path, model, key)
-            print(f"{name}: from the cache (training took {history.seconds[-1]:.0f} s).")
+            if show_progress:
+                print(f"{name}: from the cache (training took {history.seconds[-1]:.0f} s)")
             return model.eval(), history
         except DamagedFile as error:
             print(f"{name}: {error}. Training it again.")
     history = fit(model, x, loss_fn, seed=seed, **settings)
     if not history.interrupted:
-        write_atomically(path, _dump(model, key, history))
+        try:
+            write_atomically(path, _dump(model, key, history))
+        except OSError as error:
+            print(f"{name}: trained, but not kept: {error}")
     return model.eval(), history
 
 
@@ -113,7 +117,7 @@ def make_vae_2d() -> VAE:
 
 def _dump(model: nn.Module, key: str, history: History) -> bytes:
     """Weights, key and history as one safetensors file that carries a hash of all three."""
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    state = {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}
     text = json.dumps(history._asdict())
     return safetensors.torch.save(state, {"key": key, "history": text, "sha256": _hash(state, key, text)})
 

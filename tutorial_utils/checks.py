@@ -68,8 +68,7 @@ def check_squared_error(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
         "a mean over the pixels: it shrinks with the size of the image, here 16 times. Sum over pixels.": right / 16,
         "one number for the whole batch: the sum over images too, which grows with the batch.": right.sum(),
         "the mean over the batch. That mean belongs to the caller; return one value per image.": right.mean(),
-        "a mean over pixels and images at once, PyTorch's default. Sum over pixels, leave the images apart.": right.mean()
-        / 16,
+        "a mean over pixels and images at once, PyTorch's default. Sum over pixels only.": right.mean() / 16,
         "the absolute error. Square it: large mistakes should count more.": (recon - x).abs().sum((1, 2, 3)),
         "a distance: it has a square root too many. PCA minimizes its square.": right.sqrt(),
         "half of the squared error. That is a Gaussian's -log p, up to a constant; here we want all of it.": right / 2,

@@ -9,7 +9,10 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, Modul
 import torch
 from torch import Tensor, nn
 
-PLAIN = (str, bytes, int, float, complex, bool, type(None), torch.dtype, torch.device, torch.Size)
+PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...), slice, torch.dtype, torch.device, torch.Size)
+
+# What Python itself puts into a class: no part of what it does, or different in every process.
+UNREAD = ("__module__", "__doc__", "__annotations__", "__static_attributes__", "__firstlineno__", "__slots__")
 
 
 def fingerprint(*things: object) -> str:
@@ -20,12 +23,12 @@ def fingerprint(*things: object) -> str:
     installed libraries counts by name and version.  Raises TypeError for a thing whose content it cannot read.
     """
     digest = hashlib.sha256()
-    _feed(digest, things, set())
+    _feed(digest, things, {})
     return digest.hexdigest()[:20]
 
 
-def _feed(digest, thing: object, seen: set[int]) -> None:
-    """Add `thing` to the hash, each part preceded by its type."""
+def _feed(digest, thing: object, seen: dict[int, tuple[int, object]]) -> None:
+    """Add `thing` to the hash, each part preceded by its type; what was `seen` before, by its number."""
     digest.update(f"|{type(thing).__name__}:".encode())
     if isinstance(thing, PLAIN):
         digest.update(repr(thing).encode())
@@ -41,16 +44,14 @@ def _feed(digest, thing: object, seen: set[int]) -> None:
         _feed(digest, sorted(thing, key=repr), seen)
     elif isinstance(thing, dict):
         _feed(digest, [*thing.items()], seen)
-    elif isinstance(thing, ModuleType):
-        digest.update(thing.__name__.encode())
-    elif isinstance(thing, (type, FunctionType, BuiltinFunctionType)) and _is_installed(thing):
-        digest.update(f"{_module(thing)}.{thing.__qualname__} {_version(thing)}".encode())
+    elif isinstance(thing, (type, FunctionType, BuiltinFunctionType, ModuleType)) and _is_installed(thing):
+        digest.update(f"{_module(thing)}.{getattr(thing, '__qualname__', '')} {_version(thing)}".encode())
         if hasattr(thing, "__wrapped__"):  # our function under a library's decorator, such as torch.no_grad()
             _feed(digest, thing.__wrapped__, seen)
     elif id(thing) in seen:
-        digest.update(b"seen")
+        digest.update(f"number {seen[id(thing)][0]}".encode())
     else:
-        seen.add(id(thing))
+        seen[id(thing)] = (len(seen), thing)  # keeping the thing itself: a freed id may come back
         _feed(digest, _parts(thing), seen)
 
 
@@ -66,22 +67,36 @@ def _parts(thing: object) -> object:
         return [thing.func, thing.args, thing.keywords]
     if isinstance(thing, MethodType):
         return [thing.__func__, thing.__self__]
+    if isinstance(thing, (staticmethod, classmethod)):
+        return thing.__func__
+    if isinstance(thing, property):
+        return [thing.fget, thing.fset]
     if isinstance(thing, type):
-        own = {name: value for name, value in vars(thing).items() if isinstance(value, (FunctionType, *PLAIN))}
-        return [
-            thing.__qualname__,
-            {n: v for n, v in own.items() if not n.startswith("__") or callable(v)},
-            thing.__bases__,
-        ]
+        return [thing.__qualname__, _readable(thing), thing.__bases__]
+    if isinstance(thing, ModuleType):
+        return [thing.__name__, {name: value for name, value in _readable(thing).items() if not name.startswith("__")}]
     if isinstance(thing, nn.Module):
-        plain = {name: value for name, value in vars(thing).items() if isinstance(value, PLAIN)}
-        return [type(thing), repr(thing), plain, thing.state_dict(), list(thing.children())]
+        plain = {name: value for name, value in vars(thing).items() if not name.startswith("_")}
+        return [
+            type(thing),
+            repr(thing),
+            plain,
+            thing.state_dict(),
+            dict(thing.named_buffers()),
+            list(thing.children()),
+        ]
     if type(thing).__module__ == "numpy":
         return torch.as_tensor(thing)
     raise TypeError(
         f"cannot tell whether this {type(thing).__name__} has changed: what is trained may depend on numbers, "
         f"strings, tensors, modules, functions and lists or dicts of these, got {thing!r}"
     )
+
+
+def _readable(thing: type | ModuleType) -> dict[str, object]:
+    """What stands in a class or in a module of one's own: its functions, classes and values."""
+    kinds = (FunctionType, staticmethod, classmethod, property, type, Tensor, list, tuple, dict, *PLAIN)
+    return {name: value for name, value in vars(thing).items() if isinstance(value, kinds) and name not in UNREAD}
 
 
 def _globals_used(code: CodeType) -> list[str]:
@@ -97,12 +112,14 @@ def _without_docstring(code: CodeType) -> tuple:
     return code.co_consts[1:] if has_docstring else code.co_consts
 
 
-def _module(thing: type | FunctionType | BuiltinFunctionType) -> str:
+def _module(thing: type | FunctionType | BuiltinFunctionType | ModuleType) -> str:
     """Where it was written: of a decorated function, where the decorator was."""
+    if isinstance(thing, ModuleType):
+        return thing.__name__
     return (thing.__globals__.get("__name__") if isinstance(thing, FunctionType) else thing.__module__) or "builtins"
 
 
-def _is_installed(thing: type | FunctionType | BuiltinFunctionType) -> bool:
+def _is_installed(thing: type | FunctionType | BuiltinFunctionType | ModuleType) -> bool:
     """Does it come from Python itself or from an installed library (other than this package)?"""
     top = _module(thing).partition(".")[0]
     if top in ("__main__", __package__):

@@ -22,7 +22,7 @@ class VAEOutput(NamedTuple):
 def mlp(dims: Sequence[int], *, activation: type[nn.Module] = nn.SiLU, out_shape: Sequence[int] = ()) -> nn.Sequential:
     """Linear layers of sizes `dims` with `activation` between them (none after the last).
 
-    Built in notebook 01.  Flattens its input [B, ...] to [B, dims[0]]; returns [B, dims[-1]], or [B, *out_shape].
+    Notebook 01 writes one out.  Flattens its input [B, ...] to [B, dims[0]]; returns [B, dims[-1]], or [B, *out_shape].
     """
     if len(dims) < 2:
         raise ValueError(f"dims must name at least an input and an output size, got {list(dims)}")

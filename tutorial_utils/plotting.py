@@ -36,9 +36,9 @@ def _display(mime: str, data: bytes, alt: str) -> None:
 
 
 def show_image(image: Tensor, *, title: str = "", ax: Axes | None = None, **imshow) -> Axes:
-    """One gray image [H, W] (or [1, H, W]), black ink on white paper, values outside [0, 1] clipped."""
+    """One gray image [H, W] (or [1, H, W]), 0 black and 1 white, values outside [0, 1] clipped."""
     ax = plt.subplots()[1] if ax is None else ax
-    ax.imshow(image.detach().cpu().squeeze(0), **{"cmap": "gray_r", "vmin": 0, "vmax": 1} | imshow)
+    ax.imshow(image.detach().cpu().squeeze(0), **{"cmap": "gray", "vmin": 0, "vmax": 1} | imshow)
     ax.set_title(title)
     ax.set_xticks([])
     ax.set_yticks([])
@@ -50,8 +50,7 @@ def show_images(images: Tensor, *, n_columns: int = 10, title: str = "", ax: Axe
     from torchvision.utils import make_grid
 
     float_tensor("images", images, ndim=4)
-    blank = imshow.get("blank", 0.0)
-    grid = make_grid(images.detach().cpu(), nrow=n_columns, padding=1, pad_value=imshow.pop("blank", blank))[0]
+    grid = make_grid(images.detach().cpu(), nrow=n_columns, padding=1, pad_value=imshow.get("vmax", 1) / 3)[0]
     return show_image(grid, title=title, ax=ax, **imshow)
 
 

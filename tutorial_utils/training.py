@@ -36,8 +36,7 @@ def best_device() -> torch.device:
 @contextmanager
 def local_seed(seed: int) -> Iterator[None]:
     """Inside, torch's random numbers start from `seed`; outside, the global random state is as if nothing was."""
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        raise ValueError(f"seed must be a whole number, got {seed!r}")
+    _whole("seed", seed)
     restore = [(torch.set_rng_state, torch.get_rng_state())]
     if torch.cuda.is_available():
         restore.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
@@ -87,26 +86,28 @@ def fit(
     positive_int("epochs", epochs)
     positive_int("batch_size", batch_size)
     positive_number("lr", lr)
+    _whole("seed", seed)
     device = next(model.parameters()).device
     tensors = _tensors("x", x, device)
-    history = History({}, {}, [])
-    n, n_steps = len(tensors[0]), epochs * math.ceil(len(tensors[0]) / batch_size)
+    val = None if x_val is None else _tensors("x_val", x_val, device)
+    n = len(tensors[0])
+    n_steps = epochs * math.ceil(n / batch_size)
     torch.set_flush_denormal(True)  # late in training, gradients become tiny: without this each costs a hundredfold
     adam = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
     rate = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: schedule((step + 1) / (n_steps + 1)))
-    was_training, started, step = model.training, time.perf_counter(), 0
+    history, started, step = History({}, {}, []), time.perf_counter(), 0
     progress = _progress_bar(n_steps, show_progress)
     try:
-        with local_seed(seed):
+        with _modes_kept(model), local_seed(seed):
             generator = torch.Generator().manual_seed(seed)
             for epoch in range(1, epochs + 1):
                 model.train()
                 sums, seen = 0.0, 0
                 for rows in batches(torch.arange(n), batch_size=batch_size, generator=generator):
-                    terms = loss_fn(model, *(tensor[rows] for tensor in tensors))
+                    terms = _terms(loss_fn, model, [tensor[rows] for tensor in tensors])
                     loss = terms["loss"].mean()
                     step += 1
-                    _stop_unless_finite(loss, step, epoch, lr)
+                    _stop_unless_finite(loss, "loss", step, epoch, lr)
                     adam.zero_grad()
                     loss.backward()
                     adam.step()
@@ -114,14 +115,15 @@ def fit(
                     sums = sums + torch.stack([term.detach().mean() for term in terms.values()]) * len(rows)
                     seen += len(rows)
                     _report(progress, epoch, epochs, zip(terms, sums, strict=True), seen)
+                for parameter in model.parameters():  # a finite loss can have a gradient that is not
+                    _stop_unless_finite(parameter.detach().sum(), "sum of a layer's weights", step, epoch, lr)
+                val_row = {} if val is None else evaluate(model, val, loss_fn)
                 _append(history.train, dict(zip(terms, (sums / n).tolist(), strict=True)))
-                if x_val is not None:
-                    _append(history.val, evaluate(model, x_val, loss_fn))
+                _append(history.val, val_row)
                 history.seconds.append(time.perf_counter() - started)
     except KeyboardInterrupt:
         history = history._replace(interrupted=True)
     finally:
-        model.train(was_training)
         progress.close()
     if history.interrupted:
         print(f"Stopped by hand in epoch {len(history.seconds) + 1} of {epochs}; the model keeps what it learned.")
@@ -139,15 +141,12 @@ def evaluate(
     """
     positive_int("batch_size", batch_size)
     tensors = _tensors("x", x, next(model.parameters()).device)
-    was_training, sums = model.training, {}
-    model.eval()
-    try:
-        with local_seed(seed):
-            for batch in zip(*(tensor.split(batch_size) for tensor in tensors), strict=True):
-                for name, term in loss_fn(model, *batch).items():
-                    sums[name] = sums.get(name, 0.0) + term.double().mean().item() * len(batch[0])
-    finally:
-        model.train(was_training)
+    sums: dict[str, float] = {}
+    with _modes_kept(model), local_seed(seed):
+        model.eval()
+        for batch in zip(*(tensor.split(batch_size) for tensor in tensors), strict=True):
+            for name, term in _terms(loss_fn, model, batch).items():
+                sums[name] = sums.get(name, 0.0) + term.mean().item() * len(batch[0])
     return {name: total / len(tensors[0]) for name, total in sums.items()}
 
 
@@ -159,12 +158,36 @@ def _tensors(name: str, x: Tensor | Sequence[Tensor], device: torch.device) -> l
     return [tensor.to(device) for tensor in tensors]
 
 
-def _stop_unless_finite(loss: Tensor, step: int, epoch: int, lr: float) -> None:
-    if not math.isfinite(loss.item()):
+def _terms(loss_fn: LossFn, model: nn.Module, batch: Sequence[Tensor]) -> dict[str, Tensor]:
+    terms = loss_fn(model, *batch)
+    if not isinstance(terms, dict) or "loss" not in terms:
+        given = f"a dict with the keys {list(terms)}" if isinstance(terms, dict) else type(terms).__name__
+        raise TypeError(f'loss_fn must return a dict of tensors with a "loss" among them, got {given}')
+    return terms
+
+
+@contextmanager
+def _modes_kept(model: nn.Module) -> Iterator[None]:
+    """Afterwards every part of the model is in train or eval mode again, as it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _stop_unless_finite(value: Tensor, what: str, step: int, epoch: int, lr: float) -> None:
+    if not math.isfinite(value.item()):
         raise FloatingPointError(
-            f"the loss became {loss.item()} at step {step} (epoch {epoch}). Try a smaller lr (it is {lr:g}); check "
+            f"the {what} became {value.item()} at step {step} (epoch {epoch}). Try a smaller lr (it is {lr:g}); check "
             f"that x is finite and in [0, 1], and that nothing takes the log or the exp of something extreme."
         )
+
+
+def _whole(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
 
 
 def _append(columns: dict[str, list[float]], row: dict[str, float]) -> None:

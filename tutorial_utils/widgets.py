@@ -58,6 +58,14 @@ def interpolation_studio(model: nn.Module, x: Tensor, y: Tensor) -> "Interpolati
     return InterpolationStudio(model, x, _classes_of(y, x, "x"))
 
 
+class Picture(anywidget.AnyWidget):
+    """PNG bytes on the page, with a text alternative, which ipywidgets.Image does not have."""
+
+    _esm = ASSETS / "picture.js"
+    value = traitlets.Bytes().tag(sync=True)
+    alt = traitlets.Unicode().tag(sync=True)
+
+
 class InterpolationStudio(ipywidgets.VBox):
     """What `interpolation_studio` returns: its controls and pictures are attributes, for tests and later notebooks."""
 
@@ -67,9 +75,8 @@ class InterpolationStudio(ipywidgets.VBox):
         other = [label for label in classes if label != y[0]]
         self.start = _End("From", x, y, classes, next_of_class(y, int(y[0])))
         self.end = _End("To", x, y, classes, next_of_class(y, other[-1] if other else int(y[0]), after=0))
-        self.picture = _picture("The decoded image between the two chosen digits", "vae-picture")
-        self.strip = _picture(f"{N_FRAMES} decoded images from t = 0 to t = 1; a border marks the one nearest to t")
-        self.strip.add_class("vae-strip")
+        self.picture = Picture().add_class("vae-picture")
+        self.strip = Picture().add_class("vae-strip")
         self.label = ipywidgets.HTML().add_class("vae-label")
         self.slider = ipywidgets.FloatSlider(
             min=0, max=1, step=0.01, value=0.5, description="t", readout_format=".2f", layout={"flex": "1 1 180px"}
@@ -103,8 +110,10 @@ class InterpolationStudio(ipywidgets.VBox):
         if frame != self._frame:
             self._frame = frame
             self.strip.value = to_png(mark_frame(self._frames, frame))
+            self.strip.alt = f"{N_FRAMES} decoded images from t = 0 to t = 1; a border marks number {frame + 1}"
         z = (1 - t) * self.z_a + t * self.z_b
-        self.label.value = escape(f"{_what(self.model)} at t = {t:.2f}, z = {_show_code(z)}")
+        self.picture.alt = f"{_what(self.model)} at t = {t:.2f}, z = {_show_code(z)}"
+        self.label.value = escape(self.picture.alt)
 
 
 class _End(traitlets.HasTraits):
@@ -118,7 +127,7 @@ class _End(traitlets.HasTraits):
         self.label = ipywidgets.Dropdown(
             options=classes, value=int(y[index]), description=title, style={"description_width": "auto"}
         )
-        self.picture = _picture("", "vae-end-picture")
+        self.picture = Picture().add_class("vae-end-picture")
         self.button = ipywidgets.Button()
         self.caption = ipywidgets.HTML().add_class("vae-caption")
         self.label.observe(lambda change: self._go(next_of_class(y, change["new"])), "value")
@@ -131,7 +140,7 @@ class _End(traitlets.HasTraits):
         """Show image `index`, then tell whoever observes it."""
         label = int(self.y[index])
         self.picture.value = to_png(self.x[index, 0])
-        self.picture.tooltip = f"The digit to morph {self.title}: test image {index}, a {label}"
+        self.picture.alt = f"The digit to morph {self.title}: test image {index}, a {label}"
         self.caption.value = f"test image {index:,}"
         self.button.description = f"Another {label}"
         self.button.tooltip = f"Morph {self.title} the next test image of class {label}"
@@ -180,7 +189,7 @@ class LatentPad(ipywidgets.HBox):
             decimals=max(0, 2 - math.floor(math.log10(extent))),
             background=draw_map(z, y, extent),
         ).add_class("vae-map")
-        self.picture = _picture("The image decoded at the cross-hair of the map", "vae-picture")
+        self.picture = Picture().add_class("vae-picture")
         self.label = ipywidgets.HTML().add_class("vae-label")
         self._drawn = None
         self.pad.observe(self._draw, ["x", "y"])
@@ -200,6 +209,7 @@ class LatentPad(ipywidgets.HBox):
         where = f"z = {_show_code(point, self.pad.decimals)}"
         nearest = f"nearest test code: a {int(self.y[index])}, {distance:.2f} away"
         far = ["far from every test code: a digit here is luck"] if distance > self.far else []
+        self.picture.alt = f"{_what(self.model)} at {where}"
         self.pad.text = "; ".join([where, nearest, *far])
         self.label.value = "<br>".join([f"{_what(self.model)} at", where, nearest, *(f"<b>{text}</b>" for text in far)])
 
@@ -222,12 +232,6 @@ def _show_code(z: Tensor, decimals: int = 2) -> str:
     """The code as text, with a true minus sign; of a long code the first four numbers."""
     numbers = [f"{value + 0.0:.{decimals}f}".replace("-", "−") for value in z[:4].tolist()]
     return f"({', '.join(numbers)}{', …' if len(z) > 4 else ''})"
-
-
-def _picture(text: str, css_class: str = "") -> ipywidgets.Image:
-    """An empty Image with a text alternative."""
-    picture = ipywidgets.Image(format="png", value=b"", tooltip=text).add_class("vae-pixels")
-    return picture.add_class(css_class) if css_class else picture
 
 
 def _style() -> ipywidgets.HTML:

@@ -24,8 +24,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from normal_form import code, code_cells, dump, faults, inputs, normal_form, tags
 
-from normal_form import dump, faults, inputs, normal_form, tags
 from tutorial_utils.cache import write_atomically
 
 NOTEBOOKS = Path(__file__).resolve().parents[1]
@@ -88,12 +88,7 @@ def build(folder: Path, numbers: Sequence[str] = (), *, everything: bool = False
 def build_one(notebook: NotebookNode, path: Path, data: str, everything: bool) -> tuple[NotebookNode, str]:
     """`notebook` with its outputs: those in `path`, if its code is the same, else new ones; and what was done."""
     old = read_notebook(path)
-    whole = old is not None and not faults(old)
-    if (
-        whole
-        and not everything
-        and [cell.source for cell in code_cells(old)] == [cell.source for cell in code_cells(notebook)]
-    ):
+    if old is not None and not faults(old) and code(old) == code(notebook) and not everything:
         same = inputs(old) == inputs(notebook)
         for cell, old_cell in zip(code_cells(notebook), code_cells(old), strict=True):
             cell.outputs = old_cell.outputs

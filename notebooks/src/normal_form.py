@@ -98,6 +98,11 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def code(notebook: NotebookNode) -> list[str]:
+    """The text of every code cell, in order."""
+    return [cell.source for cell in code_cells(notebook)]
+
+
 def inputs(notebook: NotebookNode) -> list[tuple]:
     """Everything in a notebook that its source decides."""
     return [(cell.id, cell.cell_type, cell.source, tags(cell)) for cell in notebook.cells]

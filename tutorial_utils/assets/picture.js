@@ -1,0 +1,28 @@
+// An image from PNG bytes, with the text that stands for it where it cannot be seen.
+
+function render({ model, el }) {
+  const img = document.createElement("img");
+  img.draggable = false;
+  el.append(img);
+
+  function show() {
+    const before = img.src;
+    img.src = URL.createObjectURL(new Blob([model.get("value")], { type: "image/png" }));
+    if (before) URL.revokeObjectURL(before);
+  }
+  function describe() {
+    img.alt = model.get("alt");
+  }
+
+  model.on("change:value", show);
+  model.on("change:alt", describe);
+  show();
+  describe();
+  return () => {
+    model.off("change:value", show);
+    model.off("change:alt", describe);
+    URL.revokeObjectURL(img.src);
+  };
+}
+
+export default { render };
