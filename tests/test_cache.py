@@ -254,7 +254,7 @@ def test_the_key_is_the_same_in_another_process():
     code = "from tests_key import key\nprint(key())"
     source = "import torch\nfrom functools import partial\nfrom tutorial_utils.fingerprint import fingerprint\n" \
              "from tutorial_utils.losses import negative_elbo\nfrom tutorial_utils.training import fit\n" \
-             "def key(): return fingerprint(partial(negative_elbo, beta=2.0), fit, {'a', 'b'}, torch.ones(3))\n"  # fmt: skip
+             "def key(): return fingerprint(partial(negative_elbo, beta=2), fit, {'a', 'b'})\n"  # fmt: skip
     folder = Path(os.environ["TUTORIAL_DATA"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tests_key.py").write_text(source)

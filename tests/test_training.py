@@ -215,7 +215,7 @@ def test_every_example_is_seen_once_per_epoch():
 
     fit(line(1.0), torch.arange(10.0).unsqueeze(1), note, epochs=2, batch_size=4, lr=1e-3, seed=0, show_progress=False)
     assert [len(rows) for rows in seen] == [4, 4, 2, 4, 4, 2]
-    epochs = [sum(seen[:3], []), sum(seen[3:], [])]
+    epochs = [[row for rows in part for row in rows] for part in (seen[:3], seen[3:])]
     assert [sorted(rows) for rows in epochs] == [list(range(10))] * 2 and epochs[0] != epochs[1]
 
 

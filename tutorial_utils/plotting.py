@@ -42,6 +42,7 @@ def show_image(image: Tensor, *, title: str = "", ax: Axes | None = None, **imsh
     ax.set_title(title)
     ax.set_xticks([])
     ax.set_yticks([])
+    ax.spines[:].set_visible(False)
     return ax
 
 
@@ -60,7 +61,7 @@ def show_rows(rows: dict[str, Tensor], *, columns: Sequence[str] = (), title: st
     rows: name -> [N, 1, H, W], the same N.  size: inches per image.
     """
     names, n = list(rows), len(next(iter(rows.values())))
-    fig, axes = plt.subplots(len(names), n, figsize=(size * n, size * len(names)), squeeze=False)
+    fig, axes = plt.subplots(len(names), n, figsize=(size * n + 1, size * len(names) + 0.4), squeeze=False)
     for name, row in zip(names, axes, strict=True):
         for image, ax in zip(rows[name], row, strict=True):
             show_image(image, ax=ax)

@@ -72,9 +72,9 @@ class InterpolationStudio(ipywidgets.VBox):
     def __init__(self, model: nn.Module, x: Tensor, y: Tensor):
         self.model, self.x, self.y = model, x, y
         classes = sorted(set(y.tolist()))
-        other = [label for label in classes if label != y[0]]
-        self.start = _End("From", x, y, classes, next_of_class(y, int(y[0])))
-        self.end = _End("To", x, y, classes, next_of_class(y, other[-1] if other else int(y[0]), after=0))
+        others = (y != y[0]).nonzero().flatten()
+        self.start = _End("From", x, y, classes, 0)
+        self.end = _End("To", x, y, classes, int(others[0]) if len(others) else next_of_class(y, int(y[0]), after=0))
         self.picture = Picture().add_class("vae-picture")
         self.strip = Picture().add_class("vae-strip")
         self.label = ipywidgets.HTML().add_class("vae-label")
@@ -186,7 +186,7 @@ class LatentPad(ipywidgets.HBox):
         self.far = far_distance(z)
         self.pad = CodeMap(
             extent=extent,
-            decimals=max(0, 2 - math.floor(math.log10(extent))),
+            decimals=max(0, 2 - math.floor(math.log10(extent / 2))),
             background=draw_map(z, y, extent),
         ).add_class("vae-map")
         self.picture = Picture().add_class("vae-picture")

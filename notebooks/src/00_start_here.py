@@ -19,12 +19,16 @@
 import matplotlib.pyplot as plt
 import torch
 
+from tutorial_utils.animation import gif_bytes
 from tutorial_utils.cache import load_pretrained
 from tutorial_utils.checks import check_compression
 from tutorial_utils.data import load_images
-from tutorial_utils.machine import estimated_minutes, machine_report, training_speed
-from tutorial_utils.plotting import plot_codes, show_figure, show_image, show_images, show_rows
-from tutorial_utils.widgets import decode_grid, interpolation_studio, latent_pad, morph_strip
+from tutorial_utils.machine import estimated_minutes
+from tutorial_utils.machine import machine_report, training_speed
+from tutorial_utils.pictures import decode_grid, morph, morph_strip
+from tutorial_utils.plotting import plot_codes, show_figure, show_gif
+from tutorial_utils.plotting import show_image, show_images
+from tutorial_utils.widgets import interpolation_studio, latent_pad
 
 # %% [markdown]
 # ## Is this computer ready?
@@ -63,10 +67,8 @@ first = [(y_test == k).nonzero()[:4].flatten() for k in range(10)]
 columns = torch.stack(first, dim=1).flatten()  # four rows, classes 0 to 9
 title = "Four test images of each class, 0 to 9: no two alike"
 show_images(x_test[columns], n_columns=10, title=title, ax=ax)
-show_figure(
-    fig,
-    alt="Grid of forty handwritten digits in ten columns, one column per class from 0 to 9, in four different hands.",
-)
+show_figure(fig, alt="Grid of forty handwritten digits in ten columns, one "
+            "column per class from 0 to 9, in four different hands.")
 
 # %% [markdown]
 # *What to see:* the digits of one column differ in slant, thickness and form.
@@ -105,22 +107,30 @@ print(z_test[:3])
 interpolation_studio(model, x_test, y_test)
 
 # %% [markdown]
-# The same without a kernel, for paper and for GitHub: a 2 becomes a 0, and a
-# 4 becomes a 7.
+# The same without a kernel, for paper and for GitHub. First as a strip, a 2
+# that becomes a 0 and a 4 that becomes a 7:
 
 # %%
 pairs = {"2 to 0": (1, 3), "4 to 7": (4, 0)}  # positions in the test set
-rows = {
-    name: morph_strip(model, z_test[a], z_test[b], n=9).reshape(28, 9, 28).permute(1, 0, 2).unsqueeze(1)
-    for name, (a, b) in pairs.items()
-}
-steps = [f"{t:.2f}" for t in torch.linspace(0, 1, 9)]
-fig = show_rows(rows, columns=steps, title="Decoded along the line, by $t$")
-show_figure(
-    fig,
-    alt="Two rows of nine decoded digits. Above, a 2 turns into "
-    "a 0 through shapes in between; below, a 4 turns into a 7.",
-)
+steps = torch.linspace(0, 1, 9).tolist()
+fig, axes = plt.subplots(2, 1, figsize=(7, 2))
+for ax, (name, (a, b)) in zip(axes, pairs.items()):
+    show_image(morph_strip(model, z_test[a], z_test[b], n=9), ax=ax)
+    ax.set_ylabel(name, rotation=0, ha="right", va="center")
+axes[1].set_xticks([14 + 28 * n for n in range(9)], steps)
+axes[0].set_title("Most steps along the line are digits")
+axes[1].set_xlabel("$t$")
+show_figure(fig, alt="Two rows of nine decoded digits. Above, a 2 turns into "
+            "a 0 through shapes in between; below, a 4 turns into a 7.")
+
+# %% [markdown]
+# Then as an animation, there and back:
+
+# %%
+frames = [morph(model, z_test[1], z_test[3], t / 24) for t in range(25)]
+gif = gif_bytes(torch.stack(frames + frames[::-1]), seconds=0.08, enlarge=5)
+show_gif(gif, alt="Animation: a handwritten 2 turns into a 0 and back, "
+         "through shapes that look like digits on the way.")
 
 # %% [markdown]
 # *What to see:* most steps are digits, not two digits printed over each other.
@@ -141,14 +151,12 @@ fade = 0.5 * x_test[a] + 0.5 * x_test[b]
 with torch.no_grad():
     walk = model.decode((0.5 * z_test[a] + 0.5 * z_test[b])[None]).sigmoid()
 fig, axes = plt.subplots(1, 4, figsize=(7, 2.1))
-pictures = {"image a": x_test[a], "pixels, t = 0.5": fade, "codes, t = 0.5": walk[0], "image b": x_test[b]}
+pictures = {"image a": x_test[a], "pixels, t = 0.5": fade,
+            "codes, t = 0.5": walk[0], "image b": x_test[b]}
 for ax, (name, picture) in zip(axes, pictures.items()):
     show_image(picture, title=name, ax=ax)
-show_figure(
-    fig,
-    alt="Four images: a 2; the cross-fade, in which a gray 2 and "
-    "a gray 4 overlap; the decoded middle code, one shape; a 4.",
-)
+show_figure(fig, alt="Four images: a 2; the cross-fade, in which a gray 2 and "
+            "a gray 4 overlap; the decoded middle code, one shape; a 4.")
 
 # %% [markdown]
 # <details><summary>Answer</summary>
@@ -178,12 +186,9 @@ left.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal")
 title = "What the decoder paints there"
 show_image(decode_grid(model, n=15), title=title, ax=right)
 right.set(xlabel="$z_1$, from low to high", ylabel="$z_2$, from low to high")
-show_figure(
-    fig,
-    alt="Left: a scatter of digits 0 to 9 in the plane, each "
-    "class in its own region, some overlapping. Right: a grid of "
-    "decoded digits that change gradually from place to place.",
-)
+show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
+            "class in its own region, some overlapping. Right: a grid of "
+            "decoded digits that change gradually from place to place.")
 
 # %% [markdown]
 # *What to see:* nobody told the model about classes, yet equal digits lie

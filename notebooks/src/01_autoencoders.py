@@ -13,6 +13,7 @@
 # [Solutions](solutions/01_autoencoders.ipynb)*
 
 # %%
+import sys
 from functools import partial
 from itertools import product
 
@@ -183,8 +184,7 @@ def batches(x, *, batch_size, generator):
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 generator = torch.Generator().manual_seed(0)
 losses = []
-for x in tqdm(list(batches(x_train, batch_size=batch_size,
-                           generator=generator)), disable=True):
+for x in batches(x_train, batch_size=batch_size, generator=generator):
     recon = model(x).sigmoid()
     loss = squared_error(recon, x).mean()
     optimizer.zero_grad()
@@ -197,19 +197,21 @@ print(f"{len(losses)} steps, squared error per image: "
 # %%
 fig, ax = plt.subplots()
 ax.plot(losses, marker="", label="autoencoder, each training batch")
-for name, mse in [("mean image", mean_image_mse), ("PCA", pca_mse[32])]:
-    ax.axhline(784 * mse, color="black", linewidth=1,
-               linestyle="--" if name == "PCA" else ":", marker="",
-               label=f"{name}{', 32 numbers' * (name == 'PCA')}, test")
+ax.axhline(784 * mean_image_mse, color="black", linestyle=":", marker="",
+           label="mean image, test")
+ax.axhline(784 * pca_mse[32], color="black", linestyle="--", marker="",
+           label="PCA with 32 numbers, test")
 ax.set(xlabel="training step", ylabel="squared error per image",
-       yscale="log", title="In one epoch the error falls below PCA's")
+       yscale="log", title="In one epoch the error falls to PCA's")
+ax.set_yticks([15, 30, 60, 120], ["15", "30", "60", "120"], minor=False)
+ax.minorticks_off()
 ax.legend()
 show_figure(fig, alt="Line chart on a log scale: the squared error per image "
             "falls steeply, then slowly, from about 180 past the mean image's "
             "line to PCA's line near 13.")
 
 # %% [markdown]
-# *What to see:* the first hundred steps learn what the mean image knows. The
+# *What to see:* the first fifty steps learn what the mean image knows. The
 # rest is what tells one digit from another. Look at a few, all from the test
 # set:
 
@@ -324,7 +326,7 @@ for k in [2, 8, 32]:
     angles = np.degrees(subspace_angles(painting, pca.components_[:k].T))
     print(f"{k:2} numbers: {ratio:.4f} times PCA's test MSE, "
           f"largest angle {angles.max():.1f}°")
-    assert abs(ratio - 1) < 0.02 and angles.max() < 15
+    assert abs(ratio - 1) < 0.02 and angles.max() < 5
 
 # %% [markdown]
 # *What to see:* the errors agree, and the sheets are the same up to a few
@@ -343,7 +345,7 @@ for k in [2, 8, 32]:
 # %%
 ae = {}
 runs = list(product(code_sizes, seeds))
-for k, seed in tqdm(runs, file=__import__("sys").stdout, ncols=70):
+for k, seed in tqdm(runs, file=sys.stdout, ncols=70):
     ae[k, seed] = train_autoencoder(k, seed, show_progress=False)
 
 # %%
@@ -354,6 +356,9 @@ for k, row in zip(code_sizes, ae_mse):
           f"{row.mean() / pca_mse[k]:.2f} of PCA's")
     assert row.max() < 0.9 * pca_mse[k]
 
+# %% [markdown]
+# The central figure of this notebook:
+
 # %%
 fig, ax = plt.subplots(figsize=(7, 4.2))
 ax.axhline(mean_image_mse, color="black", linestyle=":", linewidth=1,
@@ -363,10 +368,10 @@ ax.plot(code_sizes, ae_mse.mean(1), label="autoencoder, 3 seeds")
 ax.fill_between(code_sizes, ae_mse.min(1), ae_mse.max(1), color="C1",
                 alpha=0.3)
 ax.set(xscale="log", yscale="log", xlabel="numbers per image (code size)",
-       ylabel="test MSE per pixel", yticks=[0.004, 0.01, 0.03, 0.06],
+       ylabel="test MSE per pixel",
        title="At every code size the nonlinear code keeps more")
-ax.set_xticks(code_sizes, [str(k) for k in code_sizes])
-ax.set_yticklabels(["0.004", "0.01", "0.03", "0.06"])
+ax.set_xticks(code_sizes, code_sizes)
+ax.set_yticks([0.004, 0.01, 0.03, 0.06], [0.004, 0.01, 0.03, 0.06])
 ax.minorticks_off()
 ax.legend()
 show_figure(fig, alt="Test error against code size from 2 to 64, both axes "
@@ -377,8 +382,8 @@ show_figure(fig, alt="Test error against code size from 2 to 64, both axes "
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# With 2 numbers the error falls by about a quarter, with 8 to 64 by more than
-# half. Digits do not lie on a flat sheet: a stroke that moves is not a sum of
+# With 2 numbers the error falls by about a fifth, from 8 numbers on by half or
+# more. Digits do not lie on a flat sheet: a stroke that moves is not a sum of
 # fixed images. A curved sheet of the same dimension passes closer to them.
 # </details>
 #
@@ -407,7 +412,7 @@ show_figure(fig, alt="Seven rows of nine digits: the images, then PCA and "
 #
 # If short codes are hard and long ones easy, take a long one: 1,024 numbers
 # for 784 pixels, an **over-complete** code. One layer each side, ReLU, no
-# sigmoid. Nothing stops it from copying. About ten seconds.
+# sigmoid. Nothing stops it from copying. About 15 seconds.
 
 # %%
 code_dim = 1024
@@ -444,7 +449,7 @@ for name, x in unseen.items():
     print(f"{name:12} MSE with 32 numbers {short:.4f}, with 1,024 {long:.4f}")
 
 # %%
-x = torch.cat([images[6:9] for images in unseen.values()])
+x = torch.cat([images[[2, 4, 12]] for images in unseen.values()])
 with torch.no_grad():
     rows = {"input": x, "32 numbers": ae[32, 0](x).sigmoid(),
             "1,024 numbers": copier(x)}
@@ -478,7 +483,7 @@ show_figure(fig, alt="Three rows of nine images: three digits, three patches "
 # (1 - \rho) \ln\frac{1 - \rho}{1 - \hat\rho_j}$$
 #
 # Both are a penalty on the *code*, which depends on the data. They are not a
-# belief about the weights.
+# belief about the weights. Each training takes about 15 seconds.
 
 # %%
 def l1_loss(model, x, weight=0.2):
@@ -504,14 +509,14 @@ sparse["KL to 5 %"], _ = train_wide(
     "sparse_kl", partial(make_overcomplete, nn.Sigmoid), loss_fn=kl_loss)
 
 # %% [markdown]
-# Count a unit as *active* for an image when it is above a tenth of its own
+# Count a unit as *active* for an image when it is above a quarter of its own
 # largest value on the test set. What did sparsity cost, and what did it buy?
 
 # %%
 @torch.no_grad()
 def active_fraction(model):
     z = model.encode(x_test)
-    return (z > 0.1 * z.amax(0)).float().mean().item()
+    return (z > 0.25 * z.amax(0)).float().mean().item()
 
 
 for name, model in sparse.items():
@@ -560,8 +565,8 @@ show_figure(fig, alt="Two scatters of digit glyphs in the plane. Each has "
 
 # %% [markdown]
 # *What to see:* there *is* structure: equal digits lie together, though nobody
-# named the classes. But the clouds have arms and empty wedges, the axes reach
-# to tens in one direction and not the other, and a second training arranges
+# named the classes. But the clouds have arms and empty wedges, they reach far
+# out in some directions and not in others, and a second training arranges
 # everything anew.
 #
 # ## Where it breaks
@@ -588,9 +593,9 @@ print(f"right on {right:.1%} of the test images, "
 # %%
 @torch.no_grad()
 def paintings(seed, n=1000):
-    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     model, z = ae[32, seed], codes[32, seed]
-    noise = torch.randn(n, 32)
+    noise = torch.randn(n, 32, generator=generator)
     kinds = {"real codes": z[:n], "standard normal": noise,
              "same mean, std": z.mean(0) + z.std(0) * noise}
     return {name: model.decode(z).sigmoid() for name, z in kinds.items()}
@@ -661,23 +666,28 @@ show_figure(fig, alt="Left: confidence against position on the walk, a bowl "
 #
 # ### 3 · The scale means nothing
 #
-# Multiply the code by 10 and divide the decoder's first weights by 10. Every
-# reconstruction stays the same, so the loss cannot prefer either. But a code
-# that you make up now means something else.
+# How large are the numbers in a code? Whatever training happened to end at:
 
 # %%
-ae_std = [codes[32, seed].std().item() for seed in seeds]
-print("std of the codes, by seed:", [f"{std:.2f}" for std in ae_std])
+for k in code_sizes:
+    stds = [codes[k, seed].std().item() for seed in seeds]
+    print(f"{k:2} numbers: standard deviation of all codes "
+          f"{min(stds):.2f} to {max(stds):.2f}")
 
+# %% [markdown]
+# And no value is better than another. Multiply the code by 10 and divide the
+# decoder's first weights by 10: every reconstruction stays the same, so the
+# loss cannot prefer either. But a code that you make up now means something
+# else.
+
+# %%
 scaled = make_autoencoder(32)
 scaled.load_state_dict(ae[32, 0].state_dict())
+squeeze, paint = scaled.encoder[3], scaled.decoder[1]  # next to the code
 with torch.no_grad():
-    scaled.encoder[-1].weight *= 1
-    last = [m for m in scaled.encoder if isinstance(m, nn.Linear)][-1]
-    first = [m for m in scaled.decoder if isinstance(m, nn.Linear)][0]
-    last.weight *= 10
-    last.bias *= 10
-    first.weight /= 10
+    squeeze.weight *= 10
+    squeeze.bias *= 10
+    paint.weight /= 10
 
 # %%
 with torch.no_grad():

@@ -1,0 +1,58 @@
+"""Draws the README's picture and GIF from the shipped model: `make figures`, a few seconds.
+
+The diagrams (`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import torch
+
+from tutorial_utils.animation import gif_bytes
+from tutorial_utils.cache import load_pretrained, write_atomically
+from tutorial_utils.data import load_images
+from tutorial_utils.pictures import decode_grid, morph
+from tutorial_utils.plotting import plot_codes, show_image
+
+NOTEBOOKS = Path(__file__).parents[1]
+TOUR = (2, 3, 8, 7, 9, 1, 0)  # the digits that the GIF visits, by class
+
+
+def draw_map(model, z, y) -> plt.Figure:
+    """The codes of the test images, and what the decoder paints all over their plane."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 5.1))
+    plot_codes(z, y, ax=left, n=2500, title="Where a VAE files 2,500 test images")
+    left.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal")
+    show_image(decode_grid(model, n=18), ax=right, title="What it paints at each place of that map")
+    return fig
+
+
+@torch.no_grad()
+def class_center(z: torch.Tensor, y: torch.Tensor, label: int) -> torch.Tensor:
+    """The code of class `label` that has the most codes of its class around it."""
+    own = z[y == label]
+    neighbors = torch.cdist(own, own).topk(50, largest=False).values.mean(1)
+    return own[neighbors.argmin()]
+
+
+def tour(model, z, y, *, frames_per_step: int = 12, rest: int = 4) -> torch.Tensor:
+    """Frames [T, H, W] of a walk through the digits of TOUR and back to the first."""
+    stops = [class_center(z, y, label) for label in (*TOUR, TOUR[0])]
+    frames = []
+    for a, b in pairwise(stops):
+        frames += [morph(model, a, b, 0.0)] * rest
+        frames += [morph(model, a, b, step / frames_per_step) for step in range(1, frames_per_step)]
+    return torch.stack(frames)
+
+
+if __name__ == "__main__":
+    matplotlib.rc_file(NOTEBOOKS / "matplotlibrc")
+    data, model = load_images("mnist"), load_pretrained("vae_2d")
+    with torch.no_grad():
+        z, _ = model.encode(data.x_test)
+    draw_map(model, z, data.y_test).savefig(NOTEBOOKS / "figures" / "manifold.png")
+    write_atomically(
+        NOTEBOOKS / "figures" / "morph.gif", gif_bytes(tour(model, z, data.y_test), seconds=0.09, enlarge=6)
+    )
