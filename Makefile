@@ -10,6 +10,8 @@ ARGS ?=
 TORCH_INDEX ?=
 
 RUN = $(VENV)/bin/python
+# In a container everybody is root, and Jupyter wants to hear that this is meant.
+AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 # Python reads and writes UTF-8 whatever the language settings of the shell; pip does not advertise itself.
 export PYTHONUTF8 = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -25,7 +27,7 @@ lab: $(VENV)/.installed  ## install if needed, then open JupyterLab on notebook 
 	    --LabApp.app_settings_dir=jupyter \
 	    --LabApp.workspaces_dir=$(VENV)/share/jupyter/lab/workspaces \
 	    --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
-	    $(ARGS)
+	    $(AS_ROOT) $(ARGS)
 
 test: $(VENV)/.installed-test  ## check the code, then the built notebooks, then run every test (ARGS="-k cache")
 	$(RUN) -m ruff check tutorial_utils tests notebooks/src

@@ -326,7 +326,8 @@ def widget_rows(data, moves: int = 300) -> list[Row]:
     """One move: a new code, decoded, as PNG bytes in an Image; then a whole panel, as the learner drags it."""
     import ipywidgets
 
-    from tutorial_utils.widgets import interpolation_studio, morph, to_png
+    from tutorial_utils.pictures import morph, to_png
+    from tutorial_utils.widgets import interpolation_studio
 
     say("widgets, about ten seconds")
     threads = torch.get_num_threads()

@@ -1,20 +1,12 @@
-"""Every test, and every notebook kernel it starts, gets a fresh and empty TUTORIAL_DATA: training really happens."""
+"""What the tests share: data and small models.  The folder that they train in is set in ../conftest.py."""
 
-import atexit
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
-DATA = tempfile.mkdtemp(prefix="vae-tutorial-tests-")
-os.environ["TUTORIAL_DATA"] = DATA  # before anything imports tutorial_utils; child processes inherit it
-atexit.register(shutil.rmtree, DATA, ignore_errors=True)
+import pytest
+import torch
 
-import pytest  # noqa: E402
-import torch  # noqa: E402
-
-from tutorial_utils.data import ImageData, load_images  # noqa: E402
-from tutorial_utils.models import VAE, mlp  # noqa: E402
+from tutorial_utils.data import ImageData, load_images
+from tutorial_utils.models import VAE, mlp
 
 
 @pytest.fixture(scope="session")

@@ -36,8 +36,6 @@ def lab(tmp_path_factory):
         port = free.getsockname()[1]
     options = f"--no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token={TOKEN}"
     options += f" --LabApp.user_settings_dir={folder / 'settings'}"
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options += " --allow-root"
     environment = os.environ | {"TUTORIAL_DATA": str(folder / "data"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime")}
     log = folder / "log.txt"
     with log.open("w") as file:

@@ -49,7 +49,7 @@ def test_compression_accepts_the_right_number_in_every_form(said, answer):
     assert said(check_compression, answer).startswith(OK)
 
 
-COMPRESSION = {14: "one side", 784: "number of pixels", 2 / 784: "turn it around"}
+COMPRESSION = {14: "one side", 782: "difference", 784: "number of pixels", 2 / 784: "turn it around"}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_misconceptions_about_compression_can_be_told_apart():
     assert len({392, *COMPRESSION}) == len(COMPRESSION) + 1
 
 
-@pytest.mark.parametrize("answer", [2, 0, -392, 391, 393, 782, 1568, 0.392, True, float("nan"), float("inf")])
+@pytest.mark.parametrize("answer", [2, 0, -392, 391, 393, 1568, 0.392, True, float("nan"), float("inf")])
 def test_compression_never_calls_another_number_right(said, answer):
     assert said(check_compression, answer).startswith(WRONG)
 

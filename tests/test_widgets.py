@@ -11,17 +11,19 @@ from PIL import Image
 from traitlets import TraitError
 
 from tutorial_utils.models import Autoencoder, mlp
-from tutorial_utils.pictures import decode_images, draw_map, encode_image, far_distance, mark_frame, nearest_code
-from tutorial_utils.widgets import (
-    Picture,
+from tutorial_utils.pictures import (
     decode_grid,
-    interpolation_studio,
-    latent_pad,
+    decode_images,
+    draw_map,
+    encode_image,
+    far_distance,
+    mark_frame,
     morph,
     morph_strip,
-    next_of_class,
+    nearest_code,
     to_png,
 )
+from tutorial_utils.widgets import Picture, interpolation_studio, latent_pad, next_of_class
 
 
 def pixels(png: bytes) -> np.ndarray:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .arguments import float_tensor, positive_int, positive_number
+from .arguments import finite, float_tensor, positive_int, positive_number
 
 
 def gif_bytes(frames: Tensor, *, seconds: float = 0.1, enlarge: int = 4) -> bytes:
@@ -13,11 +13,12 @@ def gif_bytes(frames: Tensor, *, seconds: float = 0.1, enlarge: int = 4) -> byte
     """
     import imageio.v3 as imageio
 
-    frames = float_tensor("frames", frames).detach().cpu()
+    frames = finite("frames", float_tensor("frames", frames)).detach().cpu()
     frames = frames.squeeze(1) if frames.ndim == 4 else frames
     if frames.ndim != 3:
         raise ValueError(f"frames must have shape [T, H, W] or [T, 1, H, W], got {list(frames.shape)}")
-    positive_number("seconds", seconds)
+    if positive_number("seconds", seconds) < 0.02:
+        raise ValueError(f"seconds must be at least 0.02, browsers show shorter frames for 0.1 s, got {seconds!r}")
     block = torch.ones(positive_int("enlarge", enlarge), enlarge)
     pixels = (255 * torch.kron(frames.clamp(0, 1), block)).round().to(torch.uint8)
     return imageio.imwrite("<bytes>", pixels.numpy(), extension=".gif", duration=1000 * seconds, loop=0)

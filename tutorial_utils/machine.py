@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import torch
 
+from .arguments import positive_number
 from .losses import negative_elbo
 from .models import VAE, mlp
 from .training import best_device, fit, local_seed
@@ -43,4 +44,6 @@ def training_speed() -> float:
 
 def estimated_minutes(speed: float) -> dict[str, float]:
     """Minutes that each notebook takes the first time on a machine of this `training_speed()`."""
-    return {name: seconds / 60 * REFERENCE_SPEED / speed for name, seconds in COLD_SECONDS.items()}
+    return {
+        name: seconds / 60 * REFERENCE_SPEED / positive_number("speed", speed) for name, seconds in COLD_SECONDS.items()
+    }

@@ -12,8 +12,8 @@ from .arguments import finite, float_tensor, positive_int, same_shape
 
 N_FRAMES = 9  # of the strip under the studio's slider
 
-# Ten colors of equal weight that stand out on white and on near-black; the digit drawn on each says which it is.
-COLORS = ("#4477aa", "#ee6677", "#228833", "#b8860b", "#2a9dc4", "#aa3377", "#7f7f7f", "#e07b39", "#7a5cc7", "#5d8a00")
+# Ten colors that stand out on white and on near-black and that people with any kind of color vision can tell apart.
+COLORS = ("#9c0000", "#a1b9f5", "#0c7943", "#6655cc", "#f8b402", "#5d4459", "#ff5675", "#0ed0a9", "#aa50a4", "#9b952f")
 
 
 def to_png(image: Tensor) -> bytes:

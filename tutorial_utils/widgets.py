@@ -14,7 +14,6 @@ from .arguments import finite, float_tensor, positive_number
 from .models import VAE
 from .pictures import (
     N_FRAMES,
-    decode_grid,
     decode_images,
     draw_map,
     encode_image,
@@ -26,8 +25,6 @@ from .pictures import (
     to_png,
     two_dimensional,
 )
-
-__all__ = ["decode_grid", "interpolation_studio", "latent_pad", "morph", "morph_strip", "to_png"]
 
 ASSETS = Path(__file__).parent / "assets"
 

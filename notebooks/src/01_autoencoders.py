@@ -449,19 +449,19 @@ for name, x in unseen.items():
     print(f"{name:12} MSE with 32 numbers {short:.4f}, with 1,024 {long:.4f}")
 
 # %%
-x = torch.cat([images[[2, 4, 12]] for images in unseen.values()])
+x = torch.cat([images[[26, 14, 6]] for images in unseen.values()])
 with torch.no_grad():
     rows = {"input": x, "32 numbers": ae[32, 0](x).sigmoid(),
             "1,024 numbers": copier(x)}
 fig = show_rows(rows, title="The long code passes everything through")
 show_figure(fig, alt="Three rows of nine images: three digits, three patches "
             "of photographs and three of noise. The code of 32 numbers turns "
-            "all of them into digit-like shapes; the code of 1,024 numbers "
-            "returns them almost unchanged.")
+            "the others into blots of digit strokes; the code of 1,024 "
+            "numbers returns all of them almost unchanged.")
 
 # %% [markdown]
-# *What to see:* the short code turns everything into something digit-like,
-# because digits are all it can express. The long code lets photographs and
+# *What to see:* the short code turns everything into strokes of digits,
+# because those are all it can express. The long code lets photographs and
 # noise through. It has learned to copy, not what a digit is. A low error is
 # not a good code.
 #

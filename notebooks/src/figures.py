@@ -52,7 +52,7 @@ if __name__ == "__main__":
     data, model = load_images("mnist"), load_pretrained("vae_2d")
     with torch.no_grad():
         z, _ = model.encode(data.x_test)
-    draw_map(model, z, data.y_test).savefig(NOTEBOOKS / "figures" / "manifold.png")
+    draw_map(model, z, data.y_test).savefig(NOTEBOOKS / "figures" / "manifold.png", bbox_inches="tight")
     write_atomically(
         NOTEBOOKS / "figures" / "morph.gif", gif_bytes(tour(model, z, data.y_test), seconds=0.09, enlarge=6)
     )
