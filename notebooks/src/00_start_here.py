@@ -96,6 +96,9 @@ print("codes of the first three test images:")
 print(z_test[:3])
 
 # %% [markdown]
+# The encoder ends in 4 numbers: the 2 of the code, and 2 that say how sure it
+# is of them. `_` drops the latter; a later notebook needs them.
+#
 # Now the studio. Choose two digits and drag $t$, or click the slider and use
 # the **← →** keys. At $t = 0$ you see the decoder's picture of the first
 # digit's code, at $t = 1$ of the second's, and between them of the codes on
@@ -137,7 +140,7 @@ show_gif(gif, alt="Animation: a handwritten 2 turns into a 0 and back, "
 # Sometimes a third digit appears on the way. The pictures at both ends are a
 # bit blurred, and now and then another digit altogether: two numbers are few
 # for everything a digit can be. Each picture is the *mean* of what the decoder
-# thinks possible; notebook 06 will show why that blurs.
+# thinks possible; a later notebook shows why that blurs.
 #
 # ## Predict
 #
@@ -148,6 +151,7 @@ show_gif(gif, alt="Animation: a handwritten 2 turns into a 0 and back, "
 # %%
 a, b = 1, 4  # a 2 and a 4
 fade = 0.5 * x_test[a] + 0.5 * x_test[b]
+# [None]: a batch of one; sigmoid: turns any number into a pixel from 0 to 1
 with torch.no_grad():
     walk = model.decode((0.5 * z_test[a] + 0.5 * z_test[b])[None]).sigmoid()
 fig, axes = plt.subplots(1, 4, figsize=(7, 2.1))
@@ -162,8 +166,8 @@ show_figure(fig, alt="Four images: a 2; the cross-fade, in which a gray 2 and "
 # <details><summary>Answer</summary>
 #
 # The cross-fade shows both digits at half brightness: an image nobody would
-# write. The decoder paints one shape, and paints it fully, since all it has
-# learned is to paint shapes like those in its training data.
+# write. The decoder paints one shape, here much like a 9 and a bit soft. All
+# it has learned is to paint shapes like those in its training data.
 # </details>
 #
 # ## The space in which you walked
@@ -183,7 +187,7 @@ latent_pad(model, z_test, y_test)
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4.6))
 plot_codes(z_test, y_test, title="Codes of 2,000 test images", ax=left)
 left.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal")
-title = "What the decoder paints there"
+title = "What the decoder paints in its inner part"
 show_image(decode_grid(model, n=15), title=title, ax=right)
 right.set(xlabel="$z_1$, from low to high", ylabel="$z_2$, from low to high")
 show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
@@ -193,9 +197,10 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 # %% [markdown]
 # *What to see:* nobody told the model about classes, yet equal digits lie
 # together, and digits that look alike, such as 4 and 9, share a region. The
-# grid on the right is spaced so that each picture stands for the same share of
-# codes: dense in the middle, wide at the rim. Far outside, where there are no
-# codes, the decoder still paints something; do not trust it.
+# grid on the right covers the inner part of the map, without the rim. It is
+# spaced for codes that follow a bell curve in each direction: dense in the
+# middle. Far outside, where there are no codes, the decoder still paints
+# something; do not trust it.
 #
 # ## How the series works
 #
@@ -203,7 +208,7 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 #
 # * **Predict** before you run: guessing first is what makes a result stick.
 # * **Run** the cells from top to bottom. Cells that take longer than a few
-#   seconds say so and show progress.
+#   seconds say so, and most show progress.
 # * **Explain** what you saw, then compare with *What to see*.
 # * **Exercises** at the end have checks. A check tells you what went wrong,
 #   not only that it did. Solutions are a click away.

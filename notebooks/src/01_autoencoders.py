@@ -33,11 +33,14 @@ from tutorial_utils.metrics import confidence, digit_classifier
 from tutorial_utils.models import mlp, start_at_mean_image
 from tutorial_utils.plotting import plot_codes, show_figure, show_images
 from tutorial_utils.plotting import show_rows
-from tutorial_utils.training import evaluate, warmup_then_linear
+from tutorial_utils.training import constant, evaluate
+from tutorial_utils.training import warmup_then_linear
 
 # %% [markdown]
-# **Config.** Turn these and run the notebook again. Trained models are kept,
-# and found again as long as nothing that made them has changed.
+# **Config.** Change these and run the notebook again; keep 2, 8 and 32 among
+# the code sizes. Trained models are kept, and found again as long as nothing
+# that made them has changed. An `assert` below guards each claim of the text:
+# if one fails, your numbers tell another story than the sentence beside it.
 
 # %%
 RETRAIN = False  # True: train again what the cache already has
@@ -68,9 +71,9 @@ def squared_error(recon, x):
 
 # %% [markdown]
 # The laziest model paints the same picture for every image. The best such
-# picture is the mean of the training images. How bad is it on test images? To
-# compare image sizes, reports divide by the number of pixels: that is the
-# **mean squared error**, MSE.
+# picture, by squared error on the training images, is their mean. How bad is it
+# on test images? To compare images of different sizes, reports divide by the
+# number of pixels: that is the **mean squared error**, MSE.
 
 # %% tags=["nbval-check-output"]
 mean_image = x_train.mean(0)
@@ -84,13 +87,14 @@ print(f"per image {error.mean():.2f}, per pixel {mean_image_mse:.4f}")
 #
 # ## The best flat code: PCA
 #
-# Suppose the code is $k$ numbers, and the picture is painted by adding up $k$
-# fixed images in those proportions. The best fixed images are known since
-# 1901: the **principal components**. Squeezing is then a projection onto a
-# flat $k$-dimensional sheet through the data.
+# Suppose the code is $k$ numbers. The picture is the mean image plus $k$ fixed
+# images, each times its number. The fixed images with the smallest squared
+# error have been known since 1901: the **principal components**. This is
+# principal component analysis, **PCA**. All pictures that it can paint lie on
+# a flat sheet of $k$ dimensions, and squeezing is a projection onto it.
 
 # %%
-pca = PCA(64, svd_solver="covariance_eigh").fit(x_train.flatten(1).numpy())
+pca = PCA(max(code_sizes), svd_solver="covariance_eigh").fit(x_train.flatten(1).numpy())
 
 
 def pca_reconstruct(x, k):
@@ -106,7 +110,19 @@ for k in code_sizes:
     pca_mse[k] = error.mean().item() / 784
     print(f"PCA, {k:2} numbers per image: test MSE {pca_mse[k]:.5f}")
 
+# %%
+fig, ax = plt.subplots(figsize=(8, 1.3))
+components = torch.from_numpy(pca.components_[:10]).reshape(-1, 1, 28, 28)
+title = "The first ten principal components: red adds, blue removes"
+show_images(components, title=title, ax=ax, cmap="RdBu_r", vmin=-0.15,
+            vmax=0.15)
+show_figure(fig, alt="Ten small images with soft red and blue areas, from a "
+            "red ring around a blue bar, like a 0 minus a 1, to finer waves.")
+
 # %% [markdown]
+# *What to see:* the first component separates a 0, a ring, from a 1, a bar.
+# Later ones are waves, each finer than the one before.
+#
 # ## Build an autoencoder
 #
 # Now let the machine find the code. An **autoencoder** is two networks in a
@@ -136,8 +152,9 @@ class Autoencoder(nn.Module):
 
 
 # %% [markdown]
-# Both halves are stacks of linear layers with a nonlinearity, here SiLU,
-# between them. Written out for a code of 32 numbers:
+# Both halves are stacks of linear layers with a nonlinearity between them, here
+# SiLU: $a \cdot s(a)$, with the sigmoid $s(a) = 1 / (1 + e^{-a})$. Written out
+# for a code of 32 numbers:
 
 # %%
 k = 32
@@ -227,10 +244,15 @@ show_figure(fig, alt="Ten test digits above, their reconstructions below: "
 # ### The same loop, faster
 #
 # `fit` from the package is this loop with the loss as its argument, plus a
-# progress bar and a learning rate that may change on the way: it first rises
-# from 0 (**warm-up**, so that the first, blind steps are small), then falls to
-# 0 in a line (so that the last steps settle). `trained` calls `fit` and keeps
-# the result. The loss is a function that returns its value for each image.
+# progress bar, a slightly different Adam and a learning rate that may change
+# on the way: it first rises from 0 (**warm-up**, so that the first, blind
+# steps are small), then falls to 0 in a line (so that the last steps settle).
+#
+# The loss is a function of model and images. It returns a dictionary; `"loss"`
+# holds one value for each image. `mlp([784, 400, k])` builds a stack like the
+# one above, always with `Flatten` first. `start_at_mean_image` sets the last
+# layer's bias so that an untrained decoder paints the mean image; what is left
+# to learn is the difference.
 
 # %%
 def reconstruction_loss(model, x):
@@ -245,23 +267,20 @@ def make_autoencoder(k):
 
 
 # %% [markdown]
-# `mlp([784, 400, k])` builds the stack that you wrote out above.
-# `start_at_mean_image` sets the last layer's bias so that an untrained decoder
-# paints the mean image; what is left to learn is the difference.
+# `trained` calls `fit` and keeps the result. It takes a name, a function that
+# makes the model (`partial(f, k)` is `f` with `k` filled in), the images, the
+# loss and the settings, and returns the model and its history.
 #
 # Does the changing rate pay? Same network, same peak rate, same three epochs,
 # three seeds each. This takes about half a minute.
 
 # %%
 def train_autoencoder(k, seed, schedule=warmup_then_linear, **options):
-    return trained(f"ae_{k}", partial(make_autoencoder, k), x_train,
+    name = f"ae_{k}_seed_{seed}_{schedule.__name__}"
+    return trained(name, partial(make_autoencoder, k), x_train,
                    reconstruction_loss, epochs=epochs, seed=seed,
                    batch_size=batch_size, lr=lr, schedule=schedule,
                    retrain=RETRAIN, **options)[0]
-
-
-def constant_rate(progress):
-    return 1.0
 
 
 def test_mse(model, loss_fn=reconstruction_loss, x=x_test):
@@ -271,9 +290,9 @@ def test_mse(model, loss_fn=reconstruction_loss, x=x_test):
 # %%
 mse = {"constant rate": [], "warm-up, then linear": []}
 for seed in seeds:
-    constant = train_autoencoder(32, seed, schedule=constant_rate)
-    mse["constant rate"].append(test_mse(constant))
-    mse["warm-up, then linear"].append(test_mse(train_autoencoder(32, seed)))
+    for name, schedule in zip(mse, [constant, warmup_then_linear]):
+        model = train_autoencoder(32, seed, schedule)
+        mse[name].append(test_mse(model))
 for name, values in mse.items():
     print(f"{name:21} test MSE {min(values):.5f} to {max(values):.5f}")
 assert max(mse["warm-up, then linear"]) < min(mse["constant rate"])
@@ -281,7 +300,7 @@ assert max(mse["warm-up, then linear"]) < min(mse["constant rate"])
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
 progress = np.linspace(0, 1, 201)
-for n, schedule in enumerate([constant_rate, warmup_then_linear]):
+for n, schedule in enumerate([constant, warmup_then_linear]):
     left.plot(100 * progress, [schedule(p) for p in progress], marker="")
     values = list(mse.values())[n]
     right.plot(values, [n] * len(values), linestyle="", color=f"C{n}",
@@ -295,15 +314,17 @@ show_figure(fig, alt="Left: the two schedules over training, a flat line and "
             "three seeds each; all of the triangle's lie lower.")
 
 # %% [markdown]
-# *What to see:* the same work, and a lower error for every seed. From here on
-# every training uses the schedule.
+# *What to see:* the same work, and a lower error for every seed (each mark on
+# the right is one training). From here on every training uses the schedule.
 #
 # ## A linear autoencoder is PCA
 #
 # Take the nonlinearity away: one linear layer to squeeze, one to paint, no
-# sigmoid. All it can do is what PCA does, and PCA is the best at that. So
-# training should end at PCA's error and, as its painting images span the same
-# sheet, at **principal angles** of zero between the two sheets.
+# sigmoid. Its pictures lie on a flat sheet too, and on the training images no
+# flat sheet has a smaller error than PCA's. So training should end close to
+# PCA's error, on PCA's sheet. How far one sheet is turned against another is
+# measured by **principal angles**: all zero when the sheets are the same. The
+# three trainings take about fifteen seconds.
 
 # %%
 def make_linear(k):
@@ -324,16 +345,19 @@ for k in [2, 8, 32]:
     ratio = test_mse(model, linear_loss) / pca_mse[k]
     painting = model.decoder[1].weight.detach().numpy()  # [784, k]
     angles = np.degrees(subspace_angles(painting, pca.components_[:k].T))
-    print(f"{k:2} numbers: {ratio:.4f} times PCA's test MSE, "
-          f"largest angle {angles.max():.1f}°")
+    unit = painting / np.linalg.norm(painting, axis=0)
+    cosine = np.abs(unit.T @ unit - np.eye(k)).max()  # of PCA's images: 0
+    print(f"{k:2} numbers: {ratio:.4f} times PCA's test MSE, largest angle "
+          f"{angles.max():.1f}°, largest cosine {cosine:.2f}")
     assert abs(ratio - 1) < 0.02 and angles.max() < 5
 
 # %% [markdown]
 # *What to see:* the errors agree, and the sheets are the same up to a few
-# degrees. The *codes* are not the same: turn or stretch the code and undo it
-# in the decoder, and nothing in the picture changes. PCA's axes are ordered
-# and at right angles by definition; an autoencoder has no reason to choose
-# them. Remember this for the end.
+# degrees. The *codes* are not the same: turn, stretch or shear the code and
+# undo it in the decoder, and nothing in the picture changes. PCA's images are
+# ordered and at right angles to each other; an autoencoder has no reason to
+# choose them, and the largest cosine between two of its images shows that it
+# does not. Remember this for the end.
 #
 # ## Predict
 #
@@ -348,16 +372,12 @@ runs = list(product(code_sizes, seeds))
 for k, seed in tqdm(runs, file=sys.stdout, ncols=70):
     ae[k, seed] = train_autoencoder(k, seed, show_progress=False)
 
-# %%
 ae_mse = np.array([[test_mse(ae[k, s]) for s in seeds] for k in code_sizes])
 for k, row in zip(code_sizes, ae_mse):
     print(f"{k:2} numbers: PCA {pca_mse[k]:.4f}, autoencoder "
           f"{row.min():.4f} to {row.max():.4f}, "
           f"{row.mean() / pca_mse[k]:.2f} of PCA's")
     assert row.max() < 0.9 * pca_mse[k]
-
-# %% [markdown]
-# The central figure of this notebook:
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 4.2))
@@ -433,8 +453,8 @@ print(f"test MSE {test_mse(copier, linear_loss):.5f}")
 # %% [markdown]
 # An error near zero, on test images: the best model so far? Show it what it
 # has never seen: patches of photographs, and noise. Both are cut to the pixels
-# in which digits have ink at all; in the others, always 0, there was nothing
-# to learn. Beside it, the autoencoder with 32 numbers.
+# in which more than 1 % of the training digits have ink; elsewhere there was
+# next to nothing to learn. Beside it, the autoencoder with 32 numbers.
 
 # %%
 inked = (x_train > 0).float().mean(0) > 0.01
@@ -453,11 +473,12 @@ x = torch.cat([images[[26, 14, 6]] for images in unseen.values()])
 with torch.no_grad():
     rows = {"input": x, "32 numbers": ae[32, 0](x).sigmoid(),
             "1,024 numbers": copier(x)}
-fig = show_rows(rows, title="The long code passes everything through")
+fig = show_rows(rows, title="The long code lets photographs and noise through")
 show_figure(fig, alt="Three rows of nine images: three digits, three patches "
             "of photographs and three of noise. The code of 32 numbers turns "
             "the others into blots of digit strokes; the code of 1,024 "
-            "numbers returns all of them almost unchanged.")
+            "numbers returns photographs almost unchanged and noise a little "
+            "weaker.")
 
 # %% [markdown]
 # *What to see:* the short code turns everything into strokes of digits,
@@ -470,17 +491,20 @@ show_figure(fig, alt="Three rows of nine images: three digits, three patches "
 # Keep the 1,024 numbers but let each image use only a few of them. Two classic
 # ways, both a **penalty** added to the loss:
 #
-# * **L1**: pay for the sum of all code entries. Paying per entry drives most
-#   of them to exactly zero. Each entry is weighed by the length of the image
-#   it paints, so that the model cannot cheat by shrinking the code and
+# * **L1**: pay for the sum of all code entries. (ReLU entries are never
+#   negative, so this is the sum of absolute values.) Paying per entry drives
+#   most of them to exactly zero. Each entry is weighted by the length of the
+#   image it paints, so that the model cannot cheat by shrinking the code and
 #   growing the decoder.
 # * **KL to a target**: the mean activity $\hat\rho_j$ of each unit over a
-#   batch should be $\rho$, say 5 %. The distance between the two is a KL
-#   divergence, summed over units. It needs activities between 0 and 1, so
-#   ReLU makes way for a sigmoid:
+#   batch should be $\rho$, say 5 %. How far $\hat\rho_j$ is from $\rho$ is
+#   measured as for two coins that show heads with these chances: a KL
+#   divergence, 0 when they agree, summed over units. It limits a unit's mean
+#   over images, not each image by itself. It needs activities between 0 and
+#   1, so ReLU makes way for a sigmoid:
 #
-# $$\sum_j \rho \ln\frac{\rho}{\hat\rho_j} +
-# (1 - \rho) \ln\frac{1 - \rho}{1 - \hat\rho_j}$$
+# $$\sum_j \Big[ \rho \ln\frac{\rho}{\hat\rho_j} +
+# (1 - \rho) \ln\frac{1 - \rho}{1 - \hat\rho_j} \Big]$$
 #
 # Both are a penalty on the *code*, which depends on the data. They are not a
 # belief about the weights. Each training takes about 15 seconds.
@@ -511,19 +535,18 @@ sparse["KL to 5 %"], _ = train_wide(
 # %% [markdown]
 # Count a unit as *active* for an image when it is above a quarter of its own
 # largest value on the test set. What did sparsity cost, and what did it buy?
+# (Exact zeros exist with ReLU only; a sigmoid comes close to 0 but never to
+# it. The mean activity of the sigmoid code should be near its target.)
 
 # %%
-@torch.no_grad()
-def active_fraction(model):
-    z = model.encode(x_test)
-    return (z > 0.25 * z.amax(0)).float().mean().item()
-
-
 for name, model in sparse.items():
+    with torch.no_grad():
+        z = model.encode(x_test)
+    active = (z > 0.25 * z.amax(0)).float().mean()
     digits, noise = (test_mse(model, linear_loss, x)
                      for x in [x_test, unseen["noise"]])
-    print(f"{name:10} active per image {active_fraction(model):6.1%}"
-          f" · MSE digits {digits:.4f}, noise {noise:.3f}")
+    print(f"{name:10} active {active:5.1%}, zero {(z == 0).float().mean():5.1%}"
+          f", mean {z.mean():.2f} · MSE digits {digits:.4f}, noise {noise:.3f}")
 
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.6))
@@ -573,22 +596,27 @@ show_figure(fig, alt="Two scatters of digit glyphs in the plane. Each has "
 #
 # An autoencoder can paint any code. Can it *invent* digits, if you make up
 # codes? As a judge of single images we train a small classifier and take its
-# **confidence**: the probability it gives to its favorite class. (A classifier
-# has to choose, and is often sure of itself on noise too. Its confidence tells
-# digits from smudges, no more.)
+# **confidence**: the probability it gives to its favorite class. A classifier
+# has to choose, so high confidence proves nothing: see below what it says of
+# noise, and of the mean image, which is no digit at all. Low confidence does
+# say something: no class fits well. Training it takes a few seconds.
 
 # %%
 judge = digit_classifier(data, retrain=RETRAIN)
 right = (judge(x_test).argmax(1) == y_test).float().mean()
-print(f"right on {right:.1%} of the test images, "
-      f"mean confidence {confidence(judge, x_test).mean():.2f}")
+print(f"right on {right:.1%} of the test images")
+noise = torch.rand(1000, 1, 28, 28, generator=generator)
+for name, x in {"test images": x_test, "noise": noise,
+                "the mean image": mean_image[None]}.items():
+    print(f"mean confidence on {name}: {confidence(judge, x).mean():.2f}")
 
 # %% [markdown]
 # ### 1 · Made-up codes
 #
-# Three kinds of codes for the autoencoders with 32 numbers: of test images,
-# drawn from a standard normal, and drawn from a normal distribution with the
-# mean and standard deviation of the real codes, dimension by dimension.
+# Three kinds of codes for the autoencoders with 32 numbers: of test images;
+# drawn from a standard normal distribution (each number has mean 0 and
+# standard deviation 1); and drawn from a normal distribution that has, number
+# by number, the mean and standard deviation of the real codes.
 
 # %%
 @torch.no_grad()
@@ -614,9 +642,9 @@ show_figure(fig, alt="Three rows of twelve decoded images. From real codes: "
             "From codes of matching mean and spread: tangled strokes.")
 
 # %% [markdown]
-# *What to see:* most of the space holds nothing. Matching mean and spread
-# helps a little; it does not know where between the arms of the cloud the
-# digits are.
+# *What to see:* most made-up codes give no digit. Matching mean and spread
+# helps a little. But it draws each of the 32 numbers on its own, and in real
+# codes they hang together.
 #
 # ### 2 · Walking between two digits
 #
@@ -662,7 +690,8 @@ show_figure(fig, alt="Left: confidence against position on the walk, a bowl "
 
 # %% [markdown]
 # *What to see:* half way, the walk through codes of 32 numbers is hardly
-# better than fading pixels. Notebook 00 walked through a VAE's codes.
+# better than fading pixels. Training looked at the codes of images and never
+# at the places between them.
 #
 # ### 3 · The scale means nothing
 #
@@ -675,28 +704,24 @@ for k in code_sizes:
           f"{min(stds):.2f} to {max(stds):.2f}")
 
 # %% [markdown]
-# And no value is better than another. Multiply the code by 10 and divide the
+# The seeds agree, because they share the starting scale and the learning rate.
+# But the loss asks for no such value. Multiply the code by 10 and divide the
 # decoder's first weights by 10: every reconstruction stays the same, so the
-# loss cannot prefer either. But a code that you make up now means something
-# else.
+# loss cannot prefer either. A code that you make up now means something else.
 
 # %%
 scaled = make_autoencoder(32)
 scaled.load_state_dict(ae[32, 0].state_dict())
 squeeze, paint = scaled.encoder[3], scaled.decoder[1]  # next to the code
+x, z = x_test[:1000], torch.randn(1000, 32, generator=generator)
 with torch.no_grad():
     squeeze.weight *= 10
     squeeze.bias *= 10
     paint.weight /= 10
-
-# %%
-with torch.no_grad():
-    x = x_test[:1000]
     change = (scaled(x).sigmoid() - ae[32, 0](x).sigmoid()).abs().max()
-    z = torch.randn(1000, 32, generator=generator)
     shift = (scaled.decode(z).sigmoid() - ae[32, 0].decode(z).sigmoid()).abs()
-print(f"reconstructions change by {change:.6f} at most")
-print(f"images from the same made-up codes change by {shift.max():.2f}")
+print(f"reconstructions change by at most {change:.6f}")
+print(f"images from the same made-up codes change by up to {shift.max():.2f}")
 assert change < 1e-3 < 0.1 < shift.max()
 
 # %% [markdown]
@@ -717,8 +742,8 @@ assert change < 1e-3 < 0.1 < shift.max()
 #
 # ### 1 · The shape of a code (two minutes, one line)
 #
-# Without running it: what is the shape of `ae[32, 0].encode(x_test[:5])`?
-# Answer with a tuple, such as `(3, 4)`.
+# What is the shape of `ae[32, 0].encode(x_test[:5])`? Decide without running
+# it, and answer with a tuple, such as `(3, 4)`.
 
 # %% tags=["exercise"]
 code_shape = ...
@@ -726,7 +751,7 @@ code_shape = ...
 check_code_shape(code_shape)
 
 # %% tags=["solution"]
-code_shape = tuple(ae[32, 0].encode(x_test[:5]).shape)
+code_shape = (5, 32)  # five images, 32 numbers each
 
 check_code_shape(code_shape)
 
@@ -756,7 +781,7 @@ check_squared_error(my_squared_error)
 #
 # Write the function that puts a number into your report: the mean squared
 # error per pixel of `model` on the right part of `data` (it has `x_train`,
-# `y_train`, `x_test`, `y_test`). The model returns logits.
+# `y_train`, `x_test`, `y_test`). The model returns logits. One number.
 
 # %% tags=["exercise"]
 @torch.no_grad()
@@ -787,7 +812,7 @@ check_test_score(score)
 # * Hinton and Salakhutdinov (2006), *Reducing the dimensionality of data with
 #   neural networks*, [doi:10.1126/science.1127647](https://doi.org/10.1126/science.1127647):
 #   nonlinear codes against PCA.
-# * Lee, Ekanadham and Ng (2007), *Sparse deep belief net model for visual area
-#   V2*: the activity target.
+# * Ng (2011), *Sparse autoencoder*, lecture notes of CS294A, Stanford: the
+#   activity target and its KL penalty.
 #
 # **Next:** 02 · Generative models, which begins with what just broke.
