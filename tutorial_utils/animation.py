@@ -21,4 +21,4 @@ def gif_bytes(frames: Tensor, *, seconds: float = 0.1, enlarge: int = 4) -> byte
         raise ValueError(f"seconds must be at least 0.02, browsers show shorter frames for 0.1 s, got {seconds!r}")
     block = torch.ones(positive_int("enlarge", enlarge), enlarge)
     pixels = (255 * torch.kron(frames.clamp(0, 1), block)).round().to(torch.uint8)
-    return imageio.imwrite("<bytes>", pixels.numpy(), extension=".gif", duration=1000 * seconds, loop=0)
+    return imageio.imwrite("<bytes>", pixels.numpy(), extension=".gif", is_batch=True, duration=1000 * seconds, loop=0)

@@ -14,8 +14,8 @@ from .training import best_device, fit, local_seed
 
 # Seconds to run each notebook with an empty cache, and the training speed of the machine on which they were
 # measured: two CPU cores, `make notebooks ARGS=--all`, which prints both.
-REFERENCE_SPEED = 40_000
-COLD_SECONDS = {"00_start_here": 20, "01_autoencoders": 180}
+REFERENCE_SPEED = 37_000
+COLD_SECONDS = {"00_start_here": 12, "01_autoencoders": 190}
 
 
 def machine_report() -> str:

@@ -41,7 +41,7 @@ def show_image(image: Tensor, *, title: str = "", ax: Axes | None = None, **imsh
     """One gray image [H, W] (or [1, H, W]), 0 black and 1 white, values outside [0, 1] clipped."""
     ax = plt.subplots()[1] if ax is None else ax
     image = float_tensor("image", image).detach().cpu()
-    ax.imshow(image[0] if image.ndim == 3 else image, **{"cmap": "gray", "vmin": 0, "vmax": 1} | imshow)
+    ax.imshow((image[0] if image.ndim == 3 else image).numpy(), **{"cmap": "gray", "vmin": 0, "vmax": 1} | imshow)
     ax.set_title(title)
     ax.set_xticks([])
     ax.set_yticks([])
@@ -84,7 +84,7 @@ def plot_codes(z: Tensor, y: Tensor, *, title: str = "", ax: Axes | None = None,
     ax = plt.subplots(figsize=(6, 6))[1] if ax is None else ax
     z, y = z.detach().cpu()[:n], y.cpu()[:n]
     for k in torch.unique(y).tolist():
-        ax.scatter(*z[y == k].T, marker=f"${k}$", s=22, color=COLORS[k % len(COLORS)], linewidths=0.3)
+        ax.scatter(*z[y == k].T.numpy(), marker=f"${k}$", s=22, color=COLORS[k % len(COLORS)], linewidths=0.3)
     ax.set_title(title)
     ax.set_xlabel("$z_1$")
     ax.set_ylabel("$z_2$")

@@ -8,7 +8,7 @@
 # slider and watch one digit become another · walk through the space the
 # slider moves in · learn how the series works.
 #
-# *Builds on nothing · about one minute on two CPU cores ·
+# *Builds on nothing · about 1 min on two CPU cores ·
 # [Solutions](solutions/00_start_here.ipynb)*
 #
 # New to Jupyter? Click on a cell and press **Shift + Enter**: it runs, and the

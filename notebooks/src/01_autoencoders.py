@@ -94,7 +94,8 @@ print(f"per image {error.mean():.2f}, per pixel {mean_image_mse:.4f}")
 # a flat sheet of $k$ dimensions, and squeezing is a projection onto it.
 
 # %%
-pca = PCA(max(code_sizes), svd_solver="covariance_eigh").fit(x_train.flatten(1).numpy())
+pca = PCA(max(code_sizes), svd_solver="covariance_eigh")
+pca.fit(x_train.flatten(1).numpy())
 
 
 def pca_reconstruct(x, k):
@@ -121,7 +122,7 @@ show_figure(fig, alt="Ten small images with soft red and blue areas, from a "
 
 # %% [markdown]
 # *What to see:* the first component separates a 0, a ring, from a 1, a bar.
-# Later ones are waves, each finer than the one before.
+# Later ones are waves, finer and finer.
 #
 # ## Build an autoencoder
 #
@@ -335,13 +336,11 @@ def linear_loss(model, x):
     return {"loss": squared_error(model(x), x)}
 
 
-linear_settings = {"epochs": 20, "batch_size": 512, "lr": 2e-2}
-
-# %%
 for k in [2, 8, 32]:
     model, _ = trained(
         f"linear_{k}", partial(make_linear, k), x_train, linear_loss, seed=0,
-        schedule=warmup_then_linear, retrain=RETRAIN, **linear_settings)
+        epochs=20, batch_size=512, lr=2e-2, schedule=warmup_then_linear,
+        retrain=RETRAIN)
     ratio = test_mse(model, linear_loss) / pca_mse[k]
     painting = model.decoder[1].weight.detach().numpy()  # [784, k]
     angles = np.degrees(subspace_angles(painting, pca.components_[:k].T))
@@ -545,8 +544,9 @@ for name, model in sparse.items():
     active = (z > 0.25 * z.amax(0)).float().mean()
     digits, noise = (test_mse(model, linear_loss, x)
                      for x in [x_test, unseen["noise"]])
-    print(f"{name:10} active {active:5.1%}, zero {(z == 0).float().mean():5.1%}"
-          f", mean {z.mean():.2f} · MSE digits {digits:.4f}, noise {noise:.3f}")
+    print(f"{name:10} active {active:5.1%}, zero "
+          f"{(z == 0).float().mean():5.1%}, mean {z.mean():.2f} · "
+          f"MSE digits {digits:.4f}, noise {noise:.3f}")
 
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.6))
