@@ -61,7 +61,7 @@ def trained(
     history = fit(model, x, loss_fn, seed=seed, **settings)
     if not history.interrupted:
         try:
-            write_atomically(path, _dump(model, key, history))
+            write_atomically(path, model_bytes(model, key, history))
         except OSError as error:
             print(f"{name}: trained, but not kept: {error}")
     return model.eval(), history
@@ -115,7 +115,7 @@ def make_vae_2d() -> VAE:
     return VAE(encoder, decoder, latent_dim=2)
 
 
-def _dump(model: nn.Module, key: str, history: History) -> bytes:
+def model_bytes(model: nn.Module, key: str, history: History) -> bytes:
     """Weights, key and history as one safetensors file that carries a hash of all three."""
     state = {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}
     text = json.dumps(history._asdict())
@@ -123,7 +123,7 @@ def _dump(model: nn.Module, key: str, history: History) -> bytes:
 
 
 def _load(path: Path, model: nn.Module, key: str) -> History:
-    """Fill `model` from a file written by `_dump`; DamagedFile unless all of it is what was written, for this key."""
+    """Fill `model` from a file of `model_bytes`; DamagedFile unless all of it is what was written, for this key."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from .cache import _dump, load_pretrained, make_vae_2d, write_atomically
+from .cache import load_pretrained, make_vae_2d, model_bytes, write_atomically
 from .data import load_images
 from .losses import negative_elbo
 from .models import start_at_mean_image
@@ -20,7 +20,7 @@ def build_vae_2d() -> None:
     start_at_mean_image(model.decoder, data.x_train)
     loss_fn = partial(negative_elbo, beta=1.0)
     history = fit(model, data.x_train, loss_fn, epochs=40, batch_size=128, lr=5e-3, seed=0, schedule=warmup_then_linear)
-    write_atomically(ASSETS / "vae_2d.safetensors", _dump(model.half(), "vae_2d", history))
+    write_atomically(ASSETS / "vae_2d.safetensors", model_bytes(model.half(), "vae_2d", history))
     print("test, in nats:", evaluate(load_pretrained("vae_2d"), data.x_test, loss_fn))
 
 
