@@ -37,7 +37,7 @@ test: $(VENV)/.installed-test  ## check the code, then the built notebooks, then
 notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose source has changed (ARGS=--all for every one)
 	$(RUN) notebooks/src/build.py $(ARGS)
 
-bench: $(VENV)/.installed  ## measure speed: one table of ratios, 8 to 12 minutes (ARGS=--full for three seeds)
+bench: $(VENV)/.installed  ## measure speed: one table of ratios, 2 to 12 minutes (ARGS=--full for three seeds)
 	$(RUN) tests/bench.py $(ARGS)
 
 pretrained: $(VENV)/.installed  ## train the shipped 2-D model again

@@ -1,6 +1,6 @@
 """`make bench`: how fast the tutorial is, as ratios of things measured beside each other in one call.
 
-Machines are noisy, so seconds are not comparable between calls; ratios within one call are.  One seed and 8 to 12
+Machines are noisy, so seconds are not comparable between calls; ratios within one call are.  One seed and 2 to 12
 minutes by default; `--full` takes the median of three seeds and three times as long.
 """
 
@@ -399,11 +399,11 @@ def show(rows: list[Row]) -> None:
 def main() -> None:
     """Measure everything, then print the one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="the median of three seeds, about half an hour")
-    parser.add_argument("--quick", action="store_true", help="without the time to quality, two minutes")
+    parser.add_argument("--full", action="store_true", help="the median of three seeds, 6 to 30 minutes")
+    parser.add_argument("--quick", action="store_true", help="without the time to quality, about a minute")
     parser.add_argument("--patience", type=float, help="seconds of training after which the example loop gives up")
     choice = parser.parse_args()
-    how_long = "half an hour" if choice.full else "two minutes" if choice.quick else "8 to 12 minutes"
+    how_long = "6 to 30 minutes" if choice.full else "one minute" if choice.quick else "2 to 12 minutes"
     say(
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}; about {how_long}"
     )

@@ -19,7 +19,7 @@ from .arguments import one_of
 from .data import DamagedFile, data_dir
 from .fingerprint import fingerprint
 from .models import VAE, mlp
-from .training import History, LossFn, fit, local_seed
+from .training import History, LossFn, best_device, fit, local_seed
 
 PRETRAINED = ("vae_2d",)
 
@@ -31,12 +31,13 @@ def trained(
     loss_fn: LossFn,
     *,
     seed: int,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
     retrain: bool = False,
     **settings,
 ) -> tuple[nn.Module, History]:
     """`fit(make_model(), x, loss_fn, seed=seed, **settings)`, or what that gave the last time, from `models_dir()`.
 
+    Trains on `device` (default: `best_device()`); the model comes back on the CPU, where the data are.
     The key covers the initial model, the data, every setting, the seed, and the code of the loss and of `fit`
     (`fingerprint`).  A damaged file is reported and trained anew; a training stopped by hand is not kept.
     name: letters, digits, '-' and '_', for people to recognize the file by.  Returns the model in eval mode, and
@@ -44,8 +45,9 @@ def trained(
     """
     if not re.fullmatch(r"[\w-]+", name):
         raise ValueError(f"name must consist of letters, digits, '-' and '_', got {name!r}")
+    device = torch.device(device or best_device())
     with local_seed(seed):
-        model = make_model().to(device)
+        model = make_model()
     show_progress = settings.get("show_progress", True)
     counted = {name: value for name, value in sorted(settings.items()) if name != "show_progress"}
     key = fingerprint(model, x, loss_fn, seed, str(device), counted, fit, torch.__version__)
@@ -58,7 +60,8 @@ def trained(
             return model.eval(), history
         except DamagedFile as error:
             print(f"{name}: {error}. Training it again.")
-    history = fit(model, x, loss_fn, seed=seed, **settings)
+    history = fit(model.to(device), x, loss_fn, seed=seed, **settings)
+    model.cpu()
     if not history.interrupted:
         try:
             write_atomically(path, model_bytes(model, key, history))

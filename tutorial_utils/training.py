@@ -93,7 +93,7 @@ def fit(
     n = len(tensors[0])
     n_steps = epochs * math.ceil(n / batch_size)
     torch.set_flush_denormal(True)  # late in training, gradients become tiny: without this each costs a hundredfold
-    adam = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
+    adam = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99), fused=device.type != "mps")
     rate = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: schedule((step + 1) / (n_steps + 1)))
     history, started, step = History({}, {}, []), time.perf_counter(), 0
     progress = _progress_bar(n_steps, show_progress)
