@@ -40,6 +40,15 @@ def dependency_lines() -> list[str]:
     return [line.strip() for block in blocks for line in block.splitlines()]
 
 
+# ---- modules ----
+
+
+def test_contributing_names_every_module_and_what_it_is_about():
+    rows = dict(re.findall(r"^\| `(\w+\.py)` \| (.+) \|$", read("CONTRIBUTING.md"), re.M))
+    sentences = {path.name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES}
+    assert rows == {name: text.splitlines()[0] for name, text in sentences.items() if name != "__init__.py"}
+
+
 # ---- dependencies ----
 
 

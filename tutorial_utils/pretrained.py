@@ -1,4 +1,4 @@
-"""Rebuilds the shipped model: `make pretrained`, about two minutes on two CPU cores."""
+"""Rebuilds the shipped model: `make pretrained`, about a minute on two CPU cores."""
 
 from functools import partial
 from pathlib import Path

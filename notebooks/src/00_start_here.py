@@ -97,7 +97,7 @@ print(z_test[:3])
 
 # %% [markdown]
 # The encoder ends in 4 numbers: the 2 of the code, and 2 that say how sure it
-# is of them. `_` drops the latter; a later notebook needs them.
+# is of them. We drop the latter here; a later notebook needs them.
 #
 # Now the studio. Choose two digits and drag $t$, or click the slider and use
 # the **← →** keys. At $t = 0$ you see the decoder's picture of the first
