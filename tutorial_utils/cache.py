@@ -49,7 +49,7 @@ def trained(
     with local_seed(seed):
         model = make_model()
     show_progress = settings.get("show_progress", True)
-    counted = {name: value for name, value in sorted(settings.items()) if name != "show_progress"}
+    counted = {setting: value for setting, value in sorted(settings.items()) if setting != "show_progress"}
     key = fingerprint(model, x, loss_fn, seed, str(device), counted, fit, torch.__version__)
     path = models_dir() / f"{name}-{key}.safetensors"
     if path.exists() and not retrain:

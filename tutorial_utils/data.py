@@ -78,7 +78,10 @@ def load_images(
     one_of("name", name, NAMES)
     root = data_dir() if root is None else Path(root).expanduser()
     if name == "mnist":
-        data = _read_idx_folder(Path(str(files(__package__))) / "assets" / "mnist", IDX_SHA256["mnist"])
+        try:
+            data = _read_idx_folder(Path(str(files(__package__))) / "assets" / "mnist", IDX_SHA256["mnist"])
+        except DamagedFile as error:
+            raise DamagedFile(f"{error} It travels with the package: get that file, or the package, again.") from error
     elif name == "fashion_mnist":
         data = _load_fashion(root)
     elif name == "cifar10":
@@ -97,9 +100,9 @@ def _read_idx(path: Path, sha256: str) -> Tensor:
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (EOFError, OSError, gzip.zlib.error) as error:
-        raise DamagedFile(f"{path} cannot be read: {error}") from error
+        raise DamagedFile(f"{path} cannot be read: {error}.") from error
     if hashlib.sha256(raw).hexdigest() != sha256:
-        raise DamagedFile(f"{path} is damaged: its SHA-256 is not {sha256[:12]}…")
+        raise DamagedFile(f"{path} is damaged: its SHA-256 is not {sha256[:12]}….")
     n_axes = raw[3]
     shape = np.frombuffer(raw, ">i4", count=n_axes, offset=4)
     return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * n_axes).reshape(*shape).copy())
@@ -126,7 +129,7 @@ def _load_fashion(root: Path) -> ImageData:
         try:
             return _read_idx_folder(folder, IDX_SHA256["fashion_mnist"])
         except DamagedFile as error:
-            print(f"Fashion-MNIST: {error}. Looking further.")
+            print(f"Fashion-MNIST: {error} Looking further.")
     for file in raw.glob("*-ubyte*"):  # torchvision trusts whatever lies there
         file.unlink()
     from torchvision.datasets import FashionMNIST
@@ -179,7 +182,7 @@ def _load_digits() -> ImageData:
     return ImageData(x_train, y_train, x_test, y_test)
 
 
-def _load_patches(size: int = 28, n_train: int = 5000, n_test: int = 1000) -> ImageData:
+def _load_patches(size: int = 28, n_train_each: int = 5000, n_test_each: int = 1000) -> ImageData:
     """Gray patches of the two photographs; train from the left three quarters of each, test from the right."""
     from sklearn.datasets import load_sample_images
 
@@ -196,4 +199,4 @@ def _load_patches(size: int = 28, n_train: int = 5000, n_test: int = 1000) -> Im
             patches.append(gray[photo][row : row + size, column : column + size])
         return torch.stack(patches).unsqueeze(1), y
 
-    return ImageData(*cut(n_train, 0, 0.75), *cut(n_test, 0.75, 1))
+    return ImageData(*cut(n_train_each, 0, 0.75), *cut(n_test_each, 0.75, 1))

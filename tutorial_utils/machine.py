@@ -12,10 +12,10 @@ from .losses import negative_elbo
 from .models import VAE, mlp
 from .training import best_device, fit, local_seed
 
-# Seconds to run each notebook with an empty cache, and the training speed of the machine on which they were
-# measured: two CPU cores, `make notebooks ARGS=--all`, which prints both.
-REFERENCE_SPEED = 37_000
-COLD_SECONDS = {"00_start_here": 12, "01_autoencoders": 190}
+# Seconds to run each notebook with an empty cache (`make notebooks ARGS=--all` prints them) and the training speed
+# that notebook 00 printed in the same run, on two CPU cores.
+REFERENCE_SPEED = 33_000
+COLD_SECONDS = {"00_start_here": 12, "01_autoencoders": 265}
 
 
 def machine_report() -> str:
