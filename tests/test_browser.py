@@ -1,4 +1,4 @@
-"""JupyterLab as `make lab` starts it, in a real Chromium: notebook 00 is run, dragged, and typed into."""
+"""JupyterLab as `make lab` starts it, in a real Chromium: notebooks are run, dragged, and typed into."""
 
 import base64
 import io
@@ -19,18 +19,33 @@ from PIL import Image
 from playwright.sync_api import Error, Locator, Page, sync_playwright
 
 from tutorial_utils.cache import load_pretrained
+from tutorial_utils.explorer import fixed_eps, image_row
 from tutorial_utils.pictures import decode_images, encode_image
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TOKEN = "tests"
+EXPLORER = """
+from tutorial_utils.cache import load_pretrained
+from tutorial_utils.data import load_images
+from tutorial_utils.explorer import posterior_explorer
+from tutorial_utils.models import Autoencoder, mlp
+from tutorial_utils.training import local_seed
+data = load_images("mnist")
+with local_seed(0):
+    untrained = Autoencoder(mlp([784, 16, 2]), mlp([2, 16, 784], out_shape=(1, 28, 28)))
+posterior_explorer(load_pretrained("vae_2d"), untrained, data.x_test[:500], data.y_test[:500])
+"""
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """The address of a JupyterLab that `make lab` started; the learner's settings and data are left alone."""
     folder = tmp_path_factory.mktemp("lab")
+    saving = folder / "settings" / "@jupyterlab" / "docmanager-extension" / "plugin.jupyterlab-settings"
+    saving.parent.mkdir(parents=True)
+    saving.write_text('{"autosave": false}')  # or JupyterLab writes the run notebooks after two minutes
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -75,9 +90,7 @@ def page(lab):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+        listen(page)
         page.goto(f"{address}{printed[1]}?token={TOKEN}")
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
         page.wait_for_timeout(4000)  # what pops up, pops up a moment after the notebook is there
@@ -94,6 +107,50 @@ def page(lab):
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def explorer_page(lab, page):
+    """A notebook that is in no folder, the page alone has it, with the posterior explorer as its only output."""
+    name = "notebooks/explorer.ipynb"
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": EXPLORER, "outputs": [], "execution_count": None}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    now = "2025-01-01T00:00:00Z"
+    file = {"name": "explorer.ipynb", "path": name, "type": "notebook", "format": "json", "writable": True}
+    file |= {"created": now, "last_modified": now, "mimetype": None, "size": 1000}
+    file["content"] = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+
+    def checkpoints(route):
+        made = route.request.method == "POST"
+        route.fulfill(status=201 if made else 200, json={"id": "a", "last_modified": now} if made else [])
+
+    def workspace(route):
+        read = route.request.method == "GET"
+        route.fulfill(status=200 if read else 204, json={"data": {}, "metadata": {"id": "explorer"}} if read else None)
+
+    page = page.context.browser.new_page(viewport={"width": 1210, "height": 1000})
+    listen(page)
+    page.route(f"**/api/contents/{name}*", lambda route: route.fulfill(json=file))
+    page.route(f"**/api/contents/{name}/checkpoints*", checkpoints)
+    page.route("**/lab/api/workspaces/**", workspace)
+    page.goto(f"{lab[0]}/lab/workspaces/explorer/tree/{name}?token={TOKEN}")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+    for _ in range(60):  # until the kernel is there, the menu does nothing
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        page.wait_for_timeout(1000)
+        if page.locator(".jp-InputPrompt").first.inner_text() != "[ ]:":
+            break
+    page.wait_for_selector(".vae-explorer .vae-strip img", timeout=120_000)
+    yield page
+    page.close()
+
+
+def listen(page: Page) -> None:
+    """Collect in `page.complaints` what the page reports as errors."""
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+
+
 def shown(picture: Locator) -> np.ndarray:
     """The pixels of the image on the page, read through the page from its blob: address."""
     script = """async (img) => {
@@ -103,9 +160,9 @@ def shown(picture: Locator) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.locator("img").evaluate(script))))).astype(int)
 
 
-def numbers(text: str) -> list[float]:
+def numbers(text: str, name: str = "z") -> list[float]:
     """The code in a text such as "z = (0.12, −0.80)"."""
-    return [float(part) for part in re.search(r"z = \((.*?)\)", text)[1].replace("−", "-").split(",")]
+    return [float(part) for part in re.search(rf"{name} = \((.*?)\)", text)[1].replace("−", "-").split(",")]
 
 
 def wait_until_equal(picture: Locator, expected, page: Page) -> None:
@@ -213,5 +270,66 @@ def test_pad_by_mouse_and_by_keyboard(page):
     assert plane.evaluate("node => node === document.activeElement")
 
 
-def test_our_code_raises_no_errors_in_the_page(page):
-    assert page.complaints == []
+def test_explorer_by_mouse_and_by_keyboard(explorer_page):
+    page, model = explorer_page, load_pretrained("vae_2d")
+    explorer = page.locator(".vae-explorer")
+    plane, samples = explorer.locator(".vae-plane").first, explorer.locator(".vae-strip").first
+    extent = float(plane.get_attribute("aria-valuemax"))
+    start = plane.get_attribute("aria-valuetext")
+
+    def posterior() -> tuple[list[float], list[float]]:
+        text = plane.get_attribute("aria-valuetext")
+        return numbers(text, "mu"), numbers(text, "std")
+
+    def expected() -> torch.Tensor:
+        mu, std = map(torch.tensor, posterior())
+        return image_row(decode_images(model, (mu + std * fixed_eps())[:8]))
+
+    def act(what) -> None:
+        move_and_compare(what, samples, expected, page)
+
+    def grab(handle: int, right: float, up: float) -> None:
+        """Drag the middle of a handle by shares of the map."""
+        square, box = plane.locator(".vae-handle").nth(handle).bounding_box(), plane.bounding_box()
+        at = [(square[a] + square[b] / 2 - box[a]) / box[b] for a, b in (("x", "width"), ("y", "height"))]
+        drag(page, plane, tuple(at), (at[0] + right, at[1] - up))
+
+    wait_until_equal(samples, expected, page)
+    act(lambda: drag(page, plane, (0.3, 0.3), (0.6, 0.45)))
+    mu, std = posterior()
+    assert mu == pytest.approx([0.2 * extent, 0.1 * extent], abs=0.05) and std == numbers(start, "std")
+    for handle, direction in ((0, (0.1, 0)), (1, (0, 0.1))):
+        grab(handle, 0, 0)  # a press alone changes nothing
+        page.wait_for_timeout(300)
+        assert posterior() == (mu, std)
+        act(lambda handle=handle, direction=direction: grab(handle, *direction))
+        wider = std[handle] + 0.2 * extent
+        std[handle] = posterior()[1][handle]
+        assert std[handle] == pytest.approx(wider, abs=0.05) and posterior() == (mu, std)
+    assert plane.evaluate("node => node === document.activeElement")
+    act(lambda: page.keyboard.press("Shift+ArrowLeft"))
+    assert posterior()[0] == pytest.approx([mu[0] - 0.1 * extent, mu[1]], abs=1e-3)
+    for axis in (0, 1):
+        explorer.locator(".noUi-handle").nth(axis).focus()
+        act(lambda: page.keyboard.press("ArrowLeft"))
+        assert posterior()[1][axis] == pytest.approx(std[axis] / 10**0.05, rel=0.06)
+    assert "higher than the encoder" in plane.get_attribute("aria-valuetext")
+    act(explorer.get_by_role("button", name="The encoder’s answer").click)
+    assert plane.get_attribute("aria-valuetext") == start
+    act(explorer.get_by_role("button", name=re.compile("^Another")).click)
+    assert "are equal" in plane.get_attribute("aria-valuetext") and plane.get_attribute("aria-valuetext") != start
+
+
+def test_the_map_beside_the_explorer_is_passive(explorer_page):
+    other = explorer_page.locator(".vae-explorer .vae-plane").nth(1)
+    before = other.get_attribute("aria-label"), other.inner_html()
+    other.click(position={"x": 50, "y": 60})
+    explorer_page.wait_for_timeout(300)
+    assert (other.get_attribute("aria-label"), other.inner_html()) == before and "code = (" in before[0]
+    assert other.get_attribute("role") == "img" and other.get_attribute("tabindex") is None
+    assert other.evaluate("node => getComputedStyle(node).cursor") == "default"
+    assert other.locator(".vae-dot").count() == 8
+
+
+def test_our_code_raises_no_errors_in_the_page(page, explorer_page):
+    assert page.complaints == explorer_page.complaints == []

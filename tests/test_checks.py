@@ -1,6 +1,9 @@
 """Checks of exercises: right answers in every form, the untouched hole, and a message that names each misconception."""
 
 import ast
+import random
+import re
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -11,30 +14,44 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
-from tutorial_utils import checks
+from tutorial_utils import checks, checks_vae
 from tutorial_utils.checks import check_code_shape, check_compression, check_squared_error, check_test_score
 from tutorial_utils.data import ImageData
 from tutorial_utils.models import Autoencoder, mlp
 
 SOURCES = sorted((Path(__file__).parents[1] / "notebooks" / "src").glob("[0-9]*.py"))
-CHECKS = [function for name, function in vars(checks).items() if name.startswith("check_")]
+CHECKS = [f for module in (checks, checks_vae) for name, f in vars(module).items() if name.startswith("check_")]
+NUMBERS = {
+    "check_compression": r"\b392\b",
+    "check_code_shape": r"\b5, 32\b",
+    "check_effective_beta": r"39[.,]2|784 ?/ ?20",
+}
+CODE = (
+    r"torch\.|\.exp|exp\(|log\(|sum\(|mean\(|\*\*|==| [*/] |\w\*\w|logvar ?[-+*/]|[-+*/] ?(logvar|mu|std|beta|log_w)\b"
+)
+ON_FUNCTIONS = [check for check in CHECKS if check.__name__ not in NUMBERS]
 OK, NOT_YET, WRONG = "✓ ok", "… not yet", "✗ not quite"
 IMAGE = (1, 2, 3)  # the axes of one image in a batch [B, C, H, W]
 
 
+def hear(capsys, check, answer) -> str:
+    """What a check says to an answer: one line, in one of three tones, that never gives the answer away."""
+    capsys.readouterr()
+    assert check(answer) is None
+    text = capsys.readouterr().out.rstrip("\n")
+    assert text.startswith((OK, NOT_YET, WRONG)) and len(text) > 30
+    assert len(text.splitlines()) == 1 and len(text) < 200, "a message is a line or two, not a dump of the answer"
+    if "stopped with" not in text:
+        assert text[-1] in ".?" or "[1, 1, 1, 1, " in text, "a whole sentence"
+    if not text.startswith(OK) and "stopped with" not in text:
+        assert not re.search(NUMBERS.get(check.__name__, CODE), text), "a hint, not the answer"
+    return text
+
+
 @pytest.fixture
 def said(capsys):
-    """A function that gives an answer to a check and returns what the check says: one line, in one of three tones."""
-
-    def ask(check, answer) -> str:
-        capsys.readouterr()
-        assert check(answer) is None
-        text = capsys.readouterr().out.rstrip("\n")
-        assert text.startswith((OK, NOT_YET, WRONG)) and len(text) > 30
-        assert len(text.splitlines()) == 1 and len(text) < 200, "a message is a line or two, not a dump of the answer"
-        return text
-
-    return ask
+    """`hear`, as a function of a check and an answer."""
+    return partial(hear, capsys)
 
 
 # ---- 00, exercise 1: how many times fewer numbers ----
@@ -125,10 +142,17 @@ def test_code_shape_asks_for_the_shape_when_given_the_codes(said):
     assert "shape" in said(check_code_shape, torch.zeros(5, 32))
 
 
-# ---- both: what else a learner may type ----
+# ---- all that take a number or a shape: what else a learner may type ----
 
 
-@pytest.mark.parametrize("check", [check_compression, check_code_shape])
+class _Strange:
+    def __array__(self, *_, **__):
+        raise OSError("no array")
+
+    __len__ = __float__ = __array__
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.__name__ in NUMBERS])
 @pytest.mark.parametrize(
     "answer",
     [
@@ -145,6 +169,12 @@ def test_code_shape_asks_for_the_shape_when_given_the_codes(said):
         np.zeros(2),
         torch.empty(0),
         lambda: 392,
+        lambda: 39.2,
+        "39.2",
+        [39.2],
+        _Strange(),
+        torch.tensor(392, device="meta"),
+        torch.zeros(2, requires_grad=True),
         nn.Identity(),
         tuple,
     ],
@@ -326,36 +356,57 @@ def test_every_score_has_a_value_of_its_own():
     assert len(values) == 14 and not same
 
 
-# ---- both: functions that are not functions, raise, or return something strange ----
+# ---- all that take a function: no function, one that raises, or one that returns something strange ----
 
 
 def _raises(*_):
     raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
 
+RETURNED = {
+    "string": "0.1 per pixel",
+    "dict": {"loss": torch.tensor(0.1)},
+    "list of strings": ["a"],
+    "ragged": [[1.0], [1.0, 2.0]],
+    "shape": torch.zeros(5),
+    "many axes": torch.zeros([1] * 60),
+    "empty": torch.empty(0),
+    "empty list": [],
+    "function": torch.mean,
+    "NaN": float("nan"),
+    "infinite": torch.tensor(-torch.inf),
+    "bool": True,
+    "meta": torch.zeros(6, device="meta"),
+    "sparse": torch.eye(6).to_sparse(),
+    "deaf": _Strange(),
+    "numpy objects": np.array([None, 1]),
+}
 NOT_AN_ANSWER = {
     "raises": _raises,
-    "reshape": lambda first, second: second.view(-1, 784),
-    "too few parameters": lambda first: first,
-    "string": lambda first, second: "0.1 per pixel",
-    "dict": lambda first, second: {"loss": torch.tensor(0.1)},
-    "list of strings": lambda first, second: ["a"],
-    "shape": lambda first, second: torch.zeros(5),
-    "empty": lambda first, second: torch.empty(0),
-    "function": lambda first, second: torch.mean,
+    "raises nothing": lambda *_: exec("raise ValueError"),
+    "raises a page": lambda *_: exec("raise ValueError('long ' * 999)"),
+    "raises lines": lambda *_: exec("raise ValueError('\\n\\nlate')"),
+    "reshape": lambda first, *_: first.view(-1, 791),
+    "asserts": lambda *_: exec("assert False"),
+    "no parameters": lambda: 0.0,
     "not a function": torch.zeros(6),
     "a number": 0.1,
     "a string": "score",
+    "none": None,
+    "a type": tuple,
+    **{f"returns {name}": lambda *_, value=value: value for name, value in RETURNED.items()},
+    **{f"returns NaN like argument {n}": lambda *given, n=n: given[n] * float("nan") for n in (0, -1)},
 }
 
 
-@pytest.mark.parametrize("check", [check_squared_error, check_test_score])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("check", ON_FUNCTIONS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("answer", NOT_AN_ANSWER.values(), ids=NOT_AN_ANSWER)
 def test_a_function_that_fails_gets_a_message(said, check, answer):
     assert said(check, answer).startswith(WRONG)
 
 
-@pytest.mark.parametrize("check", [check_squared_error, check_test_score])
+@pytest.mark.parametrize("check", ON_FUNCTIONS, ids=lambda check: check.__name__)
 def test_the_message_repeats_what_a_failing_function_raised(said, check):
     assert "shapes cannot be multiplied" in said(check, _raises)
 
@@ -368,10 +419,10 @@ def test_three_dots_are_not_yet_an_answer(said, check):
     assert said(check, ...).startswith(NOT_YET)
 
 
-@pytest.mark.parametrize("check", [check_squared_error, check_test_score])
+@pytest.mark.parametrize("check", ON_FUNCTIONS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("value", [None, ...], ids=repr)
 def test_a_function_that_returns_nothing_is_told_about_return(said, check, value):
-    text = said(check, lambda first, second: value)
+    text = said(check, lambda *_: value)
     assert text.startswith(NOT_YET) and "return" in text  # it may be a hole, or a body whose author forgot `return`
 
 
@@ -379,7 +430,6 @@ def test_a_function_that_returns_nothing_is_told_about_return(said, check, value
 
 # What the cells before the exercises leave behind, as far as exercises and solutions use it; nothing is trained.
 STUBS = {
-    "00_start_here": dict,
     "01_autoencoders": lambda: {
         "ae": {(32, 0): Autoencoder(mlp([784, 400, 32]), mlp([32, 400, 784], out_shape=(1, 28, 28)))},
         "x_test": torch.zeros(10, 1, 28, 28),
@@ -406,8 +456,16 @@ def _checks_called(source: str) -> list[str]:
     return [func.id for func in calls if isinstance(func, ast.Name) and func.id.startswith("check_")]
 
 
+def _imports(stem: str) -> str:
+    """Every import statement of a notebook's cells, one a line."""
+    cells = jupytext.read(next(path for path in SOURCES if path.stem == stem)).cells
+    nodes = [node for cell in cells if cell.cell_type == "code" for node in ast.walk(ast.parse(cell.source))]
+    return "\n".join(ast.unparse(node) for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)))
+
+
 def _run(source: str, stem: str, capsys) -> str:
-    names = {"torch": torch, "nn": nn, **STUBS[stem]()} | {check.__name__: check for check in CHECKS}
+    names = STUBS.get(stem, dict)()
+    exec(_imports(stem), names)
     capsys.readouterr()
     exec(source, names)
     return capsys.readouterr().out
@@ -425,23 +483,54 @@ def test_exercise_and_solution_call_the_same_one_check(stem, hole, solution):
     assert _checks_called(hole) == _checks_called(solution) and len(_checks_called(hole)) == 1
 
 
-def test_every_check_is_called_by_exactly_one_exercise():
-    called = [name for parameter in _exercises() for name in _checks_called(parameter.values[1])]
-    assert sorted(called) == sorted(check.__name__ for check in CHECKS)
+def test_every_check_is_called_by_exactly_one_exercise_of_the_notebook_it_names():
+    called = [(parameter.values[0][:2], *_checks_called(parameter.values[1])) for parameter in _exercises()]
+    named = [(re.match(r"Notebook (\d\d)", check.__doc__).group(1), check.__name__) for check in CHECKS]
+    written = {path.stem[:2] for path in SOURCES}
+    assert sorted(called) == sorted(pair for pair in named if pair[0] in written)
 
 
 # ---- side effects ----
 
 
-def test_checks_leave_the_global_random_state_alone():
-    torch.manual_seed(3)
-    before = torch.get_rng_state(), np.random.get_state()[1].tolist()  # noqa: NPY002
-    check_compression(392)
-    check_code_shape((5, 32))
-    check_squared_error(RIGHT_LOSSES["sum"])
-    check_test_score(RIGHT_SCORES["float"])
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
+def _states() -> list:
+    return [torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()]  # noqa: NPY002
+
+
+def _draws(*given):
+    """An answer that draws, and seeds, whatever it finds, and turns off gradients."""
+    torch.manual_seed(5), np.random.seed(5), random.seed(5)  # noqa: NPY002
+    torch.randn(3), np.random.rand(), random.random()  # noqa: NPY002
+    torch.set_grad_enabled(False)
+    return torch.zeros(6)
+
+
+def _draws_and_raises(*given):
+    _draws()
+    raise RuntimeError("after drawing")
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "answer", [392, (5, 32), _draws, _draws_and_raises], ids=["number", "shape", "draws", "raises"]
+)
+def test_checks_leave_the_global_random_state_alone(check, answer):
+    before = _states()
+    check(answer)
+    assert _states() == before and torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("check", ON_FUNCTIONS, ids=lambda check: check.__name__)
+def test_a_function_finds_the_same_random_numbers_whatever_was_drawn_before(check):
+    seen = []
+
+    def remember(*given):
+        seen.append((torch.rand(()).item(), np.random.rand(), random.random()))  # noqa: NPY002
+
+    check(remember)
+    torch.rand(3), np.random.rand(), random.random()  # noqa: NPY002
+    check(remember)
+    assert len(seen) == 2 and seen[0] == seen[1]
 
 
 def test_score_gets_data_as_the_notebooks_have_it():

@@ -183,6 +183,7 @@ def test_history_has_one_entry_per_epoch_and_term(make_vae, x):
     for terms in (history.train, history.val):
         assert list(terms) == ["loss", "recon_loss", "kl"]
         assert all(len(values) == 3 and all(map(math.isfinite, values)) for values in terms.values())
+    assert len(history.grad_peak) == 3 and all(map(math.isfinite, history.grad_peak))
     assert len(history.seconds) == 3 and history.seconds == sorted(history.seconds) and history.seconds[0] > 0
     assert fit(make_vae(), x, negative_elbo, **SETTINGS).val == {}
 
@@ -191,6 +192,15 @@ def test_the_last_validation_is_what_evaluate_gives(make_vae, digits, x):
     model = make_vae()
     history = fit(model, x, negative_elbo, **SETTINGS, x_val=digits.x_test)
     assert evaluate(model, digits.x_test, negative_elbo) == {name: v[-1] for name, v in history.val.items()}
+
+
+def test_grad_peak_is_the_largest_gradient_norm_of_each_epoch():
+    """The loss is (3 a + 4 b) * x with x = 1, 2, 1: its gradient is (3 x, 4 x), as long as 5 x."""
+    model = nn.Linear(2, 1, bias=False)
+    slope = lambda model, x: {"loss": (model.weight * torch.tensor([3.0, 4.0])).sum() * x.sum(1)}  # noqa: E731
+    x = torch.tensor([[1.0], [2.0], [1.0]])
+    history = fit(model, x, slope, epochs=2, batch_size=1, lr=1e-3, seed=0, show_progress=False)
+    assert history.grad_peak == pytest.approx([10.0, 10.0])
 
 
 def test_training_means_weigh_every_example_once():

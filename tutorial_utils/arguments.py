@@ -54,3 +54,22 @@ def finite(name: str, value: Tensor) -> Tensor:
     if not torch.isfinite(value).all():
         raise ValueError(f"{name} must be finite, got {int((~torch.isfinite(value)).sum())} NaN or infinite entries")
     return value
+
+
+def gray_images(x: Tensor) -> Tensor:
+    """x, if it holds gray images [N, 1, H, W] in [0, 1]; raises TypeError or ValueError otherwise."""
+    float_tensor("x", x, ndim=4)
+    if x.shape[1] != 1:
+        raise ValueError(f"x must hold gray images [N, 1, H, W], got shape {list(x.shape)}")
+    if not 0 <= x.min() <= x.max() <= 1:
+        raise ValueError(f"x must lie in [0, 1], got values from {x.min():g} to {x.max():g}")
+    return x
+
+
+def classes_of(y: Tensor, rows: Tensor, name: str) -> Tensor:
+    """y on the CPU, if it holds one whole number per row of the tensor called `name`."""
+    if not isinstance(y, Tensor) or y.is_floating_point() or y.ndim != 1:
+        raise TypeError(f"y must be a tensor of whole numbers [N], got {getattr(y, 'dtype', type(y).__name__)}")
+    if len(y) != len(rows):
+        raise ValueError(f"{name} and y must have the same length, got {len(rows)} and {len(y)}")
+    return y.cpu()

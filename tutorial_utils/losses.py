@@ -57,4 +57,5 @@ def negative_elbo(model: VAE, x: Tensor, *, beta: float = 1.0) -> dict[str, Tens
     out = model(x)
     recon_loss = bernoulli_nll(out.logits, x)
     kl = kl_standard_normal(out.mu, out.logvar)
-    return {"loss": recon_loss + beta * kl, "recon_loss": recon_loss, "kl": kl}
+    loss = recon_loss + beta * kl
+    return {"loss": loss, "recon_loss": recon_loss, "kl": kl}

@@ -127,6 +127,11 @@ class VAE(nn.Module):
         return self.decode(z).sigmoid()
 
 
+def is_vae(model: nn.Module) -> bool:
+    """Whether it is a VAE, the package's or one that a notebook builds: both know their latent_dim."""
+    return hasattr(model, "latent_dim")
+
+
 def reparameterize(mu: Tensor, logvar: Tensor) -> Tensor:
     """A sample z = mu + std * eps of N(mu, exp(logvar)), differentiable in both; it always samples.
 

@@ -18,12 +18,13 @@ LossFn = Callable[..., dict[str, Tensor]]  # loss_fn(model, x) or loss_fn(model,
 
 
 class History(NamedTuple):
-    """What `fit` saw: each loss term's mean per epoch, on x and on x_val; seconds so far; stopped by hand?"""
+    """What `fit` saw, per epoch: each loss term's mean, on x and on x_val; seconds so far; largest gradient norm."""
 
     train: dict[str, list[float]]
     val: dict[str, list[float]]
     seconds: list[float]
     interrupted: bool = False
+    grad_peak: Sequence[float] = ()
 
 
 def best_device() -> torch.device:
@@ -95,14 +96,14 @@ def fit(
     torch.set_flush_denormal(True)  # late in training, gradients become tiny: without this each costs a hundredfold
     adam = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99), fused=device.type != "mps")
     rate = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: schedule((step + 1) / (n_steps + 1)))
-    history, started, step = History({}, {}, []), time.perf_counter(), 0
+    history, started, step = History({}, {}, [], grad_peak=[]), time.perf_counter(), 0
     progress = _progress_bar(n_steps, show_progress)
     try:
         with _modes_kept(model), local_seed(seed):
             generator = torch.Generator().manual_seed(seed)
             for epoch in range(1, epochs + 1):
                 model.train()
-                sums, seen = 0.0, 0
+                sums, seen, peak = 0.0, 0, torch.zeros((), device=device)
                 for rows in batches(torch.arange(n), batch_size=batch_size, generator=generator):
                     terms = _terms(loss_fn, model, [tensor[rows] for tensor in tensors])
                     loss = terms["loss"].mean()
@@ -110,6 +111,7 @@ def fit(
                     _stop_unless_finite(loss, "loss", step, epoch, lr)
                     adam.zero_grad()
                     loss.backward()
+                    peak = torch.maximum(peak, _gradient_norm(model))
                     adam.step()
                     rate.step()
                     sums = sums + torch.stack([term.detach().mean() for term in terms.values()]) * len(rows)
@@ -120,6 +122,7 @@ def fit(
                 val_row = {} if val is None else evaluate(model, val, loss_fn)
                 _append(history.train, dict(zip(terms, (sums / n).tolist(), strict=True)))
                 _append(history.val, val_row)
+                history.grad_peak.append(peak.item())
                 history.seconds.append(time.perf_counter() - started)
     except KeyboardInterrupt:
         history = history._replace(interrupted=True)
@@ -175,6 +178,12 @@ def _modes_kept(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def _gradient_norm(model: nn.Module) -> Tensor:
+    """The length of the gradient, all parameters together."""
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    return torch.stack([gradient.norm() for gradient in gradients]).norm()
 
 
 def _stop_unless_finite(value: Tensor, what: str, step: int, epoch: int, lr: float) -> None:

@@ -10,8 +10,8 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
-from .arguments import finite, float_tensor, positive_number
-from .models import VAE
+from .arguments import classes_of, finite, float_tensor, gray_images, positive_number
+from .models import is_vae
 from .pictures import (
     N_FRAMES,
     decode_images,
@@ -47,12 +47,7 @@ def interpolation_studio(model: nn.Module, x: Tensor, y: Tensor) -> "Interpolati
     model: a VAE or an Autoencoder of gray images.  x: [N, 1, H, W] in [0, 1].  y: [N], the classes.
     Raises TypeError or ValueError for a bad argument.
     """
-    float_tensor("x", x, ndim=4)
-    if x.shape[1] != 1:
-        raise ValueError(f"x must hold gray images [N, 1, H, W], got shape {list(x.shape)}")
-    if not 0 <= x.min() <= x.max() <= 1:
-        raise ValueError(f"x must lie in [0, 1], got values from {x.min():g} to {x.max():g}")
-    return InterpolationStudio(model, x, _classes_of(y, x, "x"))
+    return InterpolationStudio(model, gray_images(x), classes_of(y, x, "x"))
 
 
 class Picture(anywidget.AnyWidget):
@@ -68,10 +63,10 @@ class InterpolationStudio(ipywidgets.VBox):
 
     def __init__(self, model: nn.Module, x: Tensor, y: Tensor):
         self.model, self.x, self.y = model, x, y
-        classes = sorted(set(y.tolist()))
         others = (y != y[0]).nonzero().flatten()
-        self.start = _End("From", x, y, classes, 0)
-        self.end = _End("To", x, y, classes, int(others[0]) if len(others) else next_of_class(y, int(y[0]), after=0))
+        other = int(others[0]) if len(others) else next_of_class(y, int(y[0]), after=0)
+        self.start = ImageChooser("From", "The digit to morph from", x, y, 0)
+        self.end = ImageChooser("To", "The digit to morph to", x, y, other)
         self.picture = Picture().add_class("vae-picture")
         self.strip = Picture().add_class("vae-strip")
         self.label = ipywidgets.HTML().add_class("vae-label")
@@ -79,8 +74,9 @@ class InterpolationStudio(ipywidgets.VBox):
             min=0, max=1, step=0.01, value=0.5, description="t", readout_format=".2f", layout={"flex": "1 1 180px"}
         )
         self.slider.tooltip = "t: 0 is the digit on the left, 1 the digit on the right. Drag, or use the arrow keys."
-        self.play = ipywidgets.Play(min=0, max=100, value=50, interval=60, show_repeat=True)
-        self.play.tooltip = "Play t from 0 to 1"
+        self.play = ipywidgets.Play(
+            min=0, max=100, value=50, interval=60, show_repeat=True, tooltip="Play t from 0 to 1"
+        )
         for end in (self.start, self.end):
             end.observe(self._choose, "index")
         self.slider.observe(self._draw, "value")
@@ -88,7 +84,7 @@ class InterpolationStudio(ipywidgets.VBox):
         middle = ipywidgets.VBox([self.picture]).add_class("vae-middle")
         ends = ipywidgets.HBox([self.start.box, middle, self.end.box]).add_class("vae-ends")
         controls = ipywidgets.HBox([self.play, self.slider]).add_class("vae-controls")
-        super().__init__([_style(), ends, self.label, controls, self.strip])
+        super().__init__([style_sheet(), ends, self.label, controls, self.strip])
         self.add_class("vae-studio")
         self._choose()
 
@@ -109,38 +105,39 @@ class InterpolationStudio(ipywidgets.VBox):
             self.strip.value = to_png(mark_frame(self._frames, frame))
             self.strip.alt = f"{N_FRAMES} decoded images from t = 0 to t = 1; a border marks number {frame + 1}"
         z = (1 - t) * self.z_a + t * self.z_b
-        self.picture.alt = f"{_what(self.model)} at t = {t:.2f}, z = {_show_code(z)}"
+        self.picture.alt = f"{_what(self.model)} at t = {t:.2f}, z = {show_code(z)}"
         self.label.value = escape(self.picture.alt)
 
 
-class _End(traitlets.HasTraits):
-    """One end of the morph: a class to choose, the test image, a button for another one; `index` says which."""
+class ImageChooser(traitlets.HasTraits):
+    """A class to choose, the test image, a button for another one; `box` holds them, `index` says which it is.
+
+    title: stands before the classes.  what: says what the image is for.  x: [N, 1, H, W].  y: [N].  index: the first.
+    """
 
     index = traitlets.Int()
 
-    def __init__(self, title: str, x: Tensor, y: Tensor, classes: list[int], index: int):
+    def __init__(self, title: str, what: str, x: Tensor, y: Tensor, index: int):
         super().__init__(index=index)
-        self.x, self.y = x, y
-        self.label = ipywidgets.Dropdown(
-            options=classes, value=int(y[index]), description=title, style={"description_width": "auto"}
-        )
+        self.what, self.x, self.y = what, x, y
+        self.label = ipywidgets.Dropdown(options=sorted(set(y.tolist())), value=int(y[index]), description=title)
+        self.label.style.description_width = "auto"
         self.picture = Picture().add_class("vae-end-picture")
         self.button = ipywidgets.Button()
         self.caption = ipywidgets.HTML().add_class("vae-caption")
         self.label.observe(lambda change: self._go(next_of_class(y, change["new"])), "value")
         self.button.on_click(lambda _button: self._go(next_of_class(y, self.label.value, after=self.index)))
         self.box = ipywidgets.VBox([self.label, self.picture, self.caption, self.button]).add_class("vae-end")
-        self.title = title.lower()
         self._go(index)
 
     def _go(self, index: int) -> None:
         """Show image `index`, then tell whoever observes it."""
         label = int(self.y[index])
         self.picture.value = to_png(self.x[index, 0])
-        self.picture.alt = f"The digit to morph {self.title}: test image {index}, a {label}"
+        self.picture.alt = f"{self.what}: test image {index}, a {label}"
         self.caption.value = f"test image {index:,}"
         self.button.description = f"Another {label}"
-        self.button.tooltip = f"Morph {self.title} the next test image of class {label}"
+        self.button.tooltip = f"{self.what}: the next test image of class {label}"
         self.index = index
 
 
@@ -154,25 +151,44 @@ def latent_pad(model: nn.Module, z: Tensor, y: Tensor, *, extent: float = 3.5) -
     finite("z", float_tensor("z", z, ndim=2))
     if z.shape[1] != 2:
         raise ValueError(f"z must hold two numbers per image, [N, 2], got shape {list(z.shape)}")
-    return LatentPad(model, z.detach().float().cpu(), _classes_of(y, z, "z"), positive_number("extent", extent))
+    return LatentPad(model, z.detach().float().cpu(), classes_of(y, z, "z"), positive_number("extent", extent))
 
 
 class CodeMap(anywidget.AnyWidget):
-    """The map alone: a point (x, y) that pointer and keyboard move, in steps that the label can show in full."""
+    """The map alone: a point (x, y) that pointer and keyboard move, in steps that the label can show in full.
+
+    std_x, std_y: above 0, an ellipse around the point, with handles that drag them.  dots: more points, which do not
+    move by hand.  passive: nothing on the map does.  text: what it shows, for those who cannot see it.
+    """
 
     _esm = ASSETS / "latent_pad.js"
     x = traitlets.Float(0.0).tag(sync=True)
     y = traitlets.Float(0.0).tag(sync=True)
+    std_x = traitlets.Float(0.0).tag(sync=True)
+    std_y = traitlets.Float(0.0).tag(sync=True)
+    dots = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
+    passive = traitlets.Bool(False).tag(sync=True)
     extent = traitlets.Float(3.5).tag(sync=True)
     decimals = traitlets.Int(2).tag(sync=True)
     background = traitlets.Bytes().tag(sync=True)
     text = traitlets.Unicode().tag(sync=True)
+    hint = traitlets.Unicode("Drag, or use the arrow keys (Shift: larger steps, Home: center).").tag(sync=True)
 
-    @traitlets.validate("x", "y")
+    @traitlets.validate("x", "y", "std_x", "std_y")
     def _on_the_map(self, proposal: dict) -> float:
-        if not math.isfinite(proposal["value"]):
-            raise ValueError(f"{proposal['trait'].name} must be finite, got {proposal['value']!r}")
-        return round(min(max(proposal["value"], -self.extent), self.extent), self.decimals)
+        name, value, least = proposal["trait"].name, proposal["value"], -self.extent
+        if not math.isfinite(value):
+            raise ValueError(f"{name} must be finite, got {value!r}")
+        if name.startswith("std"):  # 0 is no ellipse; any other is ten steps or more, so that two digits are shown
+            least = 10.0 ** (1 - self.decimals) if value else 0.0
+        return round(min(max(value, least), self.extent), self.decimals)
+
+
+def code_map(z: Tensor, y: Tensor, extent: float, **traits) -> CodeMap:
+    """A CodeMap from -extent to extent with the codes z [N, 2] of the classes y [N]; `traits` are set as well."""
+    decimals = max(0, 2 - math.floor(math.log10(extent / 2)))
+    traits = {"extent": extent, "decimals": decimals, "background": draw_map(z, y, extent)} | traits
+    return CodeMap(**traits).add_class("vae-map")
 
 
 class LatentPad(ipywidgets.HBox):
@@ -181,17 +197,13 @@ class LatentPad(ipywidgets.HBox):
     def __init__(self, model: nn.Module, z: Tensor, y: Tensor, extent: float):
         self.model, self.z, self.y = model, z, y
         self.far = far_distance(z)
-        self.pad = CodeMap(
-            extent=extent,
-            decimals=max(0, 2 - math.floor(math.log10(extent / 2))),
-            background=draw_map(z, y, extent),
-        ).add_class("vae-map")
+        self.pad = code_map(z, y, extent)
         self.picture = Picture().add_class("vae-picture")
         self.label = ipywidgets.HTML().add_class("vae-label")
         self._drawn = None
         self.pad.observe(self._draw, ["x", "y"])
         side = ipywidgets.VBox([self.picture, self.label]).add_class("vae-side")
-        super().__init__([_style(), self.pad, side])
+        super().__init__([style_sheet(), self.pad, side])
         self.add_class("vae-pad")
         self._draw()
 
@@ -203,7 +215,7 @@ class LatentPad(ipywidgets.HBox):
         point = torch.tensor(self._drawn)
         self.picture.value = to_png(decode_images(self.model, point.unsqueeze(0))[0])
         index, distance = nearest_code(self.z, point)
-        where = f"z = {_show_code(point, self.pad.decimals)}"
+        where = f"z = {show_code(point, self.pad.decimals)}"
         nearest = f"nearest test code: a {int(self.y[index])}, {distance:.2f} away"
         far = ["far from every test code: a digit here is luck"] if distance > self.far else []
         self.picture.alt = f"{_what(self.model)} at {where}"
@@ -211,27 +223,18 @@ class LatentPad(ipywidgets.HBox):
         self.label.value = "<br>".join([f"{_what(self.model)} at", where, nearest, *(f"<b>{text}</b>" for text in far)])
 
 
-def _classes_of(y: Tensor, rows: Tensor, name: str) -> Tensor:
-    """y on the CPU, if it holds one whole number per row of the tensor called `name`."""
-    if not isinstance(y, Tensor) or y.is_floating_point() or y.ndim != 1:
-        raise TypeError(f"y must be a tensor of whole numbers [N], got {getattr(y, 'dtype', type(y).__name__)}")
-    if len(y) != len(rows):
-        raise ValueError(f"{name} and y must have the same length, got {len(rows)} and {len(y)}")
-    return y.cpu()
-
-
 def _what(model: nn.Module) -> str:
     """What the decoded image is: of a model with a likelihood its mean, of an autoencoder no more than an image."""
-    return "mean of p(x|z)" if isinstance(model, VAE) else "decoded image"
+    return "mean of p(x|z)" if is_vae(model) else "decoded image"
 
 
-def _show_code(z: Tensor, decimals: int = 2) -> str:
+def show_code(z: Tensor, decimals: int = 2) -> str:
     """The code as text, with a true minus sign; of a long code the first four numbers."""
     numbers = [f"{value + 0.0:.{decimals}f}".replace("-", "−") for value in z[:4].tolist()]
     return f"({', '.join(numbers)}{', …' if len(z) > 4 else ''})"
 
 
-def _style() -> ipywidgets.HTML:
-    """The style sheet of both widgets, as a widget without a place of its own."""
+def style_sheet() -> ipywidgets.HTML:
+    """The style sheet of all widgets, as a widget without a place of its own."""
     sheet = (ASSETS / "widgets.css").read_text(encoding="utf-8")
     return ipywidgets.HTML(f"<style>{sheet}</style>", layout={"display": "none"})

@@ -838,4 +838,5 @@ check_test_score(score)
 # * Ng (2011), *Sparse autoencoder*, lecture notes of CS294A, Stanford: the
 #   activity target and its KL penalty.
 #
-# **Next:** 02 · Generative models, which begins with what just broke.
+# **Next:** [02 · Generative models, and the idea of the VAE](02_generative_models.ipynb),
+# which begins with what just broke.

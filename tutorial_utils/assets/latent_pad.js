@@ -1,12 +1,23 @@
-// The latent pad: a square map with a point on it. Pointer and keyboard move the point; Python decodes what is there.
+// A square map with a point on it. Pointer and keyboard move the point; Python decodes what is there.
+// Where its standard deviations are above 0, the point is the center of an ellipse, and handles drag its half-widths.
 
 const SIZE = 400; // the map in the units of its drawing
+const STEM = 34; // from the ellipse to its handle: the point stays within reach, however small the ellipse is
+const REACH = 20; // a press this near to a handle means the handle
+const HANDLES = [
+  { std: "std_x", text: "σ₁", axis: 0, cursor: "ew-resize" },
+  { std: "std_y", text: "σ₂", axis: 1, cursor: "ns-resize" },
+];
 
 function svg(name, attributes, text) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  set(node, attributes);
   if (text !== undefined) node.textContent = text;
   return node;
+}
+
+function set(node, attributes) {
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
 }
 
 function drawAxes(extent, place) {
@@ -27,16 +38,44 @@ function drawAxes(extent, place) {
   return axes;
 }
 
+// The ellipse at two and at one standard deviation, and its handles; returns what places them.
+function drawEllipse(drawing) {
+  const group = drawing.appendChild(svg("g", {}));
+  const rings = [2, 1].flatMap((times) =>
+    ["vae-halo", "vae-cross"].map((name) => ({ times, node: svg("ellipse", { class: `${name} vae-sigma-${times}` }) })),
+  );
+  const stems = ["vae-halo", "vae-cross"].map((name) => svg("path", { class: `${name} vae-stem` }));
+  const handles = HANDLES.map(({ text }) => [
+    svg("rect", { width: 13, height: 13, rx: 3, class: "vae-handle" }),
+    svg("text", { class: "vae-handle-name", "text-anchor": "middle" }, text),
+  ]);
+  group.append(...stems, ...rings.map(({ node }) => node), ...handles.flat());
+
+  return (center, radii, ends) => {
+    group.setAttribute("visibility", ends.length ? "visible" : "hidden");
+    if (!ends.length) return;
+    const [x, y] = center;
+    for (const { times, node } of rings) set(node, { cx: x, cy: y, rx: times * radii[0], ry: times * radii[1] });
+    for (const stem of stems) stem.setAttribute("d", ends.map((end) => `M ${x} ${y} L ${end[0]} ${end[1]}`).join(" "));
+    ends.forEach(([right, down], k) => {
+      const [square, name] = handles[k];
+      set(square, { x: right - 6.5, y: down - 6.5 });
+      const above = { x: right, y: down < 26 ? down + 22 : down - 12 };
+      set(name, k === 0 ? above : { x: right > SIZE - 26 ? right - 17 : right + 17, y: down + 4 });
+    });
+  };
+}
+
 function render({ model, el }) {
   const extent = model.get("extent");
   const scale = 10 ** model.get("decimals");
+  const passive = model.get("passive");
   const place = (value) => ((value / extent + 1) * SIZE) / 2;
-  const onMap = (value) => Math.round(Math.min(extent, Math.max(-extent, value)) * scale) / scale;
+  const rounded = (value, least) => Math.round(Math.min(extent, Math.max(least, value)) * scale) / scale;
+  const onMap = (value) => rounded(value, -extent);
 
   const plane = document.createElement("div");
-  plane.className = "vae-plane";
-  plane.tabIndex = 0;
-  plane.dataset.lmSuppressShortcuts = "true"; // the arrow keys move the point, not the selected cell
+  plane.className = passive ? "vae-plane vae-passive" : "vae-plane";
   const roles = {
     role: "slider",
     "aria-roledescription": "two-dimensional slider",
@@ -44,7 +83,7 @@ function render({ model, el }) {
     "aria-valuemin": -extent,
     "aria-valuemax": extent,
   };
-  for (const [name, value] of Object.entries(roles)) plane.setAttribute(name, value);
+  set(plane, passive ? { role: "img" } : roles);
 
   const codes = document.createElement("img");
   codes.alt = "Map of the codes of the test images, each marked with the digit of its class";
@@ -53,70 +92,121 @@ function render({ model, el }) {
   codes.src = url;
 
   const pointer = svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true" });
+  const placeEllipse = drawEllipse(pointer);
   const marks = ["vae-halo", "vae-cross"].map((name) => pointer.appendChild(svg("path", { class: name })));
+  const dots = pointer.appendChild(svg("g", {}));
 
   const hint = document.createElement("div");
   hint.className = "vae-hint";
-  hint.textContent = "Drag, or use the arrow keys (Shift: larger steps, Home: center).";
+  hint.textContent = model.get("hint");
 
   plane.append(drawAxes(extent, place), codes, pointer);
   el.append(plane, hint);
 
+  let wanted = {}; // what the hand has done since the last frame of the screen
+  let grabbed = null; // the handle under way
+  let sides = [1, 1]; // the ends of the ellipse that have the handles: 1 is right and top
+
+  const now = (name) => wanted[name] ?? model.get(name);
+  const center = () => [place(model.get("x")), SIZE - place(model.get("y"))];
+  const radii = () => HANDLES.map(({ std }) => (model.get(std) * SIZE) / (2 * extent));
+  const out = (k) => (k === 0 ? sides[0] : -sides[1]); // on the screen, down is positive
+
+  // Where the handles are; one that would lie outside the map is at the other end, unless it is being dragged.
+  function handlePlaces() {
+    if (passive || !model.get("std_x") || !model.get("std_y")) return [];
+    return HANDLES.map((_, k) => {
+      const end = [...center()];
+      const fits = (value) => value > 14 && value < SIZE - 14;
+      const far = radii()[k] + STEM;
+      if (!grabbed) sides[k] = fits(end[k] + (k ? -far : far)) || !fits(end[k] + (k ? far : -far)) ? 1 : -1;
+      end[k] = Math.min(SIZE - 14, Math.max(14, end[k] + out(k) * far));
+      return end;
+    });
+  }
+
   function show() {
-    const x = place(model.get("x"));
-    const y = SIZE - place(model.get("y"));
+    const [x, y] = center();
+    const ends = handlePlaces();
+    placeEllipse([x, y], radii(), ends);
     const ring = `M ${x - 8} ${y} a 8 8 0 1 0 16 0 a 8 8 0 1 0 -16 0`;
     const arms = `M ${x - 18} ${y} h 10 M ${x + 8} ${y} h 10 M ${x} ${y - 18} v 10 M ${x} ${y + 8} v 10`;
-    for (const mark of marks) mark.setAttribute("d", `${ring} ${arms}`);
-    plane.setAttribute("aria-valuenow", model.get("x"));
+    for (const mark of marks) mark.setAttribute("d", ends.length ? "" : `${ring} ${arms}`);
+    if (!passive) plane.setAttribute("aria-valuenow", model.get("x"));
+  }
+
+  function showDots() {
+    const circle = ([x, y]) => svg("circle", { cx: place(x), cy: SIZE - place(y), r: 2.5, class: "vae-dot" });
+    dots.replaceChildren(...model.get("dots").map(circle));
   }
 
   function describe() {
-    plane.setAttribute("aria-valuetext", model.get("text"));
+    plane.setAttribute(passive ? "aria-label" : "aria-valuetext", model.get("text"));
   }
 
   // Many pointer events arrive within one frame of the screen; only the last one counts.
-  let wanted = null;
   let frame = 0;
-  function move(x, y) {
-    wanted = [onMap(x), onMap(y)];
+  function change(values) {
+    wanted = { ...wanted, ...values };
     frame = frame || requestAnimationFrame(send);
+  }
+  function move(x, y) {
+    change({ x: onMap(x), y: onMap(y) });
   }
   function send() {
     frame = 0;
-    const [x, y] = wanted;
-    wanted = null;
-    if (x === model.get("x") && y === model.get("y")) return;
-    model.set({ x, y });
+    const values = wanted;
+    wanted = {};
+    if (Object.keys(values).every((name) => values[name] === model.get(name))) return;
+    model.set(values);
     model.save_changes();
   }
 
-  function moveTo(event) {
+  function placeOf(event) {
     const box = plane.getBoundingClientRect();
-    const right = (event.clientX - box.left) / box.width;
-    const up = 1 - (event.clientY - box.top) / box.height;
-    move((2 * right - 1) * extent, (2 * up - 1) * extent);
+    return [((event.clientX - box.left) / box.width) * SIZE, ((event.clientY - box.top) / box.height) * SIZE];
+  }
+  function handleAt(at) {
+    return handlePlaces().findIndex((end) => Math.hypot(end[0] - at[0], end[1] - at[1]) <= REACH);
+  }
+  function drag(at) {
+    if (!grabbed) {
+      move(((2 * at[0]) / SIZE - 1) * extent, (1 - (2 * at[1]) / SIZE) * extent);
+      return;
+    }
+    const { k, slack } = grabbed;
+    const radius = (at[k] - center()[k]) * out(k) - slack;
+    change({ [HANDLES[k].std]: rounded((radius * 2 * extent) / SIZE, 10 / scale) });
   }
 
-  plane.addEventListener("pointerdown", (event) => {
+  function onPress(event) {
     if (event.button !== 0) return;
     event.preventDefault();
     plane.setPointerCapture(event.pointerId);
     plane.focus({ preventScroll: true });
-    moveTo(event);
-  });
-  plane.addEventListener("pointermove", (event) => {
-    if (plane.hasPointerCapture(event.pointerId)) moveTo(event);
-  });
+    const at = placeOf(event);
+    const k = handleAt(at);
+    if (k < 0) return drag(at);
+    grabbed = { k, slack: (at[k] - center()[k]) * out(k) - radii()[k] }; // a press alone changes nothing
+  }
+  function onMove(event) {
+    const at = placeOf(event);
+    if (plane.hasPointerCapture(event.pointerId)) return drag(at);
+    const k = handleAt(at);
+    plane.style.cursor = k < 0 ? "" : HANDLES[k].cursor;
+  }
+  function onRelease() {
+    grabbed = null;
+    show();
+  }
 
   const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
-  plane.addEventListener("keydown", (event) => {
+  function onKey(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const step = (event.shiftKey ? 0.1 : 0.02) * extent;
-    const [x, y] = wanted || [model.get("x"), model.get("y")];
     if (event.key in directions) {
       const [right, up] = directions[event.key];
-      move(x + right * step, y + up * step);
+      move(now("x") + right * step, now("y") + up * step);
     } else if (event.key === "Home") {
       move(0, 0);
     } else {
@@ -124,16 +214,25 @@ function render({ model, el }) {
     }
     event.preventDefault();
     event.stopPropagation();
-  });
+  }
 
-  model.on("change:x change:y", show);
-  model.on("change:text", describe);
-  show();
-  describe();
+  if (!passive) {
+    plane.tabIndex = 0;
+    plane.dataset.lmSuppressShortcuts = "true"; // the arrow keys move the point, not the selected cell
+    plane.addEventListener("pointerdown", onPress);
+    plane.addEventListener("pointermove", onMove);
+    plane.addEventListener("lostpointercapture", onRelease);
+    plane.addEventListener("keydown", onKey);
+  }
+
+  const views = { "change:x change:y change:std_x change:std_y": show, "change:dots": showDots, "change:text": describe };
+  for (const [events, view] of Object.entries(views)) {
+    model.on(events, view);
+    view();
+  }
   return () => {
     cancelAnimationFrame(frame);
-    model.off("change:x change:y", show);
-    model.off("change:text", describe);
+    for (const [events, view] of Object.entries(views)) model.off(events, view);
     URL.revokeObjectURL(url);
   };
 }

@@ -1,0 +1,934 @@
+# %% [markdown]
+# # 3 · The mathematics of the VAE
+#
+# Why is this sum the right loss, and how far is it from what we really want?
+#
+# **You will** · derive the ELBO twice, and see its gap as an area you can
+# integrate · derive and test the KL · compare the two ways to differentiate an
+# expectation · measure what $\sigma$'s parametrization and the likelihood
+# change · audit a museum of real losses · tighten the bound · predict
+# collapse, by a law.
+#
+# *Builds on [02](02_generative_models.ipynb) · about 1 min on two CPU cores ·
+# [Solutions](solutions/03_mathematics.ipynb)*
+
+# %%
+import math
+import sys
+from functools import partial
+from itertools import product
+
+import matplotlib.pyplot as plt
+import torch
+from numpy.polynomial.hermite_e import hermegauss
+from torch import nn
+from torch.distributions import ContinuousBernoulli, Normal, kl_divergence
+from torch.nn.functional import binary_cross_entropy, mse_loss, softplus
+from tqdm import tqdm
+
+from tutorial_utils.audit import audit_loss
+from tutorial_utils.cache import trained
+from tutorial_utils.checks_vae import check_active_dimensions, check_iwae
+from tutorial_utils.checks_vae import check_kl_to_wide_prior
+from tutorial_utils.data import load_images
+from tutorial_utils.losses import bernoulli_nll, gaussian_nll
+from tutorial_utils.losses import kl_standard_normal, negative_elbo
+from tutorial_utils.losses import squared_error
+from tutorial_utils.models import VAE, mlp, reparameterize
+from tutorial_utils.models import start_at_mean_image
+from tutorial_utils.plotting import show_figure, show_rows
+from tutorial_utils.training import constant, evaluate
+from tutorial_utils.training import warmup_then_linear
+
+# %% [markdown]
+# **Config.** The VAE and its losses come from the package;
+# [02](02_generative_models.ipynb#Three-changes) built them.
+
+# %%
+RETRAIN = False  # True: train again what the cache already has
+seeds = [0, 1, 2]
+epochs, batch_size, lr = 3, 128, 5e-3
+settings = {"batch_size": batch_size, "retrain": RETRAIN}
+
+data = load_images("mnist")
+x_gray, x_test_gray = data.x_train, data.x_test
+generator = torch.Generator().manual_seed(0)
+x_train = torch.bernoulli(x_gray, generator=generator)
+x_test = torch.bernoulli(x_test_gray, generator=generator)
+
+# %% [markdown]
+# The last two lines **binarize**: each pixel becomes 1 with its gray value as
+# the chance. Then $p(x)$ is a true probability, of one of $2^{784}$ images;
+# section 5 says what happens with gray.
+#
+# ## 1 · The ELBO, twice
+#
+# | symbol | is | in code |
+# |---|---|---|
+# | $p(z)$ | prior, $N(0, I)$ | |
+# | $p(x\mid z)$ | likelihood, the decoder's | `-bernoulli_nll(logits, x)`, its log |
+# | $p(x, z) = p(x\mid z)\,p(z)$ | joint | `log_joint` |
+# | $p(x) = \int p(x, z)\,dz$ | **evidence** | `log_evidence` |
+# | $p(z\mid x) = p(x, z) / p(x)$ | true posterior | `log_posterior` |
+# | $q(z\mid x)$ | posterior, the encoder's, $N(\mu, \mathrm{diag}(\sigma^2))$ | `mu`, `logvar` |
+# | $\mathrm{E}_q[\cdot]$ | mean over draws of $z$ from $q(z\mid x)$ | |
+#
+# **First**, as a lower bound:
+#
+# $$\begin{aligned}
+# \log p(x) &= \log \int p(x, z)\, dz
+# && \text{definition} \\
+# &= \log \mathrm{E}_q\!\left[\frac{p(x, z)}{q(z|x)}\right]
+# && \text{multiply and divide by } q \\
+# &\ge \mathrm{E}_q\!\left[\log \frac{p(x, z)}{q(z|x)}\right]
+# && \text{Jensen: the log of a mean} \ge \text{the mean of logs} \\
+# &= \mathrm{E}_q[\log p(x|z)] + \mathrm{E}_q\!\left[\log
+# \frac{p(z)}{q(z|x)}\right]
+# && p(x, z) = p(x|z)\,p(z) \\
+# &= \underbrace{\mathrm{E}_q[\log p(x|z)]}_{-\text{recon\_loss}} -
+# \underbrace{\mathrm{KL}(q(z|x)\,\|\,p(z))}_{\text{kl}}
+# && \text{definition of KL}
+# \end{aligned}$$
+#
+# The last lines are the **evidence lower bound**, ELBO. **Second**, with what
+# Jensen lost:
+#
+# $$\begin{aligned}
+# \mathrm{KL}(q(z|x)\,\|\,p(z|x))
+# &= \mathrm{E}_q[\log q(z|x) - \log p(z|x)]
+# && \text{definition of KL} \\
+# &= \mathrm{E}_q[\log q(z|x) - \log p(x, z) + \log p(x)]
+# && \text{Bayes} \\
+# &= \log p(x) - \text{ELBO}
+# && p(x) \text{ does not depend on } z
+# \end{aligned}$$
+#
+# So the gap *is* the KL from the posterior to the true one. It is never
+# negative, and 0 only if they are equal. Raising the ELBO raises the evidence
+# or closes the gap; it does not say which.
+#
+# ### Seen
+#
+# With two latent numbers a grid can do the integral. Train three such VAEs, in
+# about 20 seconds; the first is the one we look into:
+
+# %%
+def make_vae(x=x_train):
+    encoder = mlp([784, 256, 128, 64, 2 * 2], activation=nn.GELU)
+    decoder = mlp([2, 64, 128, 256, 784], activation=nn.GELU,
+                  out_shape=(1, 28, 28))
+    start_at_mean_image(decoder, x)
+    return VAE(encoder, decoder, latent_dim=2)
+
+
+vaes = [trained(f"03_binary_seed_{seed}", make_vae, x_train, negative_elbo,
+                seed=seed, epochs=epochs, lr=lr, schedule=warmup_then_linear,
+                **settings)[0] for seed in seeds]
+vae = vaes[0]
+for model in vaes:
+    terms = evaluate(model, x_test, negative_elbo)
+    print(*[f"test {name} {value:.1f}" for name, value in terms.items()])
+
+# %% [markdown]
+# Two functions: the log of a normal density, and $\log p(x, z)$ of every code
+# with every image. For a Bernoulli pixel with logit $\ell$, $\log p = x\ell -
+# \log(1 + e^\ell)$, so one matrix product serves all pairs.
+
+# %%
+def log_normal(z, mu, logvar):
+    squares = (z - mu).square() / logvar.exp()
+    return -0.5 * (squares + logvar + math.log(2 * math.pi)).sum(-1)
+
+
+def log_joint(model, x, z):  # [K, B], for images x [B, ...], codes z [K, D]
+    logits = model.decode(z).flatten(1)
+    log_lik = logits @ x.flatten(1).T - softplus(logits).sum(1, keepdim=True)
+    zero = torch.zeros_like(z)
+    return log_lik + log_normal(z, zero, zero)[:, None]
+
+
+# %%
+x, z = x_test[:1], torch.tensor([[0.5, -1.0]])
+with torch.no_grad():
+    log_lik = -bernoulli_nll(vae.decode(z), x)
+    log_p_z = Normal(0.0, 1.0).log_prob(z).sum(1)
+    print(f"log p(x, z): ours {log_joint(vae, x, z).item():.3f}, from the "
+          f"loss and torch {(log_lik + log_p_z).item():.3f}")
+
+# %% [markdown]
+# Quadrature: sum the joint over a fine grid, times the area of a cell.
+
+# %%
+@torch.no_grad()
+def posterior_on_grid(model, x, *, extent=5.0, n=401):
+    axis = torch.linspace(-extent, extent, n)
+    parts = torch.cartesian_prod(axis, axis).split(2000)
+    log_p = torch.cat([log_joint(model, x, z) for z in parts])
+    log_evidence = log_p.logsumexp(0) + 2 * (axis[1] - axis[0]).log()
+    log_posterior = (log_p - log_evidence).T.reshape(-1, n, n)
+    return axis, log_evidence, log_posterior
+
+
+x = x_test[:10]
+axis, log_evidence, log_posterior = posterior_on_grid(vae, x)
+_, finer, _ = posterior_on_grid(vae, x, extent=6, n=721)
+print(f"a finer, wider grid changes log p(x) by at most "
+      f"{(finer - log_evidence).abs().max():.5f} nats")
+
+# %% [markdown]
+# Now the three parts, each in its own way: $\log p(x)$ from the grid; the ELBO
+# from 40 × 40 weighted values of $\varepsilon$ that stand for its normal
+# distribution (Gauss-Hermite quadrature); the KL to the true posterior as an
+# area. Does the equation hold?
+
+# %%
+nodes, weights = map(torch.from_numpy, hermegauss(40))
+eps = torch.cartesian_prod(nodes, nodes).float()  # [1600, 2]
+weights = torch.outer(weights, weights).flatten().float()
+weights /= weights.sum()
+
+
+@torch.no_grad()
+def elbo(model, x, mu, logvar):  # of one image x [1, ...]; mu, logvar [1, 2]
+    z = mu + (0.5 * logvar).exp() * eps
+    log_w = log_joint(model, x, z)[:, 0]
+    log_w -= log_normal(z, mu.expand_as(z), logvar.expand_as(z))
+    return (weights * log_w).sum()
+
+
+# %%
+with torch.no_grad():
+    mu, logvar = vae.encode(x)
+points, cell = torch.cartesian_prod(axis, axis), (axis[1] - axis[0]) ** 2
+print("log p(x)    ELBO      gap   KL(q ‖ true)   gap − KL")
+for i in range(len(x)):
+    bound = elbo(vae, x[[i]], mu[[i]], logvar[[i]])
+    log_q = log_normal(points, mu[[i]].expand_as(points),
+                       logvar[[i]].expand_as(points))
+    kl = (log_q.exp() * (log_q - log_posterior[i].flatten())).sum() * cell
+    gap = log_evidence[i] - bound
+    print(f"{log_evidence[i]:8.2f} {bound:8.2f} {gap:8.3f} {kl:11.3f} "
+          f"{gap - kl:13.4f}")
+    assert abs(gap - kl) < 0.01 and gap > 0
+
+# %%
+@torch.no_grad()
+def plot_posteriors(i, ax):  # of image i, on a fine grid around both
+    mode = points[log_posterior[i].argmax()]
+    middle, away = (mode + mu[i]) / 2, (mode - mu[i]).abs().max()
+    half = away + 3.5 * (0.5 * logvar[i]).exp().max()
+    side = half * torch.linspace(-1, 1, 121)
+    z = middle + torch.cartesian_prod(side, side)
+    log_q = log_normal(z, mu[[i]].expand_as(z), logvar[[i]].expand_as(z))
+    for values, color, style in [
+            (log_joint(vae, x[[i]], z), "C0", "solid"),
+            (log_q, "C1", "dashed")]:
+        levels = (values.max() - torch.tensor([4.5, 2.0, 0.5])).tolist()
+        ax.contour(middle[0] + side, middle[1] + side,
+                   values.reshape(121, 121).T, levels, colors=color,
+                   linestyles=style)
+    ax.set(title=f"a {data.y_test[i]}", xlabel="$z_1$", aspect="equal")
+
+
+# %%
+fig, axes = plt.subplots(1, 4, figsize=(9, 2.9))
+for i, ax in enumerate(axes):
+    plot_posteriors(i, ax)
+axes[0].set_ylabel("$z_2$")
+fig.suptitle("q(z|x) (dashed) can miss the true posterior (solid)")
+show_figure(fig, alt="Four panels with contour lines. The dashed ellipses of "
+            "q lie on or near the solid, bent or tilted contours of the true "
+            "posterior; for the fourth image they lie beside them.")
+
+# %% [markdown]
+# *What to see:* the last column is rounding: the gap is the KL. The contours
+# show where it comes from: an ellipse along the axes cannot be tilted or bent,
+# and some are in the wrong place (section 7 tells the two apart).
+#
+# ## 2 · The KL of two normal distributions
+#
+# In one dimension, with $q = N(\mu, \sigma^2)$ and $p = N(0, 1)$. The
+# constants $\tfrac12\log 2\pi$ cancel:
+#
+# $$\begin{aligned}
+# \mathrm{KL} = \mathrm{E}_q[\log q - \log p]
+# &= \mathrm{E}_q\!\left[-\log\sigma - \tfrac{(z - \mu)^2}{2\sigma^2} +
+# \tfrac{z^2}{2}\right] && \text{the two log densities} \\
+# &= -\log\sigma - \tfrac12 + \tfrac12(\mu^2 + \sigma^2)
+# && \mathrm{E}_q(z - \mu)^2 = \sigma^2,\ \mathrm{E}_q z^2 = \mu^2 + \sigma^2 \\
+# &= \tfrac12(\mu^2 + \sigma^2 - 1 - \log\sigma^2)
+# \end{aligned}$$
+#
+# Independent dimensions add up. Against sampling, its definition, with more
+# and more draws, 200 times each; and against torch:
+
+# %%
+mu_1, logvar_1 = torch.tensor([1.0, -0.5]), torch.tensor([-1.0, 0.5])
+exact = kl_standard_normal(mu_1, logvar_1)
+torch.manual_seed(0)
+counts, errors = [10, 100, 1000, 10_000], []
+for n in counts:
+    mu_n, logvar_n = mu_1.expand(200, n, 2), logvar_1.expand(200, n, 2)
+    z, zero = reparameterize(mu_n, logvar_n), torch.zeros(200, n, 2)
+    log_ratio = log_normal(z, mu_n, logvar_n) - log_normal(z, zero, zero)
+    errors.append((log_ratio.mean(1) - exact).square().mean().sqrt().item())
+from_torch = kl_divergence(Normal(mu_1, (0.5 * logvar_1).exp()),
+                           Normal(0.0, 1.0)).sum()
+print(f"formula {exact:.4f}, torch {from_torch:.4f} nats")
+print("errors", [round(error, 4) for error in errors])
+
+# %%
+std = torch.linspace(0.15, 2.5, 1000)
+log_var = 2 * std.log()
+readings = {
+    "right": 0.5 * (std**2 - 1 - log_var),
+    "missing ½": -0.5 * (1 + log_var) + std**2,
+    "σ for σ²": 0.5 * (std - 1 - log_var),
+    "log σ for log σ²": 0.5 * (std**2 - 1 - std.log()),
+}
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+left.loglog(counts, errors, linestyle="", label="200 estimates each")
+left.plot(counts, [errors[0] * (10 / n) ** 0.5 for n in counts], marker="",
+          color="black", linestyle=":", label="$1/\\sqrt{n}$")
+left.set(xlabel="draws $n$", ylabel="error, nats",
+         title="Sampling agrees, slowly")
+left.legend()
+for (name, kl), style in zip(readings.items(), ["-", "--", "-.", ":"]):
+    right.plot(std, kl, linestyle=style, marker="", label=name)
+    low = kl.argmin()
+    print(f"{name:17} lowest {kl[low]:7.4f}, at σ = {std[low]:.2f}")
+right.set(xlabel="$\\sigma$, with $\\mu = 0$", ylabel="nats", ylim=(-0.4, 1.5),
+          xlim=(0, 4.2), title="Only the right one is 0, at σ = 1")
+right.axhline(0, color="black", linewidth=0.8, marker="")
+right.legend(loc="center right")
+show_figure(fig, alt="Left: error against number of draws on logarithmic "
+            "axes, four points on a falling line of slope minus one half. "
+            "Right: four curves over sigma; the right one touches zero at "
+            "one, one stays above zero, two go below it.")
+
+# %% [markdown]
+# *What to see:* a hundred times the draws, a tenth of the error. And a test
+# that any KL in any code must pass: 0 at the prior, nowhere less.
+#
+# ## 3 · Two ways to differentiate an expectation
+#
+# We need the gradient of $\mathrm{E}_{q_\mu}[g(z)]$ with respect to $\mu$, for
+# $q_\mu = N(\mu, I)$. Two estimates from draws:
+#
+# * **score function**: $g(z)\,\nabla_\mu \log q_\mu(z) = g(z)\,(z - \mu)$,
+#   since $\nabla q = q\,\nabla \log q$. It needs no derivative of $g$.
+# * **reparameterization**: $\nabla_\mu\, g(\mu + \varepsilon) = g'(z)$.
+#
+# Take $g(z) = \lVert z \rVert^2$ at $\mu = (1, \dots, 1)$, where the exact
+# gradient is 2 in each of $d$ dimensions. How large are the variances?
+
+# %%
+dims, n = [1, 2, 5, 10, 20, 50, 100], 100_000
+ratios = []
+for d in dims:
+    z = 1 + torch.randn(n, d, generator=generator)
+    score = z.square().sum(1) * (z[:, 0] - 1)  # first coordinate
+    pathwise = 2 * z[:, 0]
+    for estimate in (score, pathwise):
+        standard_error = estimate.std() / math.sqrt(n)
+        assert abs(estimate.mean() - 2) < 5 * standard_error
+    ratios.append((score.var() / pathwise.var()).item())
+    print(f"{d:3} dimensions: score function needs {ratios[-1]:8,.1f} draws "
+          "for one reparameterized")
+
+# %%
+fig, ax = plt.subplots(figsize=(6, 3))
+exact = [(30 + 26 * (d - 1) + 4 * (d - 1) * (d - 2)) / 4 for d in dims]
+ax.loglog(dims, ratios, linestyle="", label="measured")
+ax.plot(dims, exact, color="black", linestyle=":", marker="",
+        label="$(30 + 26(d-1) + 4(d-1)(d-2))\\,/\\,4$")
+ax.set(xlabel="dimensions $d$", ylabel="variance ratio",
+       title="The score function pays for every dimension")
+ax.legend()
+show_figure(fig, alt="Variance ratio against dimension on logarithmic axes: "
+            "points on a dotted curve that rises from 7 to ten thousand.")
+
+# %% [markdown]
+# *What to see:* both are unbiased, but one draw of the second is worth
+# thousands of the first. $g$ scales the noise of every dimension; its
+# derivative knows which dimension is which.
+#
+# ## 4 · σ from what?
+#
+# An earlier tutorial found $\sigma = e^{\rho/2}$ (so $\rho = \log\sigma^2$)
+# less stable than $\sigma = \mathrm{softplus}(\rho) = \log(1 + e^\rho)$, for
+# the encoder's output $\rho$. Only the parametrization differs. Measure: its
+# network's size, 20 numbers, five seeds, four learning rates, the first 100
+# steps at a constant rate, which is where training is least stable. Forty
+# short trainings take about half a minute.
+
+# %%
+to_logvar = {"exp": lambda rho: rho,
+             "softplus": lambda rho: 2 * softplus(rho).log()}
+
+
+def sigma_loss(kind, model, x):
+    mu, rho = model.encode(x)
+    logvar = to_logvar[kind](rho)
+    logits = model.decode(reparameterize(mu, logvar))
+    std = (0.5 * logvar).exp()
+    loss = bernoulli_nll(logits, x) + kl_standard_normal(mu, logvar)
+    return {"loss": loss, "min": std.min(), "max": std.max()}
+
+
+def make_wide():
+    return VAE(mlp([784, 512, 256, 40]),
+               mlp([20, 256, 512, 784], out_shape=(1, 28, 28)), latent_dim=20)
+
+
+def first_steps(kind, lr, seed):
+    loss_fn = partial(sigma_loss, kind)
+    try:
+        model, history = trained(
+            f"03_{kind}_{seed}", make_wide, x_train[:12_800], loss_fn,
+            seed=seed, lr=lr, epochs=1, batch_size=128, schedule=constant,
+            retrain=RETRAIN, show_progress=False)
+    except FloatingPointError:
+        return None
+    return [evaluate(model, x_test[:2000], loss_fn)["loss"], history.grad_peak[0],
+            history.train["min"][0], history.train["max"][0]]
+
+
+# %%
+rates = [1e-3, 3e-3, 1e-2, 3e-2]
+runs = list(product(rates, to_logvar, range(5)))
+sigma_runs = {run: first_steps(*run[1::-1], run[2])
+              for run in tqdm(runs, file=sys.stdout, ncols=70)}
+print("rate  σ from    diverged  test −ELBO     largest gradient  range of σ")
+for rate, kind in product(rates, to_logvar):
+    rows = [sigma_runs[rate, kind, s] for s in range(5)]
+    line = f"{rate:<5} {kind:9} {rows.count(None)} of 5"
+    if None not in rows:
+        loss, peak, low, high = zip(*rows)
+        line += (f"    {min(loss):.0f} to {max(loss):.0f}    {min(peak):6.0f} "
+                 f"to {max(peak):<7.0f} {min(low):.2f} to {max(high):.1f}")
+    print(line)
+for rate in rates[:3]:  # the losses of exp and of softplus overlap
+    exp, soft = [[sigma_runs[rate, kind, s][0] for s in range(5)]
+                 for kind in to_logvar]
+    assert max(min(exp), min(soft)) < min(max(exp), max(soft))
+
+# %% [markdown]
+# *Verdict:* at each rate at which training runs at all, the two end with
+# losses that overlap over seeds. At 0.01 both have far larger gradients than
+# at 0.003, and the largest are exp's: that much is true. At 0.03 both diverge,
+# every time. The rate decides, not the parametrization. (The range of $\sigma$
+# is the smallest and the largest of a batch, averaged over the steps.)
+#
+# ## 5 · The likelihood is a choice
+#
+# $p(x|z)$ says what kind of thing a pixel is. MNIST's pixels are gray, and a
+# Bernoulli pixel is 0 or 1. `bernoulli_nll` accepts gray all the same: it is
+# linear in $x$, so on gray it is the *average* over all binarizations. A fine
+# loss, but no likelihood, and it cannot reach 0. The best and the laziest
+# score on the test images:
+
+# %% tags=["nbval-check-output"]
+entropy = torch.special.entr(x_test_gray) + torch.special.entr(1 - x_test_gray)
+floor = entropy.flatten(1).sum(1).mean()
+mean_image = x_gray.mean(0).clamp(1e-6, 1 - 1e-6)
+lazy = bernoulli_nll(mean_image.logit().expand_as(x_test_gray), x_test_gray)
+print(f"a perfect reconstruction  {floor:.2f} nats")
+print(f"the mean image, collapse  {lazy.mean():.2f} nats")
+
+# %% [markdown]
+# For gray pixels there are densities: the **continuous Bernoulli**, which is
+# the Bernoulli's formula divided by its integral over [0, 1], and the Gaussian,
+# with a fixed $\sigma$ or with one that is learned, here one for all pixels.
+# Same network, two epochs each, about 15 seconds.
+
+# %%
+def pixels(kind, model, logits):  # p(x|z), as a torch distribution
+    if kind == "continuous Bernoulli":
+        return ContinuousBernoulli(logits=logits)
+    learned = kind == "Gaussian, learned σ"
+    std = model.log_std.exp() if learned else torch.ones(())
+    return Normal(logits.sigmoid(), std)
+
+
+def gray_loss(kind, model, x):
+    out = model(x)
+    log_lik = pixels(kind, model, out.logits).log_prob(x)
+    recon_loss = -log_lik.flatten(1).sum(1)
+    kl = kl_standard_normal(out.mu, out.logvar)
+    return {"loss": recon_loss + kl, "recon_loss": recon_loss, "kl": kl}
+
+
+def make_gray():
+    model = make_vae(x_gray)
+    model.log_std = nn.Parameter(torch.zeros(()))
+    return model
+
+
+# %%
+kinds = ["continuous Bernoulli", "Gaussian, σ = 1", "Gaussian, learned σ"]
+gray = {}
+for n, kind in enumerate(kinds):
+    loss_fn = partial(gray_loss, kind)
+    gray[kind], _ = trained(f"03_gray_{n}", make_gray, x_gray, loss_fn,
+                            seed=0, epochs=2, lr=lr,
+                            schedule=warmup_then_linear, **settings)
+    terms = evaluate(gray[kind], x_test_gray, loss_fn)
+    print(f"{kind:21} test −ELBO {terms['loss']:8.1f} nats, kl "
+          f"{terms['kl']:.1f}")
+print(f"learned σ: {gray[kinds[2]].log_std.exp().item():.3f}")
+
+# %%
+torch.manual_seed(0)
+shown = [0, 1, 3, 6, 17]  # test images
+with torch.no_grad():
+    mean = vae.decode(vae.encode(x_test[shown])[0]).sigmoid()
+    rows = {"Bernoulli": torch.cat([mean, torch.bernoulli(mean)])}
+    for kind, model in gray.items():
+        mu_x, _ = model.encode(x_test_gray[shown])
+        p_x = pixels(kind, model, model.decode(mu_x))
+        rows[kind] = torch.cat([p_x.mean, p_x.sample()])
+fig = show_rows(rows, title="Left: mean of p(x|z). Right: a sample from it")
+show_figure(fig, alt="Four rows of five means and five samples. All means are "
+            "soft digits. Samples: black and white speckled digits; gray "
+            "speckle; noise in which nothing is seen at σ = 1; digits under "
+            "light noise at the learned σ.")
+
+# %% [markdown]
+# *What to see:* the decoder's mean is not what the model says images look
+# like; a sample is. At $\sigma = 1$ the model believes digits drown in noise,
+# and so wastes little KL on them. (A continuous Bernoulli's mean is not the
+# sigmoid of its logit; ask it for `.mean`.)
+#
+# Which of these numbers may be compared?
+#
+# | numbers | comparable |
+# |---|---|
+# | −ELBOs of two models of the same binarized images | yes: probabilities of the same images |
+# | continuous Bernoulli and Gaussians, same gray images | yes: densities of the same pixels; below 0 is no error |
+# | a density and a probability | no: other units |
+# | binarized and gray cross-entropy | no: the floors are 0 and 45.53 |
+# | −ELBO and $-\log p(x)$ | no: they differ by the gap |
+#
+# ## 6 · An audit
+#
+# Sum over pixels, because $\log p(x|z)$ of independent pixels is a sum, and
+# over latent numbers, because the KL is. Whoever averages one of them has
+# changed $\beta$. `audit_loss` finds out from outside: it calls a loss with
+# doubled pixels, doubled batches, more latent numbers, scaled $\mu$ and
+# $\sigma$, and fits what comes back. Here is 02's mean in the wrong place:
+
+# %%
+def kl(mu, logvar):
+    return kl_standard_normal(mu, logvar).mean()
+
+
+def averaged(recon, x, mu, logvar):
+    return binary_cross_entropy(recon, x) + kl(mu, logvar)
+
+
+print(audit_loss(averaged))
+
+# %% [markdown]
+# And a museum of losses from real code. $r$ is the reconstruction, $m$ and $v$
+# are `mu` and `logvar`. A squared error counts as a Gaussian with
+# $\sigma = 1$, that is $\tfrac12$ of it is a nat.
+
+# %%
+def se(r, x):
+    return squared_error(r, x).mean()
+
+
+bce, mse, long = binary_cross_entropy, mse_loss, (3, 64, 64)
+museum = [  # name, loss, shape of x, latent_dim, β by hand
+    ("Σ BCE + KL", lambda r, x, m, v: bce(r, x, reduction="sum") / len(x)
+     + kl(m, v), (784,), 20, 1),
+    ("½ Σ error² + KL", lambda r, x, m, v: se(r, x) / 2 + kl(m, v),
+     (784,), 20, 1),
+    ("Σ error² + KL", lambda r, x, m, v: se(r, x) + kl(m, v),
+     (784,), 20, 1 / 2),
+    ("BCE over 784 + KL", averaged, (784,), 20, 784),
+    ("BCE over 48 + KL", averaged, (48,), 3, 48),
+    ("MSE over 12,288 + 0.00025 KL", lambda r, x, m, v:
+     mse(r, x) + 0.00025 * kl(m, v), long, 20, 0.00025 * 12_288 / 2),
+    ("…, validated with 1 KL", lambda r, x, m, v: mse(r, x) + kl(m, v),
+     long, 20, 12_288 / 2),
+    ("MSE over 784 + 0.1 mean KL of 5", lambda r, x, m, v:
+     mse(r, x) + 0.1 * kl(m, v) / 5, (784,), 5, 0.1 * 784 / 2 / 5),
+    ("MSE over 10 + KL", lambda r, x, m, v: mse(r, x) + kl(m, v),
+     (10,), 5, 10 / 2),
+    ("BCE over 784 + mean KL of 200", lambda r, x, m, v:
+     bce(r, x) + kl(m, v) / 200, (784,), 200, 784 / 200),
+]
+
+# %%
+print("                                    β found      by hand")
+for name, loss_fn, shape, latent_dim, by_hand in museum:
+    found = audit_loss(loss_fn, shape=shape, latent_dim=latent_dim)
+    print(f"{name:32} {found.effective_beta:10.4g}   {by_hand:10.4g}")
+    assert abs(found.effective_beta / by_hand - 1) < 0.02
+
+# %% [markdown]
+# The second wing: mistakes in the KL itself.
+
+# %%
+wrong_kl = {
+    "missing ½": lambda m, v: -0.5 * (1 + v) + m**2 + v.exp(),
+    "½ missing everywhere": lambda m, v: m**2 + v.exp() - 1 - v,
+    "σ for σ²": lambda m, v: 0.5 * (m**2 + (v / 2).exp() - 1 - v),
+    "log σ for log σ²": lambda m, v: 0.5 * (m**2 + (2 * v).exp() - 1) - v,
+    "wrong sign": lambda m, v: -0.5 * (m**2 + v.exp() - 1 - v),
+}
+
+
+def with_kl(kl_terms, recon, x, mu, logvar):
+    recon_loss = bce(recon, x, reduction="none").flatten(1).sum(1)
+    return recon_loss + kl_terms(mu, logvar).sum(1)
+
+
+for name, kl_terms in wrong_kl.items():
+    report = audit_loss(partial(with_kl, kl_terms))
+    print(f"{name}:", *report.findings, sep="\n  ")
+    assert report.findings
+assert not audit_loss(partial(negative_elbo, beta=1.0)).findings
+
+# %% [markdown]
+# ## 7 · How tight is the bound?
+#
+# Each draw of $z$ from $q$ gives a **weight** $w = p(x, z) / q(z|x)$, whose
+# mean over $q$ is $p(x)$ (section 1, second line). The ELBO is the mean of
+# $\log w$. The **importance-weighted** bound (IWAE) first averages $k$ weights
+# and then takes the log, so Jensen loses less:
+
+# %%
+@torch.no_grad()
+def log_weights(model, x, *, k):  # [k, B]
+    mu, logvar = (part.expand(k, *part.shape) for part in model.encode(x))
+    z = reparameterize(mu, logvar)
+    copies = x.expand(k, *x.shape).flatten(0, 1)
+    log_lik = -bernoulli_nll(model.decode(z.flatten(0, 1)), copies).view(k, -1)
+    zero = torch.zeros_like(z)
+    return log_lik + log_normal(z, zero, zero) - log_normal(z, mu, logvar)
+
+
+def iwae_bound(log_w):  # [k, B] -> [B]
+    return log_w.logsumexp(0) - math.log(len(log_w))
+
+
+# %% [markdown]
+# ## Predict
+#
+# From $k = 1$ to $k = 1024$: will the bound come within a tenth of a nat of
+# $\log p(x)$ for all ten images, for most, or for none?
+
+# %%
+torch.manual_seed(0)
+log_w = torch.cat([log_weights(vae, x, k=256) for _ in range(80)])
+ks, short = [1, 4, 16, 64, 256, 1024], []  # what is missing, [k, image]
+for k in ks:
+    bounds = [iwae_bound(part) for part in log_w.split(k)]
+    short.append(log_evidence - torch.stack(bounds).mean(0))
+    print(f"k = {k:4}: short of log p(x) by {short[-1].min():6.3f} to "
+          f"{short[-1].max():6.3f} nats, mean {short[-1].mean():.3f}")
+    assert k == 1 or short[-1].mean() < short[-2].mean()
+short = torch.stack(short)
+
+# %%
+fig, ax = plt.subplots(figsize=(6.5, 3.2))
+for n, column in enumerate(short.T):
+    ax.plot(ks, column, color="C0", alpha=0.6, markersize=4,
+            label="one image" if n == 0 else None)
+ax.plot(ks, short.mean(1), color="C1", marker="s", label="mean")
+ax.axhline(0, color="black", linestyle=":", marker="",
+           label="$\\log p(x)$, from the grid")
+ax.set(xscale="log", xlabel="weights $k$", ylabel="short by, nats",
+       title="More weights, tighter bound, at very different speeds")
+ax.legend()
+show_figure(fig, alt="Ten falling lines over k on a logarithmic axis. Most "
+            "reach zero by k of 64, some are still well above it at 1024.")
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# For most. Where $q$ sits on the true posterior, 64 weights do. Where it sits
+# beside it, the draws that matter hardly ever come, and 1,024 are not enough.
+# </details>
+#
+# So whose fault is the gap? Give each image its *own* best $\mu$ and
+# $\log\sigma^2$, by gradient ascent on its ELBO. What is left is the fault of
+# the **family**: no axis-aligned ellipse does better. The rest is the encoder's,
+# who must serve all images with one network (**amortization**).
+
+# %%
+def best_posteriors(model, x, n=16, steps=300):  # n draws in every step
+    with torch.no_grad():
+        mu, logvar = model.encode(x)
+    q = [mu.requires_grad_(), logvar.requires_grad_()]
+    optimizer = torch.optim.Adam(q, lr=0.02)
+    torch.manual_seed(0)
+    for step in range(steps):
+        many = [part.expand(n, -1, -1).flatten(0, 1) for part in q]
+        logits = model.decode(reparameterize(*many))
+        recon_loss = bernoulli_nll(logits, x.repeat(n, 1, 1, 1)).sum() / n
+        loss = recon_loss + kl_standard_normal(*q).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return [part.detach() for part in q]
+
+
+def elbos(model, x, mu, logvar):
+    return torch.stack([elbo(model, x[[i]], mu[[i]], logvar[[i]])
+                        for i in range(len(x))])
+
+
+# %%
+gaps = []
+for model in vaes:
+    _, exact, _ = posterior_on_grid(model, x)
+    with torch.no_grad():
+        found = elbos(model, x, *model.encode(x))
+    best = elbos(model, x, *best_posteriors(model, x))
+    gaps.append([exact - best, best - found])
+    family, encoder = (part.mean() for part in gaps[-1])
+    print(f"mean gap {family + encoder:.2f} nats: family {family:.2f}, "
+          f"encoder {encoder:.2f}")
+    assert encoder > 2 * family
+
+# %%
+fig, ax = plt.subplots(figsize=(6.5, 3))
+(family, encoder), rows = gaps[0], range(len(x))
+ax.bar(rows, family, label="family: q is an ellipse")
+ax.bar(rows, encoder, bottom=family, hatch="//", edgecolor="white",
+       label="encoder: not the best ellipse")
+ax.set_xticks(rows, [f"a {label}" for label in data.y_test[:len(x)]])
+ax.set(ylabel="gap, nats", title="Most of the gap is the encoder's")
+ax.legend()
+show_figure(fig, alt="Stacked bars for ten images: a small part of each is "
+            "the family's share, and the large bars are mostly the "
+            "encoder's.")
+
+# %% [markdown]
+# ## Where it breaks
+#
+# The encoder was trained on centered digits. Push 25 of them 5 pixels to
+# the right. Each line is one of the three models:
+
+# %%
+torch.manual_seed(0)
+for name, images in {"as they are": x_test[:25],
+                     "shifted": x_test[:25].roll(5, dims=3)}.items():
+    for model in vaes:
+        _, exact, _ = posterior_on_grid(model, images)
+        log_w = log_weights(model, images, k=512)
+        gap = (exact - log_w.mean(0)).mean()
+        short = (exact - iwae_bound(log_w)).mean()
+        print(f"{name:11} −log p(x) {-exact.mean():5.1f}, gap of the ELBO "
+              f"{gap:4.1f}, of IWAE with k = 512 {short:4.1f}")
+        assert (gap > 15) == (name == "shifted")
+
+# %% [markdown]
+# *What to see:* the shifted digits are less probable under the model, and on
+# top of that the encoder does not know where to look for them. An ELBO of
+# strange data mixes both. It is a bound, not the evidence.
+#
+# ## 8 · Collapse is a law
+#
+# Make encoder and decoder linear and the likelihood Gaussian with variance
+# $\sigma^2$. Then the optimum is known. The principal directions of the data
+# decouple; let one have variance (eigenvalue) $\lambda$, and write $t = \beta
+# \sigma^2$.
+#
+# <details><summary>Derivation</summary>
+#
+# Decoder $wz$, encoder mean $ax$ and variance $u$. Per direction, loss$/\beta$
+# is $\frac{1}{2t}[(1 - wa)^2\lambda + w^2 u] + \frac12[a^2\lambda + u - 1 -
+# \log u]$. Set the derivatives by $u$ and $a$ to 0: $u = t / (t + w^2)$ and
+# $a = w / (t + w^2)$. Insert them; everything cancels but
+# $\frac12[u\lambda/t - \log u]$ with $0 < u \le 1$. Its minimum is at
+# $u = t/\lambda$ if $\lambda > t$, and else at $u = 1$, where $w = a = 0$.
+# Then KL $= -\frac12\log u$, and the squared error is
+# $u^2\lambda + (1 - u)t = t$, or $\lambda$.
+# </details>
+#
+# A direction is active **if and only if** $\lambda > \beta\sigma^2$. Its KL is
+# $\tfrac12\log(\lambda / \beta\sigma^2)$ and its squared error
+# $\beta\sigma^2$; otherwise they are 0 and $\lambda$.
+
+# %%
+def linear_vae_law(eigenvalues, *, beta, variance=1.0):
+    threshold = beta * variance
+    kl = 0.5 * (eigenvalues / threshold).clamp(min=1).log()
+    error = eigenvalues.clamp(max=threshold)
+    return kl, error
+
+
+covariance = torch.cov(x_gray.flatten(1).T.double())
+eigenvalues = torch.linalg.eigvalsh(covariance).flip(0)
+print("largest eigenvalues", [round(v, 3) for v in eigenvalues[:6].tolist()])
+
+# %% [markdown]
+# Now train one, with 32 latent numbers and ten epochs, at five values of
+# $\beta$ (about 15 seconds), and count the numbers with a mean KL above 0.01
+# nats.
+
+# %%
+def make_linear():
+    model = VAE(mlp([784, 64]), mlp([32, 784], out_shape=(1, 28, 28)),
+                latent_dim=32)
+    with torch.no_grad():
+        model.decoder[1].bias.copy_(x_gray.mean(0).flatten())
+    return model
+
+
+def linear_loss(beta, model, x):
+    out = model(x)
+    recon_loss = 0.5 * squared_error(out.logits, x)
+    kl = kl_standard_normal(out.mu, out.logvar)
+    loss = recon_loss + beta * kl
+    return {"loss": loss, "kl": kl}
+
+
+@torch.no_grad()
+def kl_per_dimension(model, x):
+    mu, logvar = model.encode(x)
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
+
+
+# %%
+betas, measured = [0.5, 1.0, 2.0, 4.0, 10.0], []
+for b in betas:
+    model, _ = trained("03_linear", make_linear, x_gray,
+                       partial(linear_loss, b), seed=0, epochs=10, lr=5e-3,
+                       schedule=warmup_then_linear,
+                       **settings | {"batch_size": 256})
+    measured.append(kl_per_dimension(model, x_gray))
+for b, kls in zip(betas, measured):
+    law, _ = linear_vae_law(eigenvalues, beta=b)
+    active, predicted = (kls > 0.01).sum().item(), (law > 0).sum().item()
+    print(f"β = {b:4}: active {active:2}, law {predicted:2} · KL "
+          f"{kls.sum():6.3f}, law {law.sum():6.3f} nats")
+    assert abs(active - predicted) <= 1 and abs(kls.sum() - law.sum()) < 0.15
+
+# %%
+curve = torch.logspace(-0.5, 1.2, 300)
+laws = [linear_vae_law(eigenvalues, beta=b)[0] for b in curve.tolist()]
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+left.step(curve, [(law > 0).sum() for law in laws], color="black", marker="",
+          linewidth=1)
+left.plot(betas, [(kls > 0.01).sum() for kls in measured], linestyle="")
+for ax in (left, right):
+    ax.set_xscale("log")
+    ax.set_xticks(betas, betas)
+    ax.minorticks_off()
+left.set(xlabel="$\\beta$", ylabel="active dimensions",
+         title="β decides how many stay active")
+right.plot(curve, [law.sum() for law in laws], color="black", marker="",
+           linewidth=1, label="law")
+right.plot(betas, [kls.sum() for kls in measured], linestyle="",
+           label="trained")
+right.set(xlabel="$\\beta$", ylabel="KL, nats",
+          title="Training ends where the law says")
+right.legend()
+show_figure(fig, alt="Left: a staircase that falls from 30 active dimensions "
+            "to none as beta grows, with five trained points on it. Right: a "
+            "smooth falling curve that reaches zero near beta of five, with "
+            "five points on it.")
+
+# %% [markdown]
+# *What to see:* latent numbers that stay at the prior are not a failure of
+# training here; they are the optimum. A direction is worth its KL or it is
+# not, and $\beta$ sets the price. Past the largest eigenvalue, 5.117, nothing
+# is: full collapse. Only the product $\beta\sigma^2$ counts, which is why a
+# careless likelihood and a careless $\beta$ are the same mistake.
+#
+# ## Recap
+#
+# You derived the ELBO twice, and saw its gap as an area you can integrate ·
+# derived and tested the KL · compared the two ways to differentiate an
+# expectation · measured what $\sigma$'s parametrization and the likelihood
+# change · audited a museum of real losses · tightened the bound · predicted
+# collapse, by a law.
+#
+# ## Exercises
+#
+# ### 1 · A wider prior (ten minutes, three lines)
+#
+# Repeat section 2's derivation for the prior $N(0, s^2 I)$ and write the KL,
+# one value per row of `mu` and `logvar` [B, D]; $s$ is a number.
+
+# %% tags=["exercise"]
+def kl_to_wide_prior(mu, logvar, s):
+    ...
+
+
+check_kl_to_wide_prior(kl_to_wide_prior)
+
+# %% tags=["solution"]
+def kl_to_wide_prior(mu, logvar, s):
+    ratio = (mu.square() + logvar.exp()) / s**2
+    return 0.5 * (ratio - 1 - logvar + 2 * math.log(s)).sum(1)
+
+
+check_kl_to_wide_prior(kl_to_wide_prior)
+
+# %% [markdown]
+# ### 2 · The tighter bound (five minutes, two lines)
+#
+# Write `iwae_bound` again, from log weights of shape [k, B] to [B]. Real log
+# weights are near $-100$ or $-500$: mind what `exp` makes of them.
+
+# %% tags=["exercise"]
+def my_bound(log_w):
+    ...
+
+
+check_iwae(my_bound)
+
+# %% tags=["solution"]
+def my_bound(log_w):
+    highest = log_w.max(0).values
+    return highest + (log_w - highest).exp().mean(0).log()
+
+
+check_iwae(my_bound)
+
+# %% [markdown]
+# ### 3 · How many stay awake? (three minutes, one line)
+#
+# How many latent numbers of the best linear VAE are active, for eigenvalues
+# [D], `beta`, and a Gaussian likelihood with standard deviation `std`?
+
+# %% tags=["exercise"]
+def n_active(eigenvalues, beta, std):
+    ...
+
+
+check_active_dimensions(n_active)
+
+# %% tags=["solution"]
+def n_active(eigenvalues, beta, std):
+    return int((eigenvalues > beta * std**2).sum())
+
+
+check_active_dimensions(n_active)
+
+# %% [markdown]
+# ## References
+#
+# * Kingma and Welling (2014), *Auto-encoding variational Bayes*,
+#   [arXiv:1312.6114](https://arxiv.org/abs/1312.6114): ELBO, estimator, KL.
+# * Burda, Grosse and Salakhutdinov (2016), *Importance weighted autoencoders*,
+#   [arXiv:1509.00519](https://arxiv.org/abs/1509.00519).
+# * Cremer, Li and Duvenaud (2018), *Inference suboptimality in variational
+#   autoencoders*, [arXiv:1801.03558](https://arxiv.org/abs/1801.03558): the
+#   two parts of the gap.
+# * Loaiza-Ganem and Cunningham (2019), *The continuous Bernoulli*,
+#   [arXiv:1907.06845](https://arxiv.org/abs/1907.06845).
+# * Lucas and others (2019), *Don't blame the ELBO! A linear VAE perspective on
+#   posterior collapse*, [arXiv:1911.02469](https://arxiv.org/abs/1911.02469):
+#   the law of section 8.
+# * Mohamed and others (2020), *Monte Carlo gradient estimation in machine
+#   learning*, [arXiv:1906.10652](https://arxiv.org/abs/1906.10652).
+#
+# **Next:** 04 · The latent space, which looks at what was learned.
