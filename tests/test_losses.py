@@ -6,10 +6,19 @@ import pytest
 import torch
 from torch import distributions as D
 
-from tutorial_utils.losses import bernoulli_nll, gaussian_nll, kl_standard_normal, negative_elbo, squared_error
+from tutorial_utils.losses import (
+    bernoulli_nll,
+    continuous_bernoulli_mean,
+    continuous_bernoulli_nll,
+    continuous_bernoulli_sample,
+    gaussian_nll,
+    kl_standard_normal,
+    negative_elbo,
+    squared_error,
+)
 from tutorial_utils.models import reparameterize
 
-PIXELWISE = [squared_error, bernoulli_nll, gaussian_nll]
+PIXELWISE = [squared_error, bernoulli_nll, continuous_bernoulli_nll, gaussian_nll]
 
 
 @pytest.fixture
@@ -73,6 +82,45 @@ def test_gaussian_nll_of_unit_std_is_half_the_squared_error_and_a_constant(rng):
 def test_gaussian_nll_names_a_bad_std(std):
     with pytest.raises(ValueError, match="std must be a finite number above 0"):
         gaussian_nll(torch.zeros(1, 1), torch.zeros(1, 1), std=std)
+
+
+# the continuous Bernoulli: torch's own is right for moderate logits only
+
+MODERATE, EXTREME = (-10.0, -2.0, -0.3, 0.0, 0.3, 2.0, 10.0), (-700.0, -100.0, -20.0, 20.0, 100.0, 700.0)
+
+
+@pytest.mark.parametrize("logit", MODERATE)
+def test_continuous_bernoulli_against_torch(logit, rng):
+    logits, x = torch.full((6, 4), logit), torch.rand(6, 4, generator=rng)
+    expected = D.ContinuousBernoulli(logits=logits)
+    torch.testing.assert_close(continuous_bernoulli_nll(logits, x), -expected.log_prob(x).sum(1), atol=2e-3, rtol=1e-3)
+    torch.testing.assert_close(continuous_bernoulli_mean(logits), expected.mean, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("logit", MODERATE + EXTREME)
+def test_continuous_bernoulli_is_a_density_with_this_mean(logit):
+    # the grid is fine where the density is: u = t^3 away from the end where it is high
+    u = torch.linspace(0, 1, 100_001, dtype=torch.float64)[1:] ** 3
+    x = 1 - u if logit > 0 else u
+    logits = torch.full((len(x), 1), logit, dtype=torch.float64)
+    density = (-continuous_bernoulli_nll(logits, x[:, None])).exp()
+    assert torch.trapezoid(density, u).item() == pytest.approx(1, abs=2e-4)
+    mean = continuous_bernoulli_mean(logits)[0].item()
+    assert torch.trapezoid(density * x, u).item() == pytest.approx(mean, abs=5e-4)
+
+
+def test_continuous_bernoulli_samples_follow_the_density():
+    n, logits = 50_000, torch.tensor(MODERATE + EXTREME)
+    torch.manual_seed(0)
+    x = continuous_bernoulli_sample(logits.expand(n, -1))
+    assert x.min() >= 0 and x.max() <= 1
+    error = 5 * x.std(0) / n**0.5
+    assert ((x.mean(0) - continuous_bernoulli_mean(logits)).abs() < error + 3e-4).all()
+    # (1 - e^(l t)) / (1 - e^l) is the chance to be below t
+    for t, logit in ((0.1, -10.0), (0.5, 2.0), (0.99, 100.0)):
+        share = (x[:, (MODERATE + EXTREME).index(logit)] < t).float().mean().item()
+        exact = math.expm1(logit * t) / math.expm1(logit)
+        assert share == pytest.approx(exact, abs=0.012)
 
 
 # the KL divergence

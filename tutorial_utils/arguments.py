@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def positive_int(name: str, value: object, *, at_most: int | None = None) -> int:
@@ -73,3 +73,9 @@ def classes_of(y: Tensor, rows: Tensor, name: str) -> Tensor:
     if len(y) != len(rows):
         raise ValueError(f"{name} and y must have the same length, got {len(rows)} and {len(y)}")
     return y.cpu()
+
+
+def two_dimensional(model: nn.Module) -> None:
+    """Raises ValueError unless the model's latent space is a plane."""
+    if getattr(model, "latent_dim", None) != 2:
+        raise ValueError(f"model must have latent_dim 2, got {getattr(model, 'latent_dim', None)!r}")

@@ -6,16 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from .arguments import float_tensor, positive_int, positive_number, same_shape
+from .arguments import float_tensor, positive_int, positive_number, same_shape, two_dimensional
 from .losses import bernoulli_nll
 from .models import VAE, reparameterize
-from .pictures import two_dimensional
 
 
 def log_normal(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     """log N(z; mu, exp(logvar)), summed over the last axis, in nats.
 
-    Notebook 03, section 2.  z, mu, logvar: [..., D], the same shape.  Returns [...].
+    Notebook 03, section 1.  z, mu, logvar: [..., D], the same shape.  Returns [...].
     """
     same_shape("z", z, "mu", mu)
     same_shape("mu", mu, "logvar", logvar)
@@ -38,7 +37,8 @@ def log_joint(model: VAE, x: Tensor, z: Tensor) -> Tensor:
 def posterior_on_grid(model: VAE, x: Tensor, *, extent: float = 5.0, n: int = 401) -> tuple[Tensor, Tensor, Tensor]:
     """log p(x) by quadrature, and the true posterior log p(z|x), on n x n points with |z_1|, |z_2| <= extent.
 
-    Notebook 03, section 1.  model: a VAE with two latent numbers.  x: [B, C, H, W] of zeros and ones.  Returns
+    Notebook 03, section 1.  Right if the posterior lies inside the grid and is wider than the distance of its points.
+    model: a VAE with two latent numbers.  x: [B, C, H, W] of zeros and ones.  Returns
     axis [n], log_evidence [B] in nats, log_posterior [B, n, n] (z_1 along the second axis, z_2 along the third).
     """
     two_dimensional(model)
@@ -70,9 +70,12 @@ def log_weights(model: VAE, x: Tensor, *, k: int) -> Tensor:
 
 
 def iwae_bound(log_w: Tensor) -> Tensor:
-    """The importance-weighted bound, log of the mean of k weights, of each image, in nats; with k = 1 the ELBO.
+    """The importance-weighted bound, log of the mean of k weights, of each image, in nats.
 
-    Notebook 03, section 7; Burda et al. (2016), eq. (8).  log_w: [k, B], from `log_weights`.  Returns [B].
+    On average at most log p(x), and the more the larger k; with k = 1 a one-sample ELBO.  Notebook 03, section 7; Burda
+    et al. (2016), eq. (8).  log_w: [k, B], from `log_weights`.  Returns [B].
+    et al. (2016), eq. (8).  log_w: [k, B], from `log_weights`.  Returns [B].
+    et al. (2016), eq. (8).  log_w: [k, B], from `log_weights`.  Returns [B].
     """
     float_tensor("log_w", log_w, ndim=2)
     return log_w.logsumexp(0) - math.log(len(log_w))
@@ -81,8 +84,9 @@ def iwae_bound(log_w: Tensor) -> Tensor:
 def linear_vae_law(eigenvalues: Tensor, *, beta: float, variance: float = 1.0) -> tuple[Tensor, Tensor]:
     """What the best linear VAE spends on each principal direction: its KL in nats, and its squared error.
 
-    Notebook 03, section 8.  A direction is active, that is has KL > 0, if and only if its eigenvalue exceeds
-    beta * variance.  eigenvalues: [D], of the data's covariance.  variance: of the Gaussian likelihood.
+    Notebook 03, section 8; for a fixed variance and enough latent numbers.  A direction is active, that is has
+    KL > 0, if and only if its eigenvalue exceeds beta * variance.
+    eigenvalues: [D], of the data's covariance.  variance: of the Gaussian likelihood.
     Returns kl [D], error [D].
     """
     threshold = positive_number("beta", beta) * positive_number("variance", variance)

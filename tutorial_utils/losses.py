@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -28,6 +29,38 @@ def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
 
 
+def continuous_bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
+    """-log p(x|z) for pixels with the density exp(logit * x) / const on [0, 1], of each example, in nats.
+
+    Loaiza-Ganem and Cunningham (2019); notebook 03, section 5.  torch's ContinuousBernoulli is no density for logits
+    beyond 16.  logits, x: [B, ...], the same shape.  Returns [B].
+    """
+    same_shape("logits", logits, "x", x)
+    size = logits.abs().clamp(min=1e-4)
+    log_p = x * logits - logits.clamp(min=0) + (size / -(-size).expm1()).log()
+    return -log_p.flatten(1).sum(1)
+
+
+def continuous_bernoulli_mean(logits: Tensor) -> Tensor:
+    """The mean of each continuous Bernoulli pixel, in (0, 1); it is not the sigmoid of the logit.
+
+    Loaiza-Ganem and Cunningham (2019).  logits: any shape.  Returns the same shape.
+    """
+    size = logits.abs().clamp(min=3e-3)
+    mean = 1 / size - 1 / size.expm1()  # of the pixel with logit -size, in (0, 1/2]
+    return torch.where(logits > 0, 1 - mean, mean)
+
+
+def continuous_bernoulli_sample(logits: Tensor) -> Tensor:
+    """A draw of each continuous Bernoulli pixel, in [0, 1], by inverting its distribution function.
+
+    Loaiza-Ganem and Cunningham (2019).  logits: any shape.  Returns the same shape.
+    """
+    size = logits.abs().clamp(min=1e-3)
+    below = -(torch.rand_like(size) * (-size).expm1()).log1p() / size  # of the pixel with logit -size
+    return torch.where(logits > 0, 1 - below, below)
+
+
 def gaussian_nll(mean: Tensor, x: Tensor, *, std: float = 1.0) -> Tensor:
     """-log p(x|z) for Gaussian pixels N(mean, std^2), of each example, in nats.
 
@@ -49,7 +82,7 @@ def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def negative_elbo(model: VAE, x: Tensor, *, beta: float = 1.0) -> dict[str, Tensor]:
-    """The VAE's loss with one sample of z: recon_loss + beta * kl, each [B], in nats.
+    """The VAE's loss with one sample of z: recon_loss + beta * kl, each [B], in nats; -ELBO if beta = 1.
 
     Kingma and Welling (2014), eq. (10); beta as in Higgins et al. (2017), eq. (4).
     model: VAE with Bernoulli pixels.  x: [B, C, H, W] in [0, 1].  Returns {"loss", "recon_loss", "kl"}.

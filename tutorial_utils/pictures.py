@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
-from .arguments import finite, float_tensor, positive_int, same_shape
+from .arguments import finite, float_tensor, positive_int, same_shape, two_dimensional
 
 N_FRAMES = 9  # of the strip under the studio's slider
 
@@ -120,12 +120,6 @@ def far_distance(z: Tensor, *, n: int = 1000) -> float:
     distances = torch.cdist(z[:n], z)
     distances.fill_diagonal_(torch.inf)
     return 3 * float(distances.min(dim=1).values.quantile(0.99))
-
-
-def two_dimensional(model: nn.Module) -> None:
-    """Raises ValueError unless the model's latent space is a plane."""
-    if getattr(model, "latent_dim", None) != 2:
-        raise ValueError(f"model must have latent_dim 2, got {getattr(model, 'latent_dim', None)!r}")
 
 
 def _between(z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
-from .arguments import classes_of, finite, float_tensor, gray_images, positive_number
+from .arguments import classes_of, finite, float_tensor, gray_images, positive_number, two_dimensional
 from .models import is_vae
 from .pictures import (
     N_FRAMES,
@@ -23,7 +23,6 @@ from .pictures import (
     morph_strip,
     nearest_code,
     to_png,
-    two_dimensional,
 )
 
 ASSETS = Path(__file__).parent / "assets"

@@ -219,6 +219,8 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 # |---|---|
 # | 00 · Start here | What does a VAE do? |
 # | [01 · Autoencoders](01_autoencoders.ipynb) | How short can a code be, and what is wrong with codes that were only made to be short? |
+# | [02 · Generative models](02_generative_models.ipynb) | What must change so that you can make up a code, and get a digit? |
+# | [03 · The mathematics](03_mathematics.ipynb) | Why is this sum the right loss, and how far is it from what we want? |
 #
 # ### Notation
 #
