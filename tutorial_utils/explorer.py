@@ -83,7 +83,7 @@ def draw_cloud(std: Tensor, steps: Tensor) -> str:
 def loss_table(mu: Tensor, std: Tensor, loss: dict[str, float], answer: tuple[Tensor, Tensor, dict[str, float]]) -> str:
     """The numbers of a q(z|x) beside those of the encoder's answer, as an HTML table, and which loss is higher."""
     columns = [
-        [show_code(mu, 3), show_code(std, 3), *(f"{value:.1f}" for value in numbers.values())]
+        [*(show_code(part.round(decimals=DECIMALS), 3) for part in (mu, std)), *(f"{n:.1f}" for n in numbers.values())]
         for mu, std, numbers in ((mu, std, loss), answer)
     ]
     rows = [

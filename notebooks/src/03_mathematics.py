@@ -616,7 +616,8 @@ museum = [  # name, loss, shape of x, latent_dim, β by hand
 # %%
 print("                                    β found      by hand")
 for name, loss_fn, shape, latent_dim, by_hand in museum:
-    found = audit_loss(loss_fn, shape=shape, latent_dim=latent_dim)
+    found = audit_loss(loss_fn, shape=shape, latent_dim=latent_dim,
+                       batch_size=4)
     print(f"{name:32} {found.effective_beta:10.4g}   {by_hand:10.4g}")
     assert abs(found.effective_beta / by_hand - 1) < 0.02
 
