@@ -195,9 +195,9 @@ def test_the_last_validation_is_what_evaluate_gives(make_vae, digits, x):
 
 
 def test_grad_peak_is_the_largest_gradient_norm_of_each_epoch():
-    """The loss is (3 a + 4 b) * x with x = 1, 2, 1: its gradient is (3 x, 4 x), as long as 5 x."""
-    model = nn.Linear(2, 1, bias=False)
-    slope = lambda model, x: {"loss": (model.weight * torch.tensor([3.0, 4.0])).sum() * x.sum(1)}  # noqa: E731
+    """The loss is (3 weight + 4 bias) * x with x = 1, 2, 1: its gradient is (3 x, 4 x), as long as 5 x."""
+    model = nn.Linear(1, 1)
+    slope = lambda model, x: {"loss": (3 * model.weight + 4 * model.bias).sum() * x.sum(1)}  # noqa: E731
     x = torch.tensor([[1.0], [2.0], [1.0]])
     history = fit(model, x, slope, epochs=2, batch_size=1, lr=1e-3, seed=0, show_progress=False)
     assert history.grad_peak == pytest.approx([10.0, 10.0])
