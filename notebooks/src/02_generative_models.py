@@ -34,7 +34,8 @@ from tutorial_utils.plotting import show_rows
 from tutorial_utils.training import evaluate, warmup_then_linear
 
 # %% [markdown]
-# **Config.** As in 01: change these, run again; an `assert` guards each claim.
+# **Config.** As in 01: change these, run again. An `assert` guards each main
+# claim; the others are printed with their spread over the seeds.
 
 # %%
 RETRAIN = False  # True: train again what the cache already has
