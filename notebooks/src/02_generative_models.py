@@ -34,8 +34,7 @@ from tutorial_utils.plotting import show_rows
 from tutorial_utils.training import evaluate, warmup_then_linear
 
 # %% [markdown]
-# **Config.** As in 01: change these, run again. An `assert` guards each main
-# claim; the others are printed with their spread over the seeds.
+# **Config.** As in 01: change these, run again; an `assert` guards each claim.
 
 # %%
 RETRAIN = False  # True: train again what the cache already has
@@ -593,11 +592,12 @@ drawn = {"autoencoder": [(model, z) for model in long_ae],
 for name, pairs in drawn.items():
     scores = [verdict(model, code)[1] for model, code in pairs]
     print(f"{name:11} confidence in what it paints {span(scores)}")
+    assert (min(scores) > 0.65) == (name != "autoencoder")
 with torch.no_grad():
     rows = {name: pairs[0][0].decode(pairs[0][1][:12]).sigmoid()
             for name, pairs in drawn.items()}
 fig = show_rows(rows, size=0.65,
-                title="N(0, I) codes: only the VAE can do with them")
+                title="From N(0, I) codes, only the VAE paints digits")
 show_figure(fig, alt="Three rows of twelve decoded images. The autoencoder's "
             "are faint tangles of strokes; its stretched codes and the VAE "
             "give soft shapes, about half of them digits.")
@@ -711,6 +711,9 @@ for name, group in {"prior samples": images, "reconstructions": again,
     unsure = [(confidence(judge, x) < 0.5).float().mean().item()
               for x in group]
     print(f"confidence under 0.5: {span(unsure, 3)} of the {name}")
+    assert (min(unsure) > 0.008) == (name != "test images")
+
+# %%
 fig, ax = plt.subplots(figsize=(7, 1.8))
 show_images(images[0][scores[0].argsort()[:20]], ax=ax,
             title="The 20 prior samples that the judge doubts most")
