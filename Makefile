@@ -43,7 +43,7 @@ bench: $(VENV)/.installed  ## measure speed: one table of ratios, 2 to 12 minute
 pretrained: $(VENV)/.installed  ## train the shipped 2-D model again
 	$(RUN) -m tutorial_utils.pretrained
 
-figures: $(VENV)/.installed  ## draw the diagrams and the README's picture and GIF again
+figures: $(VENV)/.installed-test  ## make the README's pictures, GIF and playground again
 	$(RUN) notebooks/src/figures.py
 
 clean:  ## delete the cache of trained models; notebooks then train theirs again

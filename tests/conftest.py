@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from browser import launch, running_lab
+from playwright.sync_api import sync_playwright
 
 from tutorial_utils.data import ImageData, load_images
 from tutorial_utils.models import VAE, mlp
@@ -40,3 +42,19 @@ def make_vae():
             return VAE(encoder, mlp([latent_dim, hidden_dim, 64], out_shape=(1, 8, 8)), latent_dim=latent_dim)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """The one JupyterLab of all tests in a browser, started by `make lab`."""
+    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A Chromium, closed with the module: while it is open, nothing else can run an event loop."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()

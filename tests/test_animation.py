@@ -102,3 +102,19 @@ def test_frames_are_only_read(frames):
 def test_wrong_arguments_are_named(frames, name, wrong):
     with pytest.raises((TypeError, ValueError), match=name):
         gif_bytes(**{"frames": frames} | wrong)
+
+
+def test_labels_stand_under_the_frames_and_leave_them_as_they_were():
+    frames = torch.rand(3, 8, 20, generator=torch.Generator().manual_seed(0))
+    plain = imageio.imread(gif_bytes(frames, enlarge=4), index=None)
+    labelled = imageio.imread(gif_bytes(frames, enlarge=4, labels=["", "a 3", "t = 0.5: a very long text"]), index=None)
+    assert labelled.shape == (3, 32 + 22, 80, *plain.shape[3:])
+    assert abs(labelled[:, :32].astype(int) - plain.astype(int)).max() <= 1
+    captions = labelled[:, 32:].reshape(3, -1)
+    assert captions[0].max() < 10 < 200 < captions[1].max()
+    assert (captions[1] != captions[2]).any()
+
+
+def test_labels_are_one_for_each_frame():
+    with pytest.raises(ValueError, match="labels must hold one text for each of 2 frames, got 1"):
+        gif_bytes(torch.zeros(2, 8, 8), labels=["a"])

@@ -1,31 +1,18 @@
 """JupyterLab as `make lab` starts it, in a real Chromium: notebooks are run, dragged, and typed into."""
 
-import base64
-import io
-import os
 import re
-import shutil
-import signal
-import socket
-import subprocess
-import time
-import urllib.request
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-from playwright.sync_api import Error, Locator, Page, sync_playwright
+from browser import TOKEN, drag, listen, move_and_compare, numbers, open_unsaved, shown, wait_until_equal
 
 from tutorial_utils.cache import load_pretrained
 from tutorial_utils.explorer import fixed_eps, image_row
-from tutorial_utils.pictures import decode_images, encode_image
+from tutorial_utils.paths import great_circle, straight_line
+from tutorial_utils.pictures import decode_images, encode_image, morph
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-TOKEN = "tests"
 EXPLORER = """
 from tutorial_utils.cache import load_pretrained
 from tutorial_utils.data import load_images
@@ -37,168 +24,59 @@ with local_seed(0):
     untrained = Autoencoder(mlp([784, 16, 2]), mlp([2, 16, 784], out_shape=(1, 28, 28)))
 posterior_explorer(load_pretrained("vae_2d"), untrained, data.x_test[:500], data.y_test[:500])
 """
+STUDIO = """
+import os, tempfile
+from tutorial_utils.cache import load_pretrained
+from tutorial_utils.data import load_images
+from tutorial_utils.models import Autoencoder, mlp
+from tutorial_utils.studio import interpolation_studio
+from tutorial_utils.training import local_seed
+os.chdir(tempfile.mkdtemp())
+data, model = load_images("mnist"), load_pretrained("vae_2d")
+with local_seed(0):
+    untrained = Autoencoder(mlp([784, 16, 2]), mlp([2, 16, 784], out_shape=(1, 28, 28)))
+    judge = mlp([784, 10])
+interpolation_studio(model, data.x_test, data.y_test, other=untrained, judge=judge)
+"""
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """The address of a JupyterLab that `make lab` started; the learner's settings and data are left alone."""
-    folder = tmp_path_factory.mktemp("lab")
-    saving = folder / "settings" / "@jupyterlab" / "docmanager-extension" / "plugin.jupyterlab-settings"
-    saving.parent.mkdir(parents=True)
-    saving.write_text('{"autosave": false}')  # or JupyterLab writes the run notebooks after two minutes
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = f"--no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token={TOKEN}"
-    options += f" --LabApp.user_settings_dir={folder / 'settings'}"
-    environment = os.environ | {"TUTORIAL_DATA": str(folder / "data"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime")}
-    log = folder / "log.txt"
-    with log.open("w") as file:
-        server = subprocess.Popen(
-            ["make", "lab", f"ARGS={options}"],
-            cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-    address = f"http://localhost:{port}"
-    try:
-        for _ in range(240):
-            assert server.poll() is None, f"`make lab` ended:\n{log.read_text()[-2000:]}"
-            try:
-                urllib.request.urlopen(f"{address}/api?token={TOKEN}", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.5)
-        else:
-            pytest.fail(f"`make lab` did not answer within two minutes:\n{log.read_text()[-2000:]}")
-        yield address, log
-    finally:
-        for sent in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(server.pid, sent)
-                server.wait(timeout=15)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
-
-
-@pytest.fixture(scope="module")
-def page(lab):
+def page(lab, chromium):
     """Notebook 00, opened by the address that `make lab` prints, with all cells run from the menu."""
-    address, log = lab
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert path, f"no browser found: install Chromium (looked for {', '.join(BROWSERS)})"
-    printed = re.search(r"http://localhost:\d+(/lab\S*)\?token=", log.read_text())
-    assert printed, f"`make lab` printed no address:\n{log.read_text()[-2000:]}"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        listen(page)
-        page.goto(f"{address}{printed[1]}?token={TOKEN}")
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
-        page.wait_for_timeout(4000)  # what pops up, pops up a moment after the notebook is there
-        page.pop_ups = page.locator(".jp-Dialog, .Toastify__toast").all_inner_texts()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_text("Run All Cells", exact=True).click()
-        for _ in range(120):  # JupyterLab draws a cell when it comes near the window
-            page.mouse.move(760, 600)
-            page.mouse.wheel(0, 500)
-            page.wait_for_timeout(500)
-            if page.locator(".vae-studio").count() and page.locator(".vae-plane").count():
-                break
-        yield page
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def explorer_page(lab, page):
-    """A notebook that is in no folder, the page alone has it, with the posterior explorer as its only output."""
-    name = "notebooks/explorer.ipynb"
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": EXPLORER, "outputs": [], "execution_count": None}
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    now = "2025-01-01T00:00:00Z"
-    file = {"name": "explorer.ipynb", "path": name, "type": "notebook", "format": "json", "writable": True}
-    file |= {"created": now, "last_modified": now, "mimetype": None, "size": 1000}
-    file["content"] = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-
-    def checkpoints(route):
-        made = route.request.method == "POST"
-        route.fulfill(status=201 if made else 200, json={"id": "a", "last_modified": now} if made else [])
-
-    def workspace(route):
-        read = route.request.method == "GET"
-        route.fulfill(status=200 if read else 204, json={"data": {}, "metadata": {"id": "explorer"}} if read else None)
-
-    page = page.context.browser.new_page(viewport={"width": 1210, "height": 1000})
+    printed = re.search(r"http://localhost:\d+(/lab\S*)\?token=", lab.log.read_text())
+    assert printed, f"`make lab` printed no address:\n{lab.log.read_text()[-2000:]}"
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
     listen(page)
-    page.route(f"**/api/contents/{name}*", lambda route: route.fulfill(json=file))
-    page.route(f"**/api/contents/{name}/checkpoints*", checkpoints)
-    page.route("**/lab/api/workspaces/**", workspace)
-    page.goto(f"{lab[0]}/lab/workspaces/explorer/tree/{name}?token={TOKEN}")
+    page.goto(f"{lab.address}{printed[1]}?token={TOKEN}")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
-    for _ in range(60):  # until the kernel is there, the menu does nothing
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_text("Run All Cells", exact=True).click()
-        page.wait_for_timeout(1000)
-        if page.locator(".jp-InputPrompt").first.inner_text() != "[ ]:":
+    page.wait_for_timeout(4000)  # what pops up, pops up a moment after the notebook is there
+    page.pop_ups = page.locator(".jp-Dialog, .Toastify__toast").all_inner_texts()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    for _ in range(120):  # JupyterLab draws a cell when it comes near the window
+        page.mouse.move(760, 600)
+        page.mouse.wheel(0, 500)
+        page.wait_for_timeout(500)
+        if page.locator(".vae-studio").count() and page.locator(".vae-plane").count():
             break
-    page.wait_for_selector(".vae-explorer .vae-strip img", timeout=120_000)
     yield page
     page.close()
 
 
-def listen(page: Page) -> None:
-    """Collect in `page.complaints` what the page reports as errors."""
-    page.complaints = []
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+@pytest.fixture(scope="module")
+def studio_page(lab, chromium):
+    """A notebook with the studio of two models and a judge as its only output."""
+    page = open_unsaved(chromium, lab, "studio", STUDIO, ".vae-studio .vae-chart svg")
+    yield page
+    page.close()
 
 
-def shown(picture: Locator) -> np.ndarray:
-    """The pixels of the image on the page, read through the page from its blob: address."""
-    script = """async (img) => {
-      const bytes = new Uint8Array(await (await fetch(img.src)).arrayBuffer());
-      return btoa(String.fromCharCode(...bytes));
-    }"""
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.locator("img").evaluate(script))))).astype(int)
-
-
-def numbers(text: str, name: str = "z") -> list[float]:
-    """The code in a text such as "z = (0.12, −0.80)"."""
-    return [float(part) for part in re.search(rf"{name} = \((.*?)\)", text)[1].replace("−", "-").split(",")]
-
-
-def wait_until_equal(picture: Locator, expected, page: Page) -> None:
-    """Wait for the picture on the page to equal `expected()`, an image in [0, 1], to one gray value."""
-    for _ in range(50):
-        try:
-            if abs(shown(picture) - 255 * expected().numpy()).max() <= 1.01:
-                return
-        except Error:  # the image was replaced while it was read
-            pass
-        page.wait_for_timeout(100)
-    pytest.fail("the picture on the page is not what the model gives")
-
-
-def move_and_compare(act, picture: Locator, expected, page: Page) -> None:
-    """`act()` must change the picture, and what comes must be what the model gives."""
-    before = shown(picture)
-    act()
-    for _ in range(50):
-        page.wait_for_timeout(100)
-        if (shown(picture) != before).any():
-            break
-    else:
-        pytest.fail("the picture did not change")
-    wait_until_equal(picture, expected, page)
-
-
-def drag(page: Page, target: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Press at `start`, move to `end` in ten steps, let go; both as shares of the target's width and height."""
-    target.scroll_into_view_if_needed()
-    box = target.bounding_box()
-    at = [(box["x"] + right * box["width"], box["y"] + down * box["height"]) for right, down in (start, end)]
-    page.mouse.move(*at[0])
-    page.mouse.down()
-    page.mouse.move(*at[1], steps=10)
-    page.mouse.up()
+@pytest.fixture(scope="module")
+def explorer_page(lab, chromium):
+    """A notebook with the posterior explorer as its only output."""
+    page = open_unsaved(chromium, lab, "explorer", EXPLORER, ".vae-explorer .vae-strip img")
+    yield page
+    page.close()
 
 
 def test_nothing_pops_up(page):
@@ -208,7 +86,7 @@ def test_nothing_pops_up(page):
 
 
 def test_slider_by_mouse_and_by_keyboard(page, mnist):
-    model, studio = load_pretrained("vae_2d"), page.locator(".vae-studio")
+    studio = page.locator(".vae-studio")
     studio.scroll_into_view_if_needed()
     picture, handle = studio.locator(".vae-picture"), studio.locator(".noUi-handle")
 
@@ -216,10 +94,7 @@ def test_slider_by_mouse_and_by_keyboard(page, mnist):
         return float(studio.locator(".widget-readout").inner_text())
 
     def expected() -> torch.Tensor:
-        ends = [re.search(r"test image (\d+)", alt)[1] for alt in
-                (studio.locator(".vae-end-picture img").nth(k).get_attribute("alt") for k in (0, 1))]  # fmt: skip
-        z_a, z_b = (encode_image(model, mnist.x_test[int(index)]) for index in ends)
-        return decode_images(model, ((1 - t()) * z_a + t() * z_b)[None])[0]
+        return painted(studio, mnist, straight_line, t())
 
     wait_until_equal(picture, expected, page)
     track = studio.locator(".noUi-target")
@@ -235,9 +110,84 @@ def test_slider_by_mouse_and_by_keyboard(page, mnist):
 
         move_and_compare(press, picture, expected, page)
         assert direction * (t() - before) > 0.05
-    assert f"t = {t():.2f}" in studio.locator(".vae-label").inner_text()
+    assert f"t = {t():.2f}" in studio.locator(".vae-label").first.inner_text()
     button = studio.get_by_role("button", name=re.compile("^Another")).first
     move_and_compare(button.click, picture, expected, page)
+
+
+def painted(studio, mnist, path, t: float) -> torch.Tensor:
+    """What the shipped model paints at t on a path between the two test images that the studio's page names."""
+    model = load_pretrained("vae_2d")
+    ends = [re.search(r"test image (\d+)", alt)[1] for alt in
+            (studio.locator(".vae-end-picture img").nth(k).get_attribute("alt") for k in (0, 1))]  # fmt: skip
+    z_a, z_b = (encode_image(model, mnist.x_test[int(index)]) for index in ends)
+    return morph(model, z_a, z_b, t, path=path)
+
+
+def test_studio_of_two_models_by_keyboard_alone(studio_page, mnist):
+    page, studio = studio_page, studio_page.locator(".vae-studio")
+    picture, other = studio.locator(".vae-picture").nth(0), studio.locator(".vae-picture").nth(1)
+    path = straight_line
+
+    def expected() -> torch.Tensor:
+        return painted(studio, mnist, path, float(studio.locator(".widget-readout").inner_text()))
+
+    def cursors() -> set[float]:
+        lefts = [studio.locator(".vae-cursor [style*=left]").nth(k).get_attribute("style") for k in (0, 1)]
+        return {float(re.search(r"left: ([\d.]+)%", left)[1]) for left in lefts}
+
+    wait_until_equal(picture, expected, page)
+    field = studio.get_by_role("spinbutton").first
+
+    def choose() -> None:
+        field.focus()
+        page.keyboard.press("Control+a")
+        page.keyboard.type("1234")
+        page.keyboard.press("Enter")
+
+    move_and_compare(choose, picture, expected, page)
+    assert "test image 1234" in studio.locator(".vae-end-picture img").first.get_attribute("alt")
+    studio.get_by_role("radio", name="line").focus()
+    page.keyboard.press("Tab")
+    path = great_circle
+    move_and_compare(lambda: page.keyboard.press("Space"), picture, expected, page)
+    assert studio.get_by_role("radio", name="circle").is_checked()
+    before, charts = shown(other), [studio.locator(".vae-chart svg[role]").nth(k).inner_html() for k in (0, 1)]
+    assert cursors() == {50.0}
+
+    def press() -> None:
+        studio.locator(".noUi-handle").focus()
+        for _ in range(30):
+            page.keyboard.press("ArrowRight")
+
+    move_and_compare(press, picture, expected, page)
+    assert (shown(other) != before).any() and cursors() == {round(100 * (0.5 + 8 * 0.8) / 9, 2)}
+    assert charts == [studio.locator(".vae-chart svg[role]").nth(k).inner_html() for k in (0, 1)]
+    assert studio.locator(".vae-plane .vae-cross.vae-path").count() == 2
+    studio.get_by_role("button", name="Save GIF").focus()
+    page.keyboard.press("Space")
+    saved = studio.get_by_text(re.compile("Saved as .*_circle.gif"))
+    saved.wait_for(timeout=10_000)
+    file = Path(saved.inner_text().removeprefix("Saved as "))
+    assert file.read_bytes()[:3] == b"GIF"
+
+
+def test_studio_fades_pixels_in_one_column(studio_page, mnist):
+    page, studio = studio_page, studio_page.locator(".vae-studio")
+    alt = studio.locator(".vae-end-picture img")
+    a, b = (mnist.x_test[int(re.search(r"test image (\d+)", alt.nth(k).get_attribute("alt"))[1])] for k in (0, 1))
+
+    def expected() -> torch.Tensor:
+        t = float(studio.locator(".widget-readout").inner_text())
+        return (1 - t) * a[0] + t * b[0]
+
+    radio = studio.get_by_role("radio", name="pixels")
+    move_and_compare(radio.check, studio.locator(".vae-picture").first, expected, page)
+    assert [part.is_visible() for part in studio.locator(".vae-picture").all()] == [True, False]
+    assert not any(part.is_visible() for part in studio.locator(".vae-plane").all())
+    assert "cross-fade of pixels" in studio.locator(".vae-picture img").first.get_attribute("alt")
+    studio.get_by_role("radio", name="line").check()
+    studio.locator(".vae-plane").nth(1).wait_for(timeout=5000)
 
 
 def test_pad_by_mouse_and_by_keyboard(page):
@@ -331,5 +281,5 @@ def test_the_map_beside_the_explorer_is_passive(explorer_page):
     assert other.locator(".vae-dot").count() == 8
 
 
-def test_our_code_raises_no_errors_in_the_page(page, explorer_page):
-    assert page.complaints == explorer_page.complaints == []
+def test_our_code_raises_no_errors_in_the_page(page, explorer_page, studio_page):
+    assert page.complaints == explorer_page.complaints == studio_page.complaints == []

@@ -1,5 +1,6 @@
 """The cache of trained models: a stale, damaged or half-written model is never used."""
 
+import copy
 import os
 import pickle
 import signal
@@ -269,6 +270,27 @@ def test_the_key_is_the_same_in_another_process():
     assert len(keys) == 1
 
 
+def test_copying_or_pickling_an_object_does_not_change_its_key():
+    """Python notes in the class what it learned when an instance is first copied."""
+    space = {"__name__": "__main__"}
+    exec("class Plain:\n    def __init__(self): self.a = 1", space)
+    before = fingerprint(space["Plain"])
+    copy.copy(space["Plain"]())
+    assert "__slotnames__" in vars(space["Plain"]) and fingerprint(space["Plain"]) == before
+
+
+@pytest.mark.parametrize("module, same_key", [("__main__", True), ("tutorial_utils.models", False)])
+def test_a_class_of_a_notebook_counts_whatever_the_order_of_its_parts(module, same_key):
+    """Sent to another process, it comes with its parts in the order of their names; a module's class does not."""
+    parts = ["b = 2", "def f(self): return 1", "a = 1", "def e(self): return 2"]
+    keys = set()
+    for order in (parts, sorted(parts), parts[::-1]):
+        space = {"__name__": module}
+        exec("class Some:\n" + "".join(f"    {part}\n" for part in order), space)
+        keys.add(fingerprint(space["Some"]))
+    assert (len(keys) == 1) == same_key
+
+
 def test_something_unreadable_is_refused_and_named():
     with pytest.raises(TypeError, match="cannot tell whether this object has changed"):
         fingerprint(object())
@@ -316,7 +338,7 @@ def test_another_models_file_under_this_name_is_refused(trainings, capsys):
     (other,) = models_dir().iterdir()
     path.write_bytes(other.read_bytes())
     trained("toy", make_model, X, copy_loss, **SETTINGS)
-    assert "damaged or holds another model" in capsys.readouterr().out and len(trainings) == 3
+    assert "damaged or was made for something else" in capsys.readouterr().out and len(trainings) == 3
     assert path.read_bytes()[-48:] == first[-48:]  # the weights
 
 

@@ -1,4 +1,4 @@
-"""The widgets without a browser: every picture is exactly what the pure functions and the model give."""
+"""Choosers, maps and the pad without a browser: every picture is exactly what the model gives."""
 
 import io
 
@@ -11,6 +11,7 @@ from PIL import Image
 from traitlets import TraitError
 
 from tutorial_utils.models import Autoencoder, mlp
+from tutorial_utils.paths import great_circle, straight_line
 from tutorial_utils.pictures import (
     decode_grid,
     decode_images,
@@ -23,7 +24,7 @@ from tutorial_utils.pictures import (
     nearest_code,
     to_png,
 )
-from tutorial_utils.widgets import Picture, interpolation_studio, latent_pad, next_of_class
+from tutorial_utils.widgets import CodeMap, ImageChooser, Picture, code_map, latent_pad, next_of_class
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -40,8 +41,8 @@ def model(make_vae):
 
 
 @pytest.fixture
-def studio(model, digits):
-    return interpolation_studio(model, digits.x_test, digits.y_test)
+def chooser(digits):
+    return ImageChooser("From", "The digit to start from", digits.x_test, digits.y_test, 0)
 
 
 @pytest.fixture
@@ -76,12 +77,15 @@ def test_morph_starts_and_ends_at_the_decoded_ends(kind, model, digits):
         torch.testing.assert_close(morph(model, z_a, z_b, t), image)
 
 
-def test_strip_is_the_morph_at_equal_steps_and_constant_between_identical_digits(model):
+@pytest.mark.parametrize("path", [straight_line, great_circle])
+def test_strip_is_the_morph_at_equal_steps_and_constant_between_identical_digits(path, model):
     z_a, z_b = torch.tensor([-1.0, 2.0]), torch.tensor([1.5, 0.0])
-    frames = morph_strip(model, z_a, z_b, n=5).reshape(8, 5, 8).unbind(1)
+    frames = morph_strip(model, z_a, z_b, n=5, path=path).reshape(8, 5, 8).unbind(1)
     for k, frame in enumerate(frames):
-        torch.testing.assert_close(frame, morph(model, z_a, z_b, k / 4))
-    same = morph_strip(model, z_a, z_a, n=5).reshape(8, 5, 8)
+        torch.testing.assert_close(frame, morph(model, z_a, z_b, k / 4, path=path))
+        point = path(z_a, z_b, torch.tensor([k / 4]))
+        torch.testing.assert_close(frame, decode_images(model, point)[0])
+    same = morph_strip(model, z_a, z_a, n=5, path=path).reshape(8, 5, 8)
     torch.testing.assert_close(same, same[:, :1].expand_as(same))
 
 
@@ -104,6 +108,14 @@ def test_grid_lies_on_normal_quantiles_with_the_second_axis_upward(model):
             torch.testing.assert_close(tile, decode_images(model, z[None])[0])
 
 
+def test_grid_on_other_axes_may_be_a_rectangle(model):
+    z_1, z_2 = torch.tensor([-1.0, 0.0, 2.0]), torch.tensor([0.5, 3.0])
+    grid = decode_grid(model, z_1=z_1, z_2=z_2)
+    assert grid.shape == (16, 24)
+    torch.testing.assert_close(grid[:8, 16:], decode_images(model, torch.tensor([[2.0, 3.0]]))[0])
+    torch.testing.assert_close(grid[8:, :8], decode_images(model, torch.tensor([[-1.0, 0.5]]))[0])
+
+
 def test_next_of_class_goes_through_all_images_and_around():
     y = torch.tensor([3, 1, 3, 3, 1])
     assert [next_of_class(y, 3, after) for after in (-1, 0, 2, 3)] == [0, 2, 3, 0]
@@ -111,50 +123,84 @@ def test_next_of_class_goes_through_all_images_and_around():
         next_of_class(y, 7)
 
 
-def test_slider_shows_what_morph_gives(studio, model):
-    seen = set()
-    for t in (0, 0.13, 0.5, 0.99, 1):
-        studio.slider.value = t
-        assert studio.picture.value == to_png(morph(model, studio.z_a, studio.z_b, t))
-        frame = round(8 * t)
-        assert studio.strip.value == to_png(mark_frame(morph_strip(model, studio.z_a, studio.z_b), frame))
-        z_1, z_2 = ((1 - t) * studio.z_a + t * studio.z_b).tolist()
-        label = f"mean of p(x|z) at t = {t:.2f}, z = ({z_1:.2f}, {z_2:.2f})".replace("-", "−")
-        assert studio.label.value == label == studio.picture.alt
-        seen.add(studio.picture.value)
-    assert len(seen) == 5
+def test_chooser_goes_by_class_by_index_and_to_the_next_image_of_the_class(chooser, digits):
+    x, y = digits.x_test, digits.y_test
 
+    def shows(index: int) -> None:
+        label = int(y[index])
+        assert chooser.index == chooser.field.value == index and chooser.label.value == label
+        assert torch.equal(chooser.image, x[index]) and chooser.picture.value == to_png(x[index, 0])
+        assert chooser.picture.alt == f"The digit to start from: test image {index}, a {label}"
+        assert chooser.button.description == f"Another {label}" and chooser.name == str(label)
 
-def test_play_moves_the_slider_and_goes_on_where_the_slider_stands(studio):
-    studio.play.value = 75
-    assert studio.slider.value == 0.75
-    studio.slider.value = 0.29
-    assert studio.play.value == 29 and studio.slider.value == 0.29
-
-
-def test_choosing_digits_encodes_and_shows_them(studio, model, digits):
-    for end, code in ((studio.start, "z_a"), (studio.end, "z_b")):
-        end.label.value = 3
-        first = end.index
-        end.button.click()
-        assert end.index > first and digits.y_test[first] == digits.y_test[end.index] == 3
-        image = digits.x_test[end.index]
-        assert end.picture.value == to_png(image[0])
-        torch.testing.assert_close(getattr(studio, code), encode_image(model, image))
-        assert f"test image {end.index}, a 3" in end.picture.alt
-    assert studio.picture.value == to_png(morph(model, studio.z_a, studio.z_b, 0.5))
+    shows(0)
+    for index in (17, 359, 3):
+        chooser.field.value = index
+        shows(index)
+    for label in (3, 8, 3):
+        chooser.label.value = label
+        first = next_of_class(y, label)
+        shows(first)
+        chooser.button.click()
+        shows(next_of_class(y, label, after=first))
+    chooser.field.value = 10_000  # beyond the last one
+    shows(359)
     with pytest.raises(TraitError):
-        studio.start.label.value = 12
+        chooser.label.value = 12
 
 
-def test_two_identical_digits_stay_the_same_all_the_way(model, digits):
-    studio = interpolation_studio(model, digits.x_test[:1], digits.y_test[:1])
-    assert studio.start.index == studio.end.index == 0
-    studio.start.button.click()  # there is no other one
-    studio.slider.value = 0.0
-    start = pixels(studio.picture.value).astype(int)
-    studio.slider.value = 0.7
-    assert abs(pixels(studio.picture.value) - start).max() <= 1
+def test_chooser_tells_its_observers_once_per_choice_whatever_the_way(chooser, digits):
+    seen = []
+    chooser.observe(lambda change: seen.append(change["new"]), "image")
+    drawing = torch.rand(1, 8, 8)
+    for act in (
+        lambda: setattr(chooser.label, "value", 6),
+        lambda: setattr(chooser.field, "value", 40),
+        chooser.button.click,
+        lambda: chooser.put(drawing, "a drawing"),
+        chooser.button.click,
+        lambda: chooser.choose(5),
+    ):
+        before = len(seen)
+        act()
+        assert len(seen) == before + 1 and seen[-1] is chooser.image
+    assert torch.equal(seen[3], drawing) and torch.equal(seen[5], digits.x_test[5])
+
+
+def test_chooser_shows_a_drawing_until_a_test_image_is_chosen(chooser, digits):
+    drawing = torch.rand(1, 8, 8)
+    chooser.put(drawing, "my <7>")
+    assert torch.equal(chooser.image, drawing) and chooser.picture.value == to_png(drawing[0])
+    assert chooser.picture.alt == "The digit to start from: my <7>" and chooser.caption.value == "my &lt;7&gt;"
+    assert chooser.caption.layout.display is None and chooser.name == "my_7_"
+    drawing.zero_()
+    assert chooser.image.any()  # a copy
+    chooser.button.click()
+    assert torch.equal(chooser.image, digits.x_test[chooser.index])
+    assert chooser.caption.layout.display == "none" and chooser.name == str(int(digits.y_test[chooser.index]))
+
+
+def test_chooser_with_one_image_of_a_class_comes_back_to_it(digits):
+    chooser = ImageChooser("From", "The digit", digits.x_test[:1], digits.y_test[:1], 0)
+    chooser.put(torch.zeros(1, 8, 8), "nothing")
+    chooser.button.click()
+    assert torch.equal(chooser.image, digits.x_test[0]) and "test image 0" in chooser.picture.alt
+
+
+def test_chooser_names_what_is_wrong_with_a_drawing(chooser):
+    blank = torch.zeros(1, 8, 8)
+    for image, caption, error, message in (
+        (torch.zeros(1, 28, 28), "a", ValueError, r"image and x\[0\] must have the same shape, got \[1, 28, 28\]"),
+        (blank[0], "a", ValueError, "image must be a non-empty tensor with 3 axes"),
+        (blank.int(), "a", TypeError, "image must be a tensor of floats"),
+        (blank + 2, "a", ValueError, r"image must lie in \[0, 1\], got values from 2 to 2"),
+        (blank / 0, "a", ValueError, r"image must lie in \[0, 1\]"),
+        (blank, "", ValueError, "caption must be a text"),
+        (blank, 7, ValueError, "caption must be a text, got 7"),
+    ):
+        with pytest.raises(error, match=message):
+            chooser.put(image, caption)
+    assert "test image 0" in chooser.picture.alt
 
 
 def test_pad_shows_what_the_model_decodes_at_the_point(pad, model):
@@ -199,44 +245,66 @@ def test_map_puts_every_code_where_it_belongs():
     assert not alpha.any()  # nothing for the code outside
 
 
-def test_a_thousand_moves_leave_no_widget_behind(studio, pad):
+def test_pad_draws_the_posterior_of_the_nearest_image(model, digits):
+    with torch.no_grad():
+        mu, logvar = model.encode(digits.x_test)
+    std = (0.5 * logvar).exp()
+    pad = latent_pad(model, mu, digits.y_test, std=std)
+    for x, y in ((0.5, -0.3), (-1.0, 1.0), (0.0, 0.0)):
+        pad.pad.set_state({"x": x, "y": y})
+        nearest = int(torch.cdist(torch.tensor([[x, y]]), mu).argmin())
+        torch.testing.assert_close(torch.tensor(pad.pad.ellipse), torch.cat([mu[nearest], std[nearest]]))
+        assert "σ = (" in pad.pad.text and f"σ = ({std[nearest, 0]:.3f}, {std[nearest, 1]:.3f})" in pad.label.value
+    assert "1σ" in pad.pad.hint
+
+
+def test_pad_without_std_draws_no_posterior(pad):
+    pad.pad.x = 1.0
+    assert pad.pad.ellipse == [] and "σ" not in pad.pad.text + pad.label.value + pad.pad.hint
+
+
+def test_small_map_shows_the_same_codes_with_fewer_pixels():
+    z, y = torch.randn(50, 2), torch.arange(50) % 10
+    large, small = code_map(z, y, 3.5), code_map(z, y, 3.5, size=200, path=[[0.0, 0.0], [1.0, 2.0]], rings=[1.0])
+    assert pixels(large.background).shape == (720, 720, 4) and pixels(small.background).shape == (360, 360, 4)
+    assert small.path == [[0.0, 0.0], [1.0, 2.0]] and small.rings == [1.0] and CodeMap().path == []
+
+
+def test_a_thousand_moves_leave_no_widget_behind(chooser, pad):
     before = len(widget._instances)
     for k in range(1000):
-        studio.slider.value = (k % 101) / 100
+        chooser.field.value = k % 360
         pad.pad.x = (k % 70) / 10 - 3.5
     assert len(widget._instances) == before > 0
 
 
-def test_every_control_has_a_label_and_every_picture_a_text(studio, pad):
-    found = widgets_in(studio) + widgets_in(pad)
+def test_every_control_has_a_label_and_every_picture_a_text(chooser, pad):
+    found = widgets_in(chooser.box) + widgets_in(pad)
     for part in found:
         if isinstance(part, Picture):
             assert part.alt
-        if isinstance(part, (ipywidgets.Dropdown, ipywidgets.Button, ipywidgets.FloatSlider)):
+        if isinstance(part, (ipywidgets.Dropdown, ipywidgets.Button, ipywidgets.BoundedIntText)):
             assert part.description
-        if isinstance(part, ipywidgets.Play):
-            assert part.tooltip
-    assert sum(isinstance(part, Picture) for part in found) == 5
+    assert sum(isinstance(part, Picture) for part in found) == 2
 
 
 def test_bad_arguments_are_named(model, make_vae, digits):
     x, y = digits.x_test, digits.y_test
     z = torch.zeros(len(y), 2)
     for call, error, message in (
-        (lambda: interpolation_studio(model, x, y[:5]), ValueError, "x and y must have the same length, got 360 and 5"),
-        (lambda: interpolation_studio(model, 255 * x, y), ValueError, r"x must lie in \[0, 1\]"),
-        (lambda: interpolation_studio(model, x - 0.1, y), ValueError, r"x must lie in \[0, 1\]"),
-        (lambda: interpolation_studio(model, x.expand(-1, 3, -1, -1), y), ValueError, "x must hold gray images"),
-        (lambda: interpolation_studio(model, x[0], y), ValueError, "x must be a non-empty tensor with 4 axes"),
-        (lambda: interpolation_studio(model, x, y.float()), TypeError, "y must be a tensor of whole numbers"),
         (lambda: latent_pad(make_vae(latent_dim=3), z, y), ValueError, "model must have latent_dim 2, got 3"),
         (lambda: latent_pad(model, z[:, :1], y), ValueError, "z must hold two numbers per image"),
         (lambda: latent_pad(model, z, y[:4]), ValueError, "z and y must have the same length"),
         (lambda: latent_pad(model, z / 0, y), ValueError, "z must be finite"),
+        (lambda: latent_pad(model, z, y, std=z[:, :1] + 1), ValueError, "std and z must have the same shape"),
+        (lambda: latent_pad(model, z, y, std=z), ValueError, "std must be above 0, got 0"),
+        (lambda: latent_pad(model, z, y, std=z + torch.nan), ValueError, "std must be finite"),
+        (lambda: latent_pad(model, z, y, std=1.0), TypeError, "std must be a tensor of floats"),
         (lambda: latent_pad(model, z, y, extent=0), ValueError, "extent must be a finite number above 0"),
         (lambda: decode_grid(make_vae(latent_dim=1)), ValueError, "model must have latent_dim 2, got 1"),
         (lambda: decode_grid(model, 0), ValueError, "n must be a whole number"),
         (lambda: morph(model, z[0], z[0, :1], 0.5), ValueError, "z_a and z_b must have the same shape"),
+        (lambda: morph(model, [0, 0], z[0], 0.5), TypeError, "z_a must be a tensor of floats"),
         (lambda: morph(model, z[0], z[0], float("nan")), ValueError, "z must be finite"),
         (lambda: to_png(x[0]), ValueError, "image must be a non-empty tensor with 2 axes"),
     ):

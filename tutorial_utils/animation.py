@@ -1,15 +1,17 @@
 """Animated GIFs, with imageio."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from .arguments import finite, float_tensor, positive_int, positive_number
 
 
-def gif_bytes(frames: Tensor, *, seconds: float = 0.1, enlarge: int = 4) -> bytes:
+def gif_bytes(frames: Tensor, *, seconds: float = 0.1, enlarge: int = 4, labels: Sequence[str] | None = None) -> bytes:
     """A GIF that loops forever through gray frames [T, H, W] (or [T, 1, H, W]) in [0, 1], 0 black and 1 white.
 
-    seconds: how long each frame stays.  enlarge: screen pixels per image pixel.
+    seconds: how long each frame stays.  enlarge: screen pixels per image pixel.  labels: a text under each frame.
     """
     import imageio.v3 as imageio
 
@@ -19,6 +21,24 @@ def gif_bytes(frames: Tensor, *, seconds: float = 0.1, enlarge: int = 4) -> byte
         raise ValueError(f"frames must have shape [T, H, W] or [T, 1, H, W], got {list(frames.shape)}")
     if positive_number("seconds", seconds) < 0.02:
         raise ValueError(f"seconds must be at least 0.02, browsers show shorter frames for 0.1 s, got {seconds!r}")
+    if labels is not None and len(labels) != len(frames):
+        raise ValueError(f"labels must hold one text for each of {len(frames)} frames, got {len(labels)}")
     block = torch.ones(positive_int("enlarge", enlarge), enlarge)
     pixels = (255 * torch.kron(frames.clamp(0, 1), block)).round().to(torch.uint8)
+    if labels is not None:
+        captions = torch.stack([_caption(text, pixels.shape[2]) for text in labels])
+        pixels = torch.cat([pixels, captions], dim=1)
     return imageio.imwrite("<bytes>", pixels.numpy(), extension=".gif", is_batch=True, duration=1000 * seconds, loop=0)
+
+
+def _caption(text: str, width: int) -> Tensor:
+    """White on black, centered, as large as fits up to 14 pixels: [22, width]."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    from .pictures import bold_font
+
+    size = next((size for size in range(14, 7, -1) if bold_font(size).getlength(text) <= width - 4), 7)
+    image = Image.new("L", (width, 22))
+    ImageDraw.Draw(image).text((width / 2, 11), text, 255, bold_font(size), anchor="mm")
+    return torch.from_numpy(np.array(image))

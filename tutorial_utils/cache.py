@@ -43,31 +43,70 @@ def trained(
     name: letters, digits, '-' and '_', for people to recognize the file by.  Returns the model in eval mode, and
     its History.  Raises as `fit` does.
     """
-    if not re.fullmatch(r"[\w-]+", name):
-        raise ValueError(f"name must consist of letters, digits, '-' and '_', got {name!r}")
     device = torch.device(device or best_device())
+    model, path = untrained(name, make_model, x, loss_fn, seed=seed, device=device, **settings)
+    history = None if retrain else load_kept(model, path, name)
+    if history is not None:
+        if settings.get("show_progress", True):
+            print(f"{name}: from the cache (training took {history.seconds[-1]:.0f} s)")
+        return model.eval(), history
+    history = fit(model.to(device), x, loss_fn, seed=seed, **settings)
+    keep(model.cpu(), path, name, history)
+    return model.eval(), history
+
+
+def untrained(
+    name: str,
+    make_model: Callable[[], nn.Module],
+    x: Tensor | Sequence[Tensor],
+    loss_fn: LossFn,
+    *,
+    seed: int,
+    device: torch.device,
+    **settings,
+) -> tuple[nn.Module, Path]:
+    """The model that `trained` starts from, and the file that keeps what becomes of it: "name-key.safetensors"."""
+    file_name(name, "")
     with local_seed(seed):
         model = make_model()
-    show_progress = settings.get("show_progress", True)
     counted = {setting: value for setting, value in sorted(settings.items()) if setting != "show_progress"}
     key = fingerprint(model, x, loss_fn, seed, str(device), counted, fit, torch.__version__)
-    path = models_dir() / f"{name}-{key}.safetensors"
-    if path.exists() and not retrain:
-        try:
-            history = _load(path, model, key)
-            if show_progress:
-                print(f"{name}: from the cache (training took {history.seconds[-1]:.0f} s)")
-            return model.eval(), history
-        except DamagedFile as error:
-            print(f"{name}: {error}. Training it again.")
-    history = fit(model.to(device), x, loss_fn, seed=seed, **settings)
-    model.cpu()
-    if not history.interrupted:
-        try:
-            write_atomically(path, model_bytes(model, key, history))
-        except OSError as error:
-            print(f"{name}: trained, but not kept: {error}")
-    return model.eval(), history
+    return model, models_dir() / file_name(name, key)
+
+
+def load_kept(model: nn.Module, path: Path, name: str) -> History | None:
+    """Fill `model` from the file of `keep` and return its History; None without a file, or (said) a damaged one."""
+    if not path.exists():
+        return None
+    try:
+        return _load(path, model, key_in(path))
+    except DamagedFile as error:
+        print(f"{name}: {error}. Training it again.")
+        return None
+
+
+def keep(model: nn.Module, path: Path, name: str, history: History) -> bool:
+    """Write a trained model, unless it was stopped by hand; returns whether that is done (a full disk is said)."""
+    if history.interrupted:
+        return False
+    try:
+        write_atomically(path, model_bytes(model, key_in(path), history))
+        return True
+    except OSError as error:
+        print(f"{name}: trained, but not kept: {error}")
+        return False
+
+
+def file_name(name: str, key: str) -> str:
+    """How a file of the cache is called: by a name for people to recognize, and by the key."""
+    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
+        raise ValueError(f"name must consist of letters, digits, '-' and '_', got {name!r}")
+    return f"{name}-{key}.safetensors"
+
+
+def key_in(path: Path) -> str:
+    """The key that `file_name` put into a path."""
+    return path.stem.rpartition("-")[2]
 
 
 def models_dir() -> Path:
@@ -75,9 +114,15 @@ def models_dir() -> Path:
     return data_dir() / "models"
 
 
+def embeddings_dir() -> Path:
+    """The folder of t-SNE's pictures of codes, inside `data_dir()`."""
+    return data_dir() / "embeddings"
+
+
 def clear() -> int:
-    """Delete every trained model, finished or half-written, from `models_dir()`; returns how many files that were."""
-    paths = [path for path in models_dir().glob("*.safetensors*") if path.is_file()]
+    """Delete every trained model and embedding, finished or half-written; returns how many files that were."""
+    folders = models_dir(), embeddings_dir()
+    paths = [path for folder in folders for path in folder.glob("*.safetensors*") if path.is_file()]
     for path in paths:
         path.unlink(missing_ok=True)
     return len(paths)
@@ -119,25 +164,35 @@ def make_vae_2d() -> VAE:
 
 
 def model_bytes(model: nn.Module, key: str, history: History) -> bytes:
-    """Weights, key and history as one safetensors file that carries a hash of all three."""
-    state = {name: value.detach().cpu().clone().contiguous() for name, value in model.state_dict().items()}
-    text = json.dumps(history._asdict())
-    return safetensors.torch.save(state, {"key": key, "history": text, "sha256": _hash(state, key, text)})
+    """Weights, key and history as one file of `tensors_bytes`."""
+    return tensors_bytes(model.state_dict(), key, json.dumps(history._asdict()))
 
 
-def _load(path: Path, model: nn.Module, key: str) -> History:
-    """Fill `model` from a file of `model_bytes`; DamagedFile unless all of it is what was written, for this key."""
+def tensors_bytes(tensors: dict[str, Tensor], key: str, text: str = "") -> bytes:
+    """Tensors, key and a text as one safetensors file that carries a hash of all three."""
+    tensors = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    return safetensors.torch.save(tensors, {"key": key, "history": text, "sha256": _hash(tensors, key, text)})
+
+
+def read_tensors(path: Path, key: str) -> tuple[dict[str, Tensor], str]:
+    """Tensors and text of a file of `tensors_bytes`; DamagedFile unless all is what was written, for this key."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        whole = metadata["sha256"] == _hash(state, metadata["key"], metadata["history"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        whole = metadata["sha256"] == _hash(tensors, metadata["key"], metadata["history"])
     except (OSError, KeyError, safetensors.SafetensorError) as error:
         raise DamagedFile(f"{path} cannot be read ({type(error).__name__}: {error})") from error
     if not whole or metadata["key"] != key:
-        raise DamagedFile(f"{path} is damaged or holds another model")
+        raise DamagedFile(f"{path} is damaged or was made for something else")
+    return tensors, metadata["history"]
+
+
+def _load(path: Path, model: nn.Module, key: str) -> History:
+    """Fill `model` from a file of `model_bytes`; DamagedFile as in `read_tensors`."""
+    state, history = read_tensors(path, key)
     model.load_state_dict(state)
-    return History(**json.loads(metadata["history"]))
+    return History(**json.loads(history))
 
 
 def _hash(state: dict[str, Tensor], key: str, history: str) -> str:
@@ -149,9 +204,9 @@ def _hash(state: dict[str, Tensor], key: str, history: str) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="The cache of trained models.")
-    parser.add_argument("--clear", action="store_true", help="delete every trained model")
+    parser = argparse.ArgumentParser(description="The cache of trained models and of embeddings.")
+    parser.add_argument("--clear", action="store_true", help="delete every trained model and embedding")
     if parser.parse_args().clear:
-        print(f"{clear()} trained models deleted from {models_dir()}.")
+        print(f"{clear()} trained models and embeddings deleted from {data_dir()}.")
     else:
         parser.print_help()

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...), slice, torch.dtype, torch.device, torch.Size)
 
-# What Python itself puts into a class: no part of what it does, or different in every process.
+# What Python itself puts into a class: no part of what it does, or different in every process (`__slotnames__`
+# appears when an instance is first copied or pickled).
 UNREAD = ("__module__", "__doc__", "__annotations__", "__static_attributes__", "__firstlineno__", "__slots__")
+UNREAD += ("__slotnames__",)
 
 
 def fingerprint(*things: object) -> str:
@@ -94,9 +96,14 @@ def _parts(thing: object) -> object:
 
 
 def _readable(thing: type | ModuleType) -> dict[str, object]:
-    """What stands in a class or in a module of one's own: its functions, classes and values."""
+    """What stands in a class or in a module of one's own: its functions, classes and values.
+
+    A class of a notebook reaches another process with its parts in the order of their names: so it counts here.
+    """
     kinds = (FunctionType, staticmethod, classmethod, property, type, Tensor, list, tuple, dict, *PLAIN)
-    return {name: value for name, value in vars(thing).items() if isinstance(value, kinds) and name not in UNREAD}
+    parts = {name: value for name, value in vars(thing).items() if isinstance(value, kinds) and name not in UNREAD}
+    sent = isinstance(thing, type) and (thing.__module__ == "__main__" or "<locals>" in thing.__qualname__)
+    return dict(sorted(parts.items(), key=lambda part: part[0])) if sent else parts
 
 
 def _globals_used(code: CodeType) -> list[str]:

@@ -15,7 +15,13 @@ from .training import best_device, fit, local_seed
 # Seconds to run each notebook with an empty cache (`make notebooks ARGS=--all` prints them) and the training speed
 # that notebook 00 printed in the same run, on two CPU cores.
 REFERENCE_SPEED = 33_000
-COLD_SECONDS = {"00_start_here": 12, "01_autoencoders": 265, "02_generative_models": 72, "03_mathematics": 105}
+COLD_SECONDS = {
+    "00_start_here": 12,
+    "01_autoencoders": 265,
+    "02_generative_models": 72,
+    "03_mathematics": 105,
+    "04_latent_space": 290,
+}
 
 
 def machine_report() -> str:

@@ -1,6 +1,7 @@
 """Pictures of a latent space: pure functions from codes to images and PNG bytes, which the widgets show."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
@@ -8,9 +9,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
-from .arguments import finite, float_tensor, positive_int, same_shape, two_dimensional
+from .arguments import finite, float_tensor, positive_int, two_dimensional
+from .paths import straight_line
 
 N_FRAMES = 9  # of the strip under the studio's slider
+LatentPath = Callable[[Tensor, Tensor, Tensor], Tensor]  # z_a [D], z_b [D], t [n] -> [n, D]
 
 # Ten colors that stand out on white and on near-black and that people with any kind of color vision can tell apart.
 COLORS = ("#9c0000", "#a1b9f5", "#0c7943", "#6655cc", "#f8b402", "#5d4459", "#ff5675", "#0ed0a9", "#aa50a4", "#9b952f")
@@ -43,28 +46,36 @@ def encode_image(model: nn.Module, image: Tensor) -> Tensor:
     return (code[0] if isinstance(code, tuple) else code)[0].float()
 
 
-def morph(model: nn.Module, z_a: Tensor, z_b: Tensor, t: float) -> Tensor:
-    """The decoded image [H, W] at (1 - t) z_a + t z_b, on the straight line between two codes [D]."""
-    return decode_images(model, _between(z_a, z_b, torch.tensor([float(t)])))[0]
+def morph(model: nn.Module, z_a: Tensor, z_b: Tensor, t: float, *, path: LatentPath = straight_line) -> Tensor:
+    """The decoded image [H, W] at t on the path between two codes [D]: `straight_line` or `great_circle`."""
+    return decode_images(model, _along(path, z_a, z_b, torch.tensor([float(t)])))[0]
 
 
-def morph_strip(model: nn.Module, z_a: Tensor, z_b: Tensor, n: int = N_FRAMES) -> Tensor:
+def morph_strip(
+    model: nn.Module, z_a: Tensor, z_b: Tensor, n: int = N_FRAMES, *, path: LatentPath = straight_line
+) -> Tensor:
     """The morph at n values of t from 0 to 1, side by side: [H, n * W].  The studio's static twin."""
-    t = torch.linspace(0, 1, positive_int("n", n))
-    return torch.cat(list(decode_images(model, _between(z_a, z_b, t))), dim=1)
+    return side_by_side(decode_images(model, _along(path, z_a, z_b, torch.linspace(0, 1, positive_int("n", n)))))
 
 
-def decode_grid(model: nn.Module, n: int = 15) -> Tensor:
-    """Decoded images on n x n normal quantiles of a 2-D latent space: [n * H, n * W].  The pad's static twin.
+def side_by_side(images: Tensor) -> Tensor:
+    """Images [N, H, W] in one row: [H, N * W]."""
+    return torch.cat(list(images), dim=1)
 
-    z_1 increases to the right, z_2 upward; each image stands for an equal share of the prior N(0, I).
+
+def decode_grid(model: nn.Module, n: int = 15, *, z_1: Tensor | None = None, z_2: Tensor | None = None) -> Tensor:
+    """Decoded images all over a 2-D latent space, as one: [rows * H, columns * W].  The pad's static twin.
+
+    z_1 [columns] increases to the right, z_2 [rows] upward.  By default both are n normal quantiles: each image then
+    stands for an equal share of the prior N(0, I).
     """
     two_dimensional(model)
     quantiles = torch.special.ndtri((torch.arange(positive_int("n", n)) + 0.5) / n)
-    z_2, z_1 = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
-    images = decode_images(model, torch.stack([z_1, z_2], dim=-1).reshape(-1, 2))
-    rows = images.reshape(n, n, *images.shape[1:])  # [row, column, H, W]
-    return rows.permute(0, 2, 1, 3).reshape(n * images.shape[1], n * images.shape[2])
+    z_1, z_2 = (quantiles if z is None else float_tensor("z_1 and z_2", z, ndim=1) for z in (z_1, z_2))
+    up, right = torch.meshgrid(z_2.flip(0), z_1, indexing="ij")
+    images = decode_images(model, torch.stack([right, up], dim=-1).reshape(-1, 2))
+    rows = images.reshape(len(z_2), len(z_1), *images.shape[1:])  # [row, column, H, W]
+    return rows.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 def mark_frame(strip: Tensor, frame: int, n: int = N_FRAMES) -> Tensor:
@@ -75,6 +86,11 @@ def mark_frame(strip: Tensor, frame: int, n: int = N_FRAMES) -> Tensor:
     marked[[0, -1], left : right + 1] = 1
     marked[:, [left, right]] = 1
     return marked
+
+
+def bold_font(size: int) -> ImageFont.FreeTypeFont:
+    """The bold sans-serif font that travels with matplotlib, `size` pixels high."""
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf", size)
 
 
 def draw_map(z: Tensor, y: Tensor, extent: float, *, pixels: int = 720, spacing: int = 34) -> bytes:
@@ -90,7 +106,7 @@ def draw_map(z: Tensor, y: Tensor, extent: float, *, pixels: int = 720, spacing:
     draw = ImageDraw.Draw(image)
     for (left, top), label in zip(places, labels, strict=True):
         draw.ellipse((left - 2, top - 2, left + 2, top + 2), fill=COLORS[label % 10] + "70")
-    font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf", 24)
+    font = bold_font(24)
     taken: set[tuple[int, int]] = set()
     for (left, top), label in zip(places, labels, strict=True):
         cell = (int(left / spacing), int(top / spacing))
@@ -122,8 +138,6 @@ def far_distance(z: Tensor, *, n: int = 1000) -> float:
     return 3 * float(distances.min(dim=1).values.quantile(0.99))
 
 
-def _between(z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
-    """(1 - t) z_a + t z_b for each of the n entries of t: [n, D]."""
-    same_shape("z_a", float_tensor("z_a", z_a, ndim=1), "z_b", float_tensor("z_b", z_b, ndim=1))
-    t = t.to(z_a.device).unsqueeze(1)
-    return (1 - t) * z_a + t * z_b
+def _along(path: LatentPath, z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
+    """The points of the path at t, computed where the codes are: [n, D]."""
+    return path(z_a, z_b, t.to(float_tensor("z_a", z_a, ndim=1).device))

@@ -28,7 +28,8 @@ from tutorial_utils.machine import machine_report, training_speed
 from tutorial_utils.pictures import decode_grid, morph, morph_strip
 from tutorial_utils.plotting import plot_codes, show_figure, show_gif
 from tutorial_utils.plotting import show_image, show_images
-from tutorial_utils.widgets import interpolation_studio, latent_pad
+from tutorial_utils.studio import interpolation_studio
+from tutorial_utils.widgets import latent_pad
 
 # %% [markdown]
 # ## Is this computer ready?
@@ -221,6 +222,7 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 # | [01 · Autoencoders](01_autoencoders.ipynb) | How short can a code be, and what is wrong with codes that were only made to be short? |
 # | [02 · Generative models](02_generative_models.ipynb) | What must change so that you can make up a code, and get a digit? |
 # | [03 · The mathematics](03_mathematics.ipynb) | Why is this sum the right loss, and how far is it from what we want? |
+# | [04 · The latent space](04_latent_space.ipynb) | What does a latent space look like, and how much of the picture can you believe? |
 #
 # ### Notation
 #

@@ -1019,4 +1019,5 @@ check_active_dimensions(n_active)
 # * Mohamed and others (2020), *Monte Carlo gradient estimation in machine
 #   learning*, [arXiv:1906.10652](https://arxiv.org/abs/1906.10652).
 #
-# **Next:** 04 · The latent space, which looks at what was learned.
+# **Next:** [04 · Seeing the latent space](04_latent_space.ipynb), which looks
+# at what was learned.

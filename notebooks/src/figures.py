@@ -1,8 +1,9 @@
-"""Draws the README's picture and GIF from the shipped model: `make figures`, a few seconds.
+"""Makes the README's pictures, GIF and playground from the shipped model: `make figures`, a few seconds.
 
 The diagrams (`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
 """
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tutorial_utils.animation import gif_bytes
 from tutorial_utils.cache import load_pretrained, write_atomically
 from tutorial_utils.data import load_images
 from tutorial_utils.pictures import decode_grid, morph
+from tutorial_utils.playground import export_playground
 from tutorial_utils.plotting import plot_codes, show_image
 
 NOTEBOOKS = Path(__file__).parents[1]
@@ -47,6 +49,19 @@ def tour(model, z, y, *, frames_per_step: int = 12, rest: int = 4) -> torch.Tens
     return torch.stack(frames)
 
 
+def photograph(page: Path, picture: Path) -> None:
+    """The upper part of an HTML page as a PNG, taken by an installed Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1000, "height": 860})
+        tab.goto(page.resolve().as_uri())
+        tab.wait_for_function("window.playground")
+        tab.screenshot(path=picture)
+        browser.close()
+
+
 if __name__ == "__main__":
     matplotlib.rc_file(NOTEBOOKS / "matplotlibrc")
     data, model = load_images("mnist"), load_pretrained("vae_2d")
@@ -56,3 +71,6 @@ if __name__ == "__main__":
     write_atomically(
         NOTEBOOKS / "figures" / "morph.gif", gif_bytes(tour(model, z, data.y_test), seconds=0.09, enlarge=6)
     )
+    page = export_playground(model, NOTEBOOKS / "figures" / "playground.html")
+    if shutil.which("chromium"):
+        photograph(page, page.with_suffix(".png"))

@@ -1,7 +1,7 @@
 // A square map with a point on it. Pointer and keyboard move the point; Python decodes what is there.
 // Where its standard deviations are above 0, the point is the center of an ellipse, and handles drag its half-widths.
+// What never moves by hand: an ellipse elsewhere, a path with the ends a and b, rings around 0.
 
-const SIZE = 400; // the map in the units of its drawing
 const STEM = 34; // from the ellipse to its handle: the point stays within reach, however small the ellipse is
 const REACH = 20; // a press this near to a handle means the handle
 const HANDLES = [
@@ -20,57 +20,82 @@ function set(node, attributes) {
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
 }
 
-function drawAxes(extent, place) {
-  const axes = svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true" });
-  const middle = SIZE / 2;
-  axes.append(svg("line", { x1: 0, x2: SIZE, y1: middle, y2: middle, class: "vae-axis" }));
-  axes.append(svg("line", { y1: 0, y2: SIZE, x1: middle, x2: middle, class: "vae-axis" }));
-  const step = Number((extent / 3).toPrecision(1)) || extent;
+const doubled = ["vae-halo", "vae-cross"]; // every line has a light one beneath: it is seen on any ground
+
+function drawAxes(extent, size, place) {
+  const axes = svg("svg", { viewBox: `0 0 ${size} ${size}`, "aria-hidden": "true" });
+  const middle = size / 2;
+  axes.append(svg("line", { x1: 0, x2: size, y1: middle, y2: middle, class: "vae-axis" }));
+  axes.append(svg("line", { y1: 0, y2: size, x1: middle, x2: middle, class: "vae-axis" }));
+  const small = size < 300;
+  const step = Number((extent / (small ? 2 : 3)).toPrecision(1)) || extent;
   for (let k = -9; k <= 9; k++) {
     const value = Number((k * step).toPrecision(6));
-    if (k === 0 || Math.abs(value) > 0.93 * extent) continue;
+    if (k === 0 || Math.abs(value) > (small ? 0.85 : 0.93) * extent) continue;
     const text = String(value).replace("-", "−");
-    axes.append(svg("text", { x: place(value), y: SIZE - 6, "text-anchor": "middle" }, text));
-    axes.append(svg("text", { x: 6, y: SIZE - place(value) + 4 }, text));
+    axes.append(svg("text", { x: place(value), y: size - 6, "text-anchor": "middle" }, text));
+    axes.append(svg("text", { x: 6, y: size - place(value) + 4 }, text));
   }
-  axes.append(svg("text", { x: SIZE - 6, y: middle - 6, "text-anchor": "end" }, "z₁"));
+  axes.append(svg("text", { x: size - 6, y: middle - 6, "text-anchor": "end" }, "z₁"));
   axes.append(svg("text", { x: middle + 6, y: 14 }, "z₂"));
   return axes;
 }
 
-// The ellipse at two and at one standard deviation, and its handles; returns what places them.
-function drawEllipse(drawing) {
-  const group = drawing.appendChild(svg("g", {}));
+// An ellipse at two and at one standard deviation; returns what places it, and hides it where a radius is 0.
+function drawSigmas(drawing) {
+  const group = drawing.appendChild(svg("g", { visibility: "hidden" }));
   const rings = [2, 1].flatMap((times) =>
-    ["vae-halo", "vae-cross"].map((name) => ({ times, node: svg("ellipse", { class: `${name} vae-sigma-${times}` }) })),
+    doubled.map((name) => ({ times, node: svg("ellipse", { class: `${name} vae-sigma-${times}` }) })),
   );
-  const stems = ["vae-halo", "vae-cross"].map((name) => svg("path", { class: `${name} vae-stem` }));
+  group.append(...rings.map(({ node }) => node));
+  return ([x, y], radii) => {
+    group.setAttribute("visibility", radii[0] && radii[1] ? "visible" : "hidden");
+    for (const { times, node } of rings) set(node, { cx: x, cy: y, rx: times * radii[0], ry: times * radii[1] });
+  };
+}
+
+// The handles of an ellipse; returns what places them.
+function drawHandles(drawing, size) {
+  const group = drawing.appendChild(svg("g", {}));
+  const stems = doubled.map((name) => svg("path", { class: `${name} vae-stem` }));
   const handles = HANDLES.map(({ text }) => [
     svg("rect", { width: 13, height: 13, rx: 3, class: "vae-handle" }),
-    svg("text", { class: "vae-handle-name", "text-anchor": "middle" }, text),
+    svg("text", { class: "vae-name", "text-anchor": "middle" }, text),
   ]);
-  group.append(...stems, ...rings.map(({ node }) => node), ...handles.flat());
+  group.append(...stems, ...handles.flat());
 
-  return (center, radii, ends) => {
+  return ([x, y], ends) => {
     group.setAttribute("visibility", ends.length ? "visible" : "hidden");
     if (!ends.length) return;
-    const [x, y] = center;
-    for (const { times, node } of rings) set(node, { cx: x, cy: y, rx: times * radii[0], ry: times * radii[1] });
     for (const stem of stems) stem.setAttribute("d", ends.map((end) => `M ${x} ${y} L ${end[0]} ${end[1]}`).join(" "));
     ends.forEach(([right, down], k) => {
       const [square, name] = handles[k];
       set(square, { x: right - 6.5, y: down - 6.5 });
       const above = { x: right, y: down < 26 ? down + 22 : down - 12 };
-      set(name, k === 0 ? above : { x: right > SIZE - 26 ? right - 17 : right + 17, y: down + 4 });
+      set(name, k === 0 ? above : { x: right > size - 26 ? right - 17 : right + 17, y: down + 4 });
     });
   };
 }
 
+// A line through points on the map, with a dot and a letter at each end; the letters stay on the map.
+function drawPath(group, points, size) {
+  if (points.length < 2) return group.replaceChildren();
+  const d = points.map(([x, y], k) => `${k ? "L" : "M"} ${x} ${y}`).join(" ");
+  const ends = [["a", points[0], points.at(-1)], ["b", points.at(-1), points[0]]];
+  const within = (value) => Math.min(size - 8, Math.max(8, value));
+  const letters = ends.flatMap(([letter, [x, y], [other, _]]) => [
+    svg("circle", { cx: x, cy: y, r: 3.5, class: "vae-dot" }),
+    svg("text", { x: within(x + (x < other ? -10 : 10)), y: within(y + 4), "text-anchor": "middle", class: "vae-name" }, letter),
+  ]);
+  group.replaceChildren(...doubled.map((name) => svg("path", { d, class: `${name} vae-path` })), ...letters);
+}
+
 function render({ model, el }) {
   const extent = model.get("extent");
+  const size = model.get("size"); // the map in the units of its drawing
   const scale = 10 ** model.get("decimals");
   const passive = model.get("passive");
-  const place = (value) => ((value / extent + 1) * SIZE) / 2;
+  const place = (value) => ((value / extent + 1) * size) / 2;
   const rounded = (value, least) => Math.round(Math.min(extent, Math.max(least, value)) * scale) / scale;
   const onMap = (value) => rounded(value, -extent);
 
@@ -91,25 +116,30 @@ function render({ model, el }) {
   const url = URL.createObjectURL(new Blob([model.get("background")], { type: "image/png" }));
   codes.src = url;
 
-  const pointer = svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true" });
-  const placeEllipse = drawEllipse(pointer);
-  const marks = ["vae-halo", "vae-cross"].map((name) => pointer.appendChild(svg("path", { class: name })));
+  const pointer = svg("svg", { viewBox: `0 0 ${size} ${size}`, "aria-hidden": "true" });
+  const [rings, path] = [0, 1].map(() => pointer.appendChild(svg("g", {})));
+  const placeOther = drawSigmas(pointer.appendChild(svg("g", { class: "vae-elsewhere" })));
+  const placeEllipse = drawSigmas(pointer);
+  const placeHandles = drawHandles(pointer, size);
+  const marks = doubled.map((name) => pointer.appendChild(svg("path", { class: name })));
   const dots = pointer.appendChild(svg("g", {}));
 
   const hint = document.createElement("div");
   hint.className = "vae-hint";
   hint.textContent = model.get("hint");
 
-  plane.append(drawAxes(extent, place), codes, pointer);
-  el.append(plane, hint);
+  plane.append(drawAxes(extent, size, place), codes, pointer);
+  el.append(plane, ...(hint.textContent ? [hint] : []));
 
   let wanted = {}; // what the hand has done since the last frame of the screen
   let grabbed = null; // the handle under way
   let sides = [1, 1]; // the ends of the ellipse that have the handles: 1 is right and top
 
   const now = (name) => wanted[name] ?? model.get(name);
-  const center = () => [place(model.get("x")), SIZE - place(model.get("y"))];
-  const radii = () => HANDLES.map(({ std }) => (model.get(std) * SIZE) / (2 * extent));
+  const onScreen = ([x, y]) => [place(x), size - place(y)];
+  const length = (value) => (value * size) / (2 * extent);
+  const center = () => onScreen([model.get("x"), model.get("y")]);
+  const radii = () => HANDLES.map(({ std }) => length(model.get(std)));
   const out = (k) => (k === 0 ? sides[0] : -sides[1]); // on the screen, down is positive
 
   // Where the handles are; one that would lie outside the map is at the other end, unless it is being dragged.
@@ -117,10 +147,10 @@ function render({ model, el }) {
     if (passive || !model.get("std_x") || !model.get("std_y")) return [];
     return HANDLES.map((_, k) => {
       const end = [...center()];
-      const fits = (value) => value > 14 && value < SIZE - 14;
+      const fits = (value) => value > 14 && value < size - 14;
       const far = radii()[k] + STEM;
       if (!grabbed) sides[k] = fits(end[k] + (k ? -far : far)) || !fits(end[k] + (k ? far : -far)) ? 1 : -1;
-      end[k] = Math.min(SIZE - 14, Math.max(14, end[k] + out(k) * far));
+      end[k] = Math.min(size - 14, Math.max(14, end[k] + out(k) * far));
       return end;
     });
   }
@@ -128,16 +158,36 @@ function render({ model, el }) {
   function show() {
     const [x, y] = center();
     const ends = handlePlaces();
-    placeEllipse([x, y], radii(), ends);
-    const ring = `M ${x - 8} ${y} a 8 8 0 1 0 16 0 a 8 8 0 1 0 -16 0`;
+    placeEllipse([x, y], radii());
+    placeHandles([x, y], ends);
+    const r = size < 300 ? 6 : model.get("ellipse").length ? 4 : 8;
+    const ring = `M ${x - r} ${y} a ${r} ${r} 0 1 0 ${2 * r} 0 a ${r} ${r} 0 1 0 ${-2 * r} 0`;
     const arms = `M ${x - 18} ${y} h 10 M ${x + 8} ${y} h 10 M ${x} ${y - 18} v 10 M ${x} ${y + 8} v 10`;
-    for (const mark of marks) mark.setAttribute("d", ends.length ? "" : `${ring} ${arms}`);
+    const cross = model.get("path").length || model.get("ellipse").length ? ring : `${ring} ${arms}`; // arms would hide them
+    for (const mark of marks) mark.setAttribute("d", ends.length ? "" : cross);
     if (!passive) plane.setAttribute("aria-valuenow", model.get("x"));
   }
 
   function showDots() {
-    const circle = ([x, y]) => svg("circle", { cx: place(x), cy: SIZE - place(y), r: 2.5, class: "vae-dot" });
-    dots.replaceChildren(...model.get("dots").map(circle));
+    const circle = ([cx, cy]) => svg("circle", { cx, cy, r: 2.5, class: "vae-dot" });
+    dots.replaceChildren(...model.get("dots").map(onScreen).map(circle));
+  }
+
+  function showEllipse() {
+    const [x, y, ...stds] = model.get("ellipse");
+    if (stds.length) placeOther(onScreen([x, y]), stds.map(length));
+    else placeOther([0, 0], [0, 0]);
+    show();
+  }
+
+  function showPath() {
+    drawPath(path, model.get("path").map(onScreen), size);
+    show();
+  }
+
+  function showRings() {
+    const [cx, cy] = onScreen([0, 0]);
+    rings.replaceChildren(...model.get("rings").map((r) => svg("circle", { cx, cy, r: length(r), class: "vae-prior" })));
   }
 
   function describe() {
@@ -164,19 +214,19 @@ function render({ model, el }) {
 
   function placeOf(event) {
     const box = plane.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * SIZE, ((event.clientY - box.top) / box.height) * SIZE];
+    return [((event.clientX - box.left) / box.width) * size, ((event.clientY - box.top) / box.height) * size];
   }
   function handleAt(at) {
     return handlePlaces().findIndex((end) => Math.hypot(end[0] - at[0], end[1] - at[1]) <= REACH);
   }
   function drag(at) {
     if (!grabbed) {
-      move(((2 * at[0]) / SIZE - 1) * extent, (1 - (2 * at[1]) / SIZE) * extent);
+      move(((2 * at[0]) / size - 1) * extent, (1 - (2 * at[1]) / size) * extent);
       return;
     }
     const { k, slack } = grabbed;
     const radius = (at[k] - center()[k]) * out(k) - slack;
-    change({ [HANDLES[k].std]: rounded((radius * 2 * extent) / SIZE, 10 / scale) });
+    change({ [HANDLES[k].std]: rounded((radius * 2 * extent) / size, 10 / scale) });
   }
 
   function onPress(event) {
@@ -225,7 +275,14 @@ function render({ model, el }) {
     plane.addEventListener("keydown", onKey);
   }
 
-  const views = { "change:x change:y change:std_x change:std_y": show, "change:dots": showDots, "change:text": describe };
+  const views = {
+    "change:x change:y change:std_x change:std_y": show,
+    "change:dots": showDots,
+    "change:ellipse": showEllipse,
+    "change:path": showPath,
+    "change:rings": showRings,
+    "change:text": describe,
+  };
   for (const [events, view] of Object.entries(views)) {
     model.on(events, view);
     view();
