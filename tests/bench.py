@@ -30,6 +30,7 @@ from tutorial_utils.cache import load_pretrained, trained
 from tutorial_utils.data import load_images
 from tutorial_utils.losses import kl_standard_normal, negative_elbo
 from tutorial_utils.models import VAE, mlp, reparameterize, start_at_mean_image
+from tutorial_utils.sweep import train_many
 from tutorial_utils.training import evaluate, fit, local_seed, warmup_then_linear
 
 PIXELS, N_TRAIN = 784, 60_000
@@ -307,6 +308,24 @@ def flat_rows(data, seeds: int) -> list[Row]:
     ]
 
 
+def sweep_rows(folder: Path, x: Tensor, rounds: int = 2) -> list[Row]:
+    """Twelve trainings of latent 2: one process per core, against all cores for one after another."""
+    say(f"twelve trainings of one epoch, {rounds} rounds, about a minute and a half")
+    os.environ["TUTORIAL_DATA"] = str(folder / "cache")
+    job = {"make_model": FLAT, "x": x, "loss_fn": negative_elbo, "epochs": 1, "batch_size": 128, "lr": 5e-3}
+    jobs = {f"seed_{seed}": {**job, "seed": seed, "device": "cpu"} for seed in range(12)}
+
+    def one_after_another() -> None:
+        for name, job in jobs.items():
+            trained(name, **job, retrain=True, show_progress=False)
+
+    few = {name: {**job, "x": x[:1000]} for name, job in jobs.items()}
+    train_many(few, show_progress=False)  # starts the processes
+    side_by_side = partial(train_many, jobs, retrain=True, show_progress=False)
+    times = interleaved(rounds, ours=side_by_side, theirs=one_after_another)
+    return [row("12 trainings side by side, against one after another", times["ours"], times["theirs"], 1.1)]
+
+
 def redraw(model: VAE, z: Tensor) -> bytes:
     """What `interact` does for every move: decode, a new small figure, imshow, the inline backend's PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -415,6 +434,7 @@ def main() -> None:
         rows = epoch_rows(data.x_train, dataset)
         if not choice.quick:
             rows += quality_rows(data, dataset, seeds, choice.patience or (900 if choice.full else 420))
+            rows += sweep_rows(Path(folder), data.x_train)
         rows += flat_rows(data, seeds) + widget_rows(data) + loading_rows(Path(folder), data.x_train)
     show(rows)
 

@@ -50,6 +50,14 @@ def test_every_level_of_gray_is_kept():
     assert np.array_equal(decode(gif_bytes(ramp, enlarge=1))[0].ravel(), np.arange(256))
 
 
+@pytest.mark.parametrize("levels", [2, 5, 64])
+def test_fewer_levels_are_evenly_spaced_and_the_nearest_one_is_taken(levels):
+    ramp = torch.arange(256).reshape(1, 16, 16) / 255
+    found = decode(gif_bytes(ramp, enlarge=1, levels=levels))[0].ravel().astype(int)
+    assert len(set(found)) == levels and {0, 255} <= set(found)
+    assert abs(found - np.arange(256)).max() <= 255 / (levels - 1) / 2 + 0.5
+
+
 def test_values_outside_0_to_1_are_clipped():
     frames = torch.tensor([[[-2.0, 0.0], [0.0, 0.0]], [[1.0, 9.0], [1.0, 1.0]]])
     assert decode(gif_bytes(frames, enlarge=1)).tolist() == [[[0, 0]] * 2, [[255, 255]] * 2]
@@ -97,6 +105,8 @@ def test_frames_are_only_read(frames):
         ("seconds", {"seconds": 0.004}),  # a GIF counts in hundredths: this would be none, and browsers make 0.1 of it
         ("enlarge", {"enlarge": 0}),
         ("enlarge", {"enlarge": 1.5}),
+        ("levels", {"levels": 1}),
+        ("levels", {"levels": 257}),
     ],
 )
 def test_wrong_arguments_are_named(frames, name, wrong):

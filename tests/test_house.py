@@ -103,9 +103,9 @@ def test_local_links_resolve(name):
             assert ((ROOT / name).parent / target).exists(), f"{name} links to {target}, which is not there"
 
 
-def test_readme_has_its_picture_and_its_gif_with_alternative_texts():
+def test_readme_has_its_pictures_with_alternative_texts():
     pictures = dict(reversed(pair) for pair in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", read("README.md")))
-    assert set(pictures) == {"notebooks/figures/morph.gif", "notebooks/figures/manifold.png"}
+    assert set(pictures) == {f"notebooks/figures/{name}" for name in ("morph.gif", "manifold.png", "playground.png")}
     assert all(len(alternative) > 30 for alternative in pictures.values())
 
 

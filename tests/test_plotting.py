@@ -292,6 +292,23 @@ def test_show_gif_displays_the_gif_with_its_description(displayed):
     assert displayed == [({"image/gif": b"GIF89a...", "text/plain": ALT}, {"image/gif": {"alt": ALT}})]
 
 
+def test_the_displayed_picture_is_smaller_and_looks_the_same(displayed):
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 4))
+    show_image(torch.linspace(0, 1, 784).reshape(28, 28), ax=left)
+    for k, color in enumerate(COLORS):  # glyphs of every class on a picture that is mostly gray
+        right.text(k / 10, 0.5, str(k), color=color, fontsize=14, fontweight="bold")
+    png = io.BytesIO()
+    fig.savefig(png, format="png", bbox_inches="tight")
+    show_figure(fig, alt=ALT)
+    small = displayed[0][0]["image/png"]
+    before, after = [np.asarray(Image.open(f).convert("RGB")).astype(int) for f in (png, io.BytesIO(small))]
+    assert len(small) < 0.7 * len(png.getvalue()) and before.shape == after.shape
+    assert abs(after - before).mean() < 1 and abs(after - before).max() < 32
+    for color in COLORS:  # where it stands alone
+        spot = (before == np.round(255 * np.array(to_rgb(color)))).all(2)
+        assert spot.sum() > 5 and abs(after[spot] - before[spot]).max() < 16
+
+
 @pytest.mark.parametrize(
     "show", [lambda alt: show_figure(plt.figure(), alt=alt), lambda alt: show_gif(b"GIF", alt=alt)]
 )

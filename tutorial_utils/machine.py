@@ -20,7 +20,7 @@ COLD_SECONDS = {
     "01_autoencoders": 265,
     "02_generative_models": 72,
     "03_mathematics": 105,
-    "04_latent_space": 290,
+    "04_latent_space": 225,
 }
 
 

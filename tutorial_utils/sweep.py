@@ -33,12 +33,15 @@ def train_many(
     Raises TypeError or ValueError for a job that cannot start, RuntimeError naming the jobs that failed at the end.
     """
     n_jobs = joblib.effective_n_jobs(-1) if n_jobs is None else positive_int("n_jobs", n_jobs)
-    models, histories, tasks, arrays, n, failed = {}, {}, {}, {}, 0, {}
+    models, histories, tasks, arrays, data_keys, n, failed = {}, {}, {}, {}, {}, 0, {}
     for name, job in jobs.items():
         try:
             job = {**job, "device": torch.device(job.get("device") or best_device()), "show_progress": False}
             trusted = not job.pop("retrain", retrain)
-            models[name], path = untrained(name, **job)
+            x = job.get("x")
+            if id(x) not in data_keys:
+                data_keys[id(x)] = fingerprint(x)
+            models[name], path = untrained(name, data_key=data_keys[id(x)], **job)
             histories[name] = load_kept(models[name], path, name) if trusted else None
             if histories[name] is None:
                 tasks[name] = _task(name, models[name], path.absolute(), arrays, **job)
