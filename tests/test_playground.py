@@ -394,6 +394,7 @@ def test_sliders_reset_and_random_move_the_same_point(name, pages, models):
     page, model = pages[name], models[name]
     page.locator("#reset").click()
     assert not point(page).any()
+    settle(page)  # the sliders follow with the next frame
     slider = page.locator("#sliders input").nth(1)
     slider.focus()
     for _ in range(20):

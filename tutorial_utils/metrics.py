@@ -41,7 +41,7 @@ def confidence(classifier: nn.Module, images: Tensor) -> Tensor:
 def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
     """The mean over images of KL(q(z_j|x) || N(0, 1)) of each latent dimension, in nats: their sum is `kl`.
 
-    Notebook 04.  mu, logvar: [N, D].  Returns [D].
+    Notebook 03.  mu, logvar: [N, D].  Returns [D].
     """
     same_shape("mu", float_tensor("mu", mu, ndim=2), "logvar", logvar)
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)

@@ -867,9 +867,7 @@ def linear_loss(beta, model, x):
 
 
 # %%
-@torch.no_grad()
-def kl_per_dimension(model, x):
-    mu, logvar = model.encode(x)
+def kl_per_dimension(mu, logvar):  # [N, D] -> [D]
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
 
 
@@ -880,7 +878,8 @@ for b in betas:
                        loss_fn, seed=0, epochs=10, lr=5e-3,
                        schedule=warmup_then_linear,
                        **settings | {"batch_size": 256})
-    measured.append(kl_per_dimension(model, x_gray))
+    with torch.no_grad():
+        measured.append(kl_per_dimension(*model.encode(x_gray)))
     errors.append(evaluate(model, x_gray, loss_fn)["error"])
 
 # %%
