@@ -895,8 +895,9 @@ show_figure(fig, alt="Six rows of eleven images of a 7 that changes slant, "
 # Draw a digit. It is centered and scaled as MNIST's were, encoded, painted, and
 # can be an end of the studio above. (No pointer at hand? Choose a test image.)
 # The cell after it does the same with a 3 of two strokes, and exports the
-# **playground**: a network that you trained, in one file that needs no kernel.
-# Send it to a phone.
+# **playground**: a network that you trained, in a file that needs no kernel,
+# `playground.html` beside this notebook. Open it in a browser, send it to a
+# phone.
 
 # %%
 draw_digit(models["vae_2", 0], x_test, y_test, studio=studio, judge=judge)
