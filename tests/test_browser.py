@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from browser import TOKEN, drag, listen, move_and_compare, numbers, open_unsaved, shown, wait_until_equal
+from playwright.sync_api import expect
 
 from tutorial_utils.cache import load_pretrained
 from tutorial_utils.explorer import fixed_eps, image_row
@@ -96,6 +97,7 @@ def test_slider_by_mouse_and_by_keyboard(page, mnist):
     def expected() -> torch.Tensor:
         return painted(studio, mnist, straight_line, t())
 
+    expect(studio.locator(".widget-readout")).not_to_be_empty()  # the page writes it a moment after the slider is there
     wait_until_equal(picture, expected, page)
     track = studio.locator(".noUi-target")
     move_and_compare(lambda: drag(page, track, (0.5, 0.5), (0.8, 0.5)), picture, expected, page)

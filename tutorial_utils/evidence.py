@@ -74,8 +74,6 @@ def iwae_bound(log_w: Tensor) -> Tensor:
 
     On average at most log p(x), and the more the larger k; with k = 1 a one-sample ELBO.  Notebook 03, section 7; Burda
     et al. (2016), eq. (8).  log_w: [k, B], from `log_weights`.  Returns [B].
-    et al. (2016), eq. (8).  log_w: [k, B], from `log_weights`.  Returns [B].
-    et al. (2016), eq. (8).  log_w: [k, B], from `log_weights`.  Returns [B].
     """
     float_tensor("log_w", log_w, ndim=2)
     return log_w.logsumexp(0) - math.log(len(log_w))
