@@ -11,6 +11,7 @@ from tutorial_utils.losses import (
     continuous_bernoulli_mean,
     continuous_bernoulli_nll,
     continuous_bernoulli_sample,
+    free_bits_kl,
     gaussian_nll,
     kl_standard_normal,
     negative_elbo,
@@ -248,3 +249,68 @@ def test_the_mean_does_not_depend_on_how_often_the_batch_is_repeated(make_vae, d
     with torch.no_grad():
         recon = [negative_elbo(model, x.repeat(n, 1, 1, 1))["recon_loss"].mean() for n in (200, 400)]
     assert abs(recon[0] / recon[1] - 1) < 0.02  # equal but for the noise of sampling z
+
+
+# free bits
+
+FREE_MU = torch.tensor([[2.0, 0.0, 0.0], [2.0, 2.0**0.5, 0.0]])  # with logvar 0: 2, 0, 0 and 2, 1, 0 nats
+
+
+@pytest.mark.parametrize(
+    ("floor", "nats"), [(1e-6, 2.5 + 1e-6), (0.25, 2.75), (0.5, 3.0), (1.0, 4.0), (2.0, 6.0), (3.0, 9.0)]
+)
+def test_free_bits_by_hand(floor, nats):
+    """The mean KL of the three dimensions is 2, 1/2 and 0 nats; each counts at least its floor."""
+    charged = free_bits_kl(FREE_MU, torch.zeros(2, 3), floor=floor)
+    assert charged.shape == () and charged.item() == pytest.approx(nats, rel=1e-6)
+
+
+def test_free_bits_are_of_the_mean_over_images_not_of_each_image():
+    """Two images with 0 and 1 nats, and a floor of 1/2: image by image they would be charged 3/4 on average."""
+    mu = FREE_MU[:, 1:2]
+    assert free_bits_kl(mu, torch.zeros(2, 1), floor=0.5).item() == pytest.approx(0.5)
+    per_image = kl_standard_normal(mu, torch.zeros(2, 1)).clamp(min=0.5).mean().item()
+    assert per_image == pytest.approx(0.75)
+
+
+def test_free_bits_are_the_kl_where_every_dimension_is_above_the_floor(rng):
+    mu, logvar = 1 + torch.randn(40, 6, generator=rng).abs(), torch.randn(40, 6, generator=rng)
+    lowest = min(kl_standard_normal(mu[:, [j]], logvar[:, [j]]).mean().item() for j in range(6))
+    kl = kl_standard_normal(mu, logvar).mean()
+    torch.testing.assert_close(free_bits_kl(mu, logvar, floor=0.99 * lowest), kl)
+    assert free_bits_kl(mu, logvar, floor=1.5 * lowest) > kl + 0.4 * lowest
+
+
+def test_free_bits_are_never_below_the_kl_nor_below_the_floors(rng):
+    floors = (2.0**-30, 0.125, 0.5, 2.0, 64.0)
+    for size in (0.01, 0.3, 1.0, 3.0):
+        mu, logvar = size * torch.randn(2, 30, 5, generator=rng)
+        charged = [free_bits_kl(mu, logvar, floor=floor).item() for floor in floors]
+        assert charged == sorted(charged) and charged[0] == pytest.approx(
+            kl_standard_normal(mu, logvar).mean().item(), rel=1e-4
+        )
+        assert all(nats >= 5 * floor for nats, floor in zip(charged, floors, strict=True))
+
+
+def test_a_dimension_below_its_floor_gets_no_gradient_and_another_that_of_the_kl(rng):
+    mu = (torch.tensor([2.0, 0.1, 1.5]) + 0.1 * torch.randn(20, 3, generator=rng)).requires_grad_()
+    logvar = (torch.tensor([0.0, 0.1, -1.0]) + 0.1 * torch.randn(20, 3, generator=rng)).requires_grad_()
+    free_bits_kl(mu, logvar, floor=0.5).backward()
+    found, (mu.grad, logvar.grad) = (mu.grad, logvar.grad), (None, None)
+    kl_standard_normal(mu, logvar).mean().backward()
+    for gradient, of_kl in zip(found, (mu.grad, logvar.grad), strict=True):
+        assert not gradient[:, 1].any() and of_kl[:, 1].all()
+        torch.testing.assert_close(gradient[:, [0, 2]], of_kl[:, [0, 2]])
+
+
+@pytest.mark.parametrize("floor", [0, -1.0, math.nan, math.inf, "0.5", True])
+def test_free_bits_name_a_bad_floor(floor):
+    with pytest.raises(ValueError, match="floor must be a finite number above 0, got "):
+        free_bits_kl(torch.zeros(2, 3), torch.zeros(2, 3), floor=floor)
+
+
+def test_free_bits_of_wrong_shapes_raise_and_never_broadcast():
+    for a, b in (((4, 8), (1, 8)), ((4, 8), (4, 1)), ((4, 8), (8,))):
+        for first, second in ((a, b), (b, a)):
+            with pytest.raises(ValueError, match="must have the same shape, got "):
+                free_bits_kl(torch.zeros(first), torch.zeros(second), floor=0.5)

@@ -1,5 +1,6 @@
 """Many trainings side by side: the same models as one after another, and nothing that was done is lost."""
 
+import hashlib
 import os
 import pickle
 import re
@@ -19,7 +20,7 @@ import torch
 from torch import nn
 
 from tutorial_utils import sweep
-from tutorial_utils.cache import models_dir, trained
+from tutorial_utils.cache import key_in, models_dir, read_tensors, trained
 from tutorial_utils.losses import negative_elbo, squared_error
 from tutorial_utils.sweep import side_by_side, train_many
 
@@ -386,3 +387,173 @@ def test_definitions_of_a_notebook_and_ctrl_c(tmp_path, send):
     while any(map(alive, left)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(left) == 2 and not any(map(alive, left))
+
+
+# ---- all cores, killed sweeps, damaged files, two sweeps at once, another scheduler ----
+
+
+def wait_for(folder, n: int, ending: str = "") -> None:
+    """Until `folder` holds `n` entries with this ending; RuntimeError after a minute: no test waits forever."""
+    deadline = time.monotonic() + 60
+    while len([name for name in os.listdir(folder) if name.endswith(ending)]) < n:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"waited in vain for {n} entries of {folder}: {os.listdir(folder)}")
+        time.sleep(0.01)
+
+
+def files() -> dict[str, tuple]:
+    """What is in the models folder: of each file its name, when it was written, and its content."""
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in models_dir().iterdir()}
+
+
+def intact(names) -> bool:
+    """Does the models folder hold one whole file for each of `names`, and nothing else?"""
+    for path in models_dir().iterdir():
+        read_tensors(path, key_in(path))  # raises for a damaged one
+    return sorted(path.name.partition("-")[0] for path in models_dir().iterdir()) == sorted(names)
+
+
+@pytest.mark.skipif(joblib.effective_n_jobs(-1) < 2, reason="needs two cores")
+def test_as_many_processes_as_cores_train_at_the_same_time(tmp_path, monkeypatch):
+    """Each waits in its training for all the others: one after another, none would end."""
+    n = min(joblib.effective_n_jobs(-1), 3)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", str(n))
+    (here := tmp_path / "here").mkdir()
+    folder = str(here)
+
+    def together(model, x):
+        open(f"{folder}/{os.getpid()}", "w").close()
+        wait_for(folder, n)
+        return where(model, x)
+
+    assert len(pids(train_many(jobs_of(together, n), show_progress=False))) == n
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_after_a_kill_in_the_middle_of_a_training_only_what_is_missing_is_trained(tmp_path):
+    healed, steps, folder = str(tmp_path / "healed"), str(tmp_path / "steps-"), str(models_dir())
+
+    def deadly(model, x):
+        """Once a and b are kept: a step, another, and in the third its process is killed, half a training done."""
+        if not os.path.exists(healed):
+            wait_for(folder, 2, ".safetensors")
+            with open(f"{steps}{os.getpid()}", "a") as file:
+                file.write(".")
+            if os.path.getsize(file.name) == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return where(model, x)
+
+    models_dir().mkdir(parents=True)
+    jobs = {**jobs_of(where, 2), **{name: jobs_of(deadly, 4)[name] for name in "cd"}}
+    with pytest.raises(RuntimeError, match=r"a process was killed .*: [012] of 4 are kept"):
+        train_many(jobs, n_jobs=2, show_progress=False)
+    before = files()
+    assert intact("ab"), "no file, not even half a one, of what was killed"
+    Path(healed).touch()
+    resumed = train_many(jobs, n_jobs=2, show_progress=False)
+    assert intact("abcd") and files().items() > before.items()
+    alone = train_many(jobs, n_jobs=1, retrain=True, show_progress=False)
+    assert all(same(resumed[name][0], alone[name][0]) for name in jobs)
+
+
+DAMAGE = {
+    "empty": lambda data: b"",
+    "cut in the header": lambda data: data[:20],
+    "cut in the middle": lambda data: data[: len(data) // 2],
+    "last byte cut": lambda data: data[:-1],
+    "first byte flipped": lambda data: bytes([data[0] ^ 1]) + data[1:],
+    "a bit of the text flipped": lambda data: data.replace(b'"history"', b'"histosy"').replace(b"pid", b"pie"),
+    "a bit of a weight flipped": lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
+    "another's content": lambda data: next(
+        path.read_bytes() for path in models_dir().iterdir() if path.read_bytes() != data
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_damaged_file_is_trained_again_and_only_that(damage, n_jobs, capsys):
+    jobs = jobs_of(where, 3)
+    whole, before = train_many(jobs, n_jobs=1, show_progress=False), files()
+    (path,) = models_dir().glob("b-*")
+    path.write_bytes(damage(path.read_bytes()))
+    capsys.readouterr()
+    mended = train_many(jobs, n_jobs=n_jobs, show_progress=False)
+    said = capsys.readouterr().out
+    assert said.startswith("b: ") and said.endswith("Training it again.\n") and said.count("\n") == 1
+    after = files()
+    assert intact("abc") and {name for name in after if after[name] != before[name]} == {path.name}
+    assert all(same(mended[name][0], whole[name][0]) for name in jobs)
+    assert all(mended[name][1] == whole[name][1] for name in "ac")
+    train_many(jobs, n_jobs=n_jobs, show_progress=False)
+    assert capsys.readouterr().out == "" and files() == after
+
+
+def meeting(folder: str):
+    """A loss that goes on when three processes are in the middle of a training."""
+
+    def loss(model, x):
+        open(f"{folder}/{os.getpid()}", "w").close()
+        wait_for(folder, 3)
+        return where(model, x)
+
+    return loss
+
+
+ANOTHER_SWEEP = """
+    import hashlib, sys
+    from test_sweep import digest, jobs_of, meeting, train_many
+
+    for name, (model, history) in train_many(jobs_of(meeting(sys.argv[1]), 6), n_jobs=1).items():
+        print(name, digest(model.state_dict()))
+"""
+
+
+def digest(state: dict[str, torch.Tensor]) -> str:
+    return hashlib.sha256(b"".join(value.numpy().tobytes() for _, value in sorted(state.items()))).hexdigest()
+
+
+def test_two_sweeps_of_the_same_jobs_at_once_end_with_the_same_weights_and_whole_files(tmp_path):
+    """One in two processes, one that is another Python's own; every training begins before the first one ends."""
+    (begun := tmp_path / "begun").mkdir()
+    command = [sys.executable, "-c", textwrap.dedent(ANOTHER_SWEEP), str(begun)]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    with subprocess.Popen(command, cwd=Path(__file__).parent, **pipe) as another:
+        try:
+            results = train_many(jobs_of(meeting(str(begun)), 6), n_jobs=2, show_progress=False)
+            out, err = another.communicate(timeout=60)
+        finally:
+            another.kill()
+    assert another.returncode == 0 and err == "" and "not kept" not in out
+    digests = dict(re.findall(r"^([a-f]) (\w{64})$", out, re.M))
+    assert digests == {name: digest(model.state_dict()) for name, (model, _) in results.items()}
+    assert intact("abcdef") and len(set(digests.values())) == 6
+    assert digests == {path.name[0]: digest(read_tensors(path, key_in(path))[0]) for path in models_dir().iterdir()}
+
+
+def test_serial_parallel_and_on_a_cluster_gives_the_same(tmp_path, monkeypatch, capsys):
+    """A notebook's lines, with two other processes as the cluster; the models come back through the same folder."""
+    from distributed import Client, LocalCluster
+
+    monkeypatch.chdir(tmp_path)
+    lines = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    jobs = jobs_of(where, 4)
+    with LocalCluster(**lines, local_directory=str(tmp_path / "scratch")) as cluster, Client(cluster) as client:
+        workers = {float(pid) for pid in client.run(os.getpid).values()}
+        with joblib.parallel_config(backend="dask"):
+            on_cluster = train_many(jobs)
+            written = files()
+            again = train_many(jobs)
+    assert len(workers) == 2 and pids(on_cluster) <= workers, "they train, and not this process"
+    assert {n for _, history in on_cluster.values() for n in history.train["threads"]} == {1.0}
+    assert all(again[name][1] == on_cluster[name][1] for name in jobs) and files() == written and intact("abcd")
+    assert "trained 4 of 4" in capsys.readouterr().out
+    serial = train_many(jobs, n_jobs=1, retrain=True, show_progress=False)
+    parallel = train_many(jobs, n_jobs=2, retrain=True, show_progress=False)
+    assert not pids(parallel) & (workers | {float(os.getpid())})
+    for name in jobs:
+        assert same(serial[name][0], parallel[name][0]) and same(serial[name][0], on_cluster[name][0])
+        assert serial[name][1].train["loss"] == parallel[name][1].train["loss"] == on_cluster[name][1].train["loss"]
+    assert not any(alive(f"{pid:.0f}") for pid in workers)
+    assert {path.name for path in tmp_path.iterdir()} <= {"scratch", "tutorial-data"}
+    assert not [path for path in (tmp_path / "scratch").rglob("worker-*")], "each worker cleans up behind it"

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from tutorial_utils.cache import models_dir, trained
 from tutorial_utils.losses import gaussian_nll, kl_standard_normal, negative_elbo, squared_error
 from tutorial_utils.models import VAE, Autoencoder, mlp
+from tutorial_utils.schedules import cyclical, linear_warmup
 from tutorial_utils.training import (
     History,
     best_device,
@@ -506,3 +508,106 @@ def test_a_linear_vae_obeys_its_law(gaussian_data, beta, variance):
     assert ((kl > 0.02) == (threshold < EIGENVALUES)).all()
     distortion = evaluate(model, gaussian_data.repeat(10, 1), loss_fn)["distortion"]
     assert distortion == pytest.approx(EIGENVALUES.clamp(max=threshold).sum().item(), rel=0.03)
+
+
+# a schedule of beta
+
+
+def noting(seen: list):
+    """to_zero, with a beta of 7 unless given, that appends (in training?, beta) to `seen`."""
+
+    def loss_fn(model, x, *, beta=7.0):
+        seen.append((model.training, beta))
+        return {"loss": beta * to_zero(model, x)["loss"], "beta": torch.tensor(float(beta))}
+
+    return loss_fn
+
+
+def test_a_batch_gets_the_beta_of_its_progress_and_validation_that_of_the_loss():
+    """10 examples by 4 are 3 steps, 2 epochs are 6: the progress is that of the learning rate, 1/7 to 6/7."""
+    seen, asked, rates = [], [], []
+    history = fit(line(1.0), torch.ones(10, 1), noting(seen), epochs=2, batch_size=4, lr=1e-3, seed=0,
+                  schedule=lambda progress: rates.append(progress) or 1.0,
+                  beta=lambda progress: asked.append(progress) or 100 * progress,
+                  x_val=torch.ones(4, 1), show_progress=False)  # fmt: skip
+    assert asked == [step / 7 for step in range(1, 7)]
+    assert all(0 < progress < 1 for progress in asked) and asked == sorted(set(asked))
+    assert rates[:6] == asked
+    assert [beta for training, beta in seen if training] == [100 * progress for progress in asked]
+    assert [beta for training, beta in seen if not training] == [7.0, 7.0]
+    assert history.val["beta"] == [7.0, 7.0]
+    means = [sum(100 * p * n for p, n in zip(part, (4, 4, 2), strict=True)) / 10 for part in (asked[:3], asked[3:])]
+    assert history.train["beta"] == pytest.approx(means)
+
+
+def test_beta_and_learning_rate_have_the_same_progress_to_the_last_step():
+    """Adam's steps on a slope of any length are as long as the rate: so the rate of each step can be read."""
+    path, betas = [], []
+
+    def slope(model, x, *, beta):
+        path.append(model.weight.item())
+        betas.append(beta)
+        return {"loss": -model.weight.sum() * x.sum(1)}
+
+    model, halves = line(0.0), lambda progress: 0.25 + progress / 2
+    fit(model, torch.ones(20, 1), slope, epochs=5, batch_size=5, lr=0.01, seed=0, schedule=halves, beta=halves,
+        show_progress=False)  # fmt: skip
+    assert np.diff([*path, model.weight.item()]) / 0.01 == pytest.approx(betas, abs=1e-3)
+
+
+def test_without_a_schedule_of_beta_the_loss_gets_none():
+    seen = []
+    fit(line(1.0), torch.ones(10, 1), noting(seen), epochs=1, batch_size=4, lr=1e-3, seed=0, beta=None,
+        show_progress=False)  # fmt: skip
+    assert seen == [(True, 7.0)] * 3
+    fit(line(1.0), torch.ones(10, 1), to_zero, epochs=1, batch_size=4, lr=1e-3, seed=0, beta=None,
+        show_progress=False)  # fmt: skip
+    with pytest.raises(TypeError, match="beta"):
+        fit(line(1.0), torch.ones(10, 1), to_zero, epochs=1, batch_size=4, lr=1e-3, seed=0, beta=constant,
+            show_progress=False)  # fmt: skip
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 4])
+def test_a_constant_schedule_is_a_fixed_beta(make_vae, x, beta):
+    models = [make_vae(), make_vae()]
+    scheduled = fit(models[0], x, negative_elbo, **SETTINGS, beta=lambda progress: beta)
+    fixed = fit(models[1], x, partial(negative_elbo, beta=beta), **SETTINGS)
+    assert torch.equal(weights(models[0]), weights(models[1]))
+    assert scheduled.train == fixed.train
+
+
+def test_what_a_schedule_gives_goes_before_what_the_loss_has(make_vae, x):
+    models = [make_vae(), make_vae()]
+    fit(models[0], x, partial(negative_elbo, beta=9.0), **SETTINGS, beta=lambda progress: 0.5, x_val=x[:40])
+    fit(models[1], x, partial(negative_elbo, beta=0.5), **SETTINGS)
+    assert torch.equal(weights(models[0]), weights(models[1]))
+
+
+def test_validation_keeps_the_beta_of_the_loss(make_vae, x):
+    """So the curve of validation is one and the same quantity all along."""
+    model, loss_fn = make_vae(), partial(negative_elbo, beta=3.0)
+    history = fit(model, x, loss_fn, **SETTINGS, beta=linear_warmup, x_val=x[:50])
+    assert {name: values[-1] for name, values in history.val.items()} == evaluate(model, x[:50], loss_fn)
+    for loss, recon_loss, kl in zip(*history.val.values(), strict=True):
+        assert loss == pytest.approx(recon_loss + 3 * kl, rel=1e-5)
+    assert history.train["loss"][0] < history.train["recon_loss"][0] + 0.9 * history.train["kl"][0], "it was warming up"
+
+
+def test_another_schedule_of_beta_is_another_file(empty_data_dir, make_vae, x, capsys):
+    job = {"make_model": make_vae, "x": x, "loss_fn": negative_elbo, **SETTINGS, "device": "cpu"}
+    slow = lambda progress: linear_warmup(progress, share=0.9)  # noqa: E731
+    schedules = {
+        "none": None, "one": constant, "warm-up": linear_warmup, "slow": slow, "cyclical": cyclical,
+        "partial": partial(linear_warmup, share=0.25), "other partial": partial(linear_warmup, share=0.75),
+    }  # fmt: skip
+    found = {}
+    for n, (name, beta) in enumerate(schedules.items(), 1):
+        found[name], _ = trained("vae", **job, beta=beta)
+        assert len(list(models_dir().iterdir())) == n, name
+    for name, beta in schedules.items():
+        again, _ = trained("vae", **job, beta=beta)
+        assert torch.equal(weights(again), weights(found[name]))
+    assert len(list(models_dir().iterdir())) == len(schedules)
+    assert torch.equal(weights(found["none"]), weights(found["one"])), "beta is 1 in both"
+    different = [weights(model) for name, model in found.items() if name != "none"]
+    assert not any(torch.equal(a, b) for i, a in enumerate(different) for b in different[:i])

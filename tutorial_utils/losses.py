@@ -81,6 +81,17 @@ def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
 
 
+def free_bits_kl(mu: Tensor, logvar: Tensor, *, floor: float) -> Tensor:
+    """What free bits charge for a batch: of each latent dimension its mean KL, but `floor` at least; added up, in nats.
+
+    Kingma et al. (2016), eq. (15); notebook 05.  A dimension below the floor gets no gradient from it.
+    mu, logvar: [B, D].  floor: nats per dimension.  Returns [].
+    """
+    same_shape("mu", mu, "logvar", logvar)
+    kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
+    return kl.clamp(min=positive_number("floor", floor)).sum()
+
+
 def negative_elbo(model: VAE, x: Tensor, *, beta: float = 1.0) -> dict[str, Tensor]:
     """The VAE's loss with one sample of z: recon_loss + beta * kl, each [B], in nats; -ELBO if beta = 1.
 

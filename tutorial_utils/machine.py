@@ -21,6 +21,7 @@ COLD_SECONDS = {
     "02_generative_models": 72,
     "03_mathematics": 105,
     "04_latent_space": 225,
+    "05_beta": 350,
 }
 
 

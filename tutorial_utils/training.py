@@ -74,6 +74,7 @@ def fit(
     lr: float,
     seed: int,
     schedule: Callable[[float], float] = constant,
+    beta: Callable[[float], float] | None = None,
     x_val: Tensor | Sequence[Tensor] | None = None,
     show_progress: bool = True,
 ) -> History:
@@ -82,7 +83,9 @@ def fit(
     The loop of notebook 01, with fused Adam (beta_2 = 0.99) and a learning rate of lr * schedule(progress).
     x: [N, ...], or several such tensors, which loss_fn then gets one after another.  The same seed gives the
     same weights on the same machine; the global random state stays as it was.  Ctrl-C stops training and keeps
-    what was learned.  Raises ValueError for a bad argument, FloatingPointError when the loss is NaN or infinite.
+    what was learned.  beta: a schedule of the KL's weight (notebook 05); given, a batch's loss is
+    loss_fn(model, x, beta=beta(progress)), while x_val keeps the beta that loss_fn has by itself.
+    Raises ValueError for a bad argument, FloatingPointError when the loss is NaN or infinite.
     """
     positive_int("epochs", epochs)
     positive_int("batch_size", batch_size)
@@ -105,7 +108,8 @@ def fit(
                 model.train()
                 sums, seen, peak = 0.0, 0, torch.zeros((), device=device)
                 for rows in batches(torch.arange(n), batch_size=batch_size, generator=generator):
-                    terms = _terms(loss_fn, model, [tensor[rows] for tensor in tensors])
+                    weight = {} if beta is None else {"beta": beta((step + 1) / (n_steps + 1))}
+                    terms = _terms(loss_fn, model, [tensor[rows] for tensor in tensors], **weight)
                     loss = terms["loss"].mean()
                     step += 1
                     _stop_unless_finite(loss, "loss", step, epoch, lr)
@@ -161,8 +165,8 @@ def _tensors(name: str, x: Tensor | Sequence[Tensor], device: torch.device) -> l
     return [tensor.to(device) for tensor in tensors]
 
 
-def _terms(loss_fn: LossFn, model: nn.Module, batch: Sequence[Tensor]) -> dict[str, Tensor]:
-    terms = loss_fn(model, *batch)
+def _terms(loss_fn: LossFn, model: nn.Module, batch: Sequence[Tensor], **weight: float) -> dict[str, Tensor]:
+    terms = loss_fn(model, *batch, **weight)
     if not isinstance(terms, dict) or "loss" not in terms:
         given = f"a dict with the keys {list(terms)}" if isinstance(terms, dict) else type(terms).__name__
         raise TypeError(f'loss_fn must return a dict of tensors with a "loss" among them, got {given}')

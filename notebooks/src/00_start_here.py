@@ -223,6 +223,7 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 # | [02 · Generative models](02_generative_models.ipynb) | What must change so that you can make up a code, and get a digit? |
 # | [03 · The mathematics](03_mathematics.ipynb) | Why is this sum the right loss, and how far is it from what we want? |
 # | [04 · The latent space](04_latent_space.ipynb) | What does a latent space look like, and how much of the picture can you believe? |
+# | [05 · One knob](05_beta.ipynb) | What does the KL term do when it counts more, or less? |
 #
 # ### Notation
 #

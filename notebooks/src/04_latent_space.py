@@ -1106,4 +1106,4 @@ check_central_difference(central_difference)
 # * Burda, Grosse and Salakhutdinov (2016), *Importance weighted autoencoders*,
 #   [arXiv:1509.00519](https://arxiv.org/abs/1509.00519): active units.
 #
-# **Next:** 05 · The effect of β and the KL term.
+# **Next:** [05 · One knob](05_beta.ipynb), the effect of β and the KL term.

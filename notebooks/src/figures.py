@@ -1,6 +1,7 @@
 """Makes the README's pictures, GIF and playground from the shipped model: `make figures`, a few seconds.
 
-The diagrams (`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
+The page of β is the one that notebook 05 writes when it is executed; it is copied and photographed.  The diagrams
+(`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
 """
 
 import shutil
@@ -49,15 +50,15 @@ def tour(model, z, y, *, frames_per_step: int = 12, rest: int = 4) -> torch.Tens
     return torch.stack(frames)
 
 
-def photograph(page: Path, picture: Path) -> None:
-    """The upper part of an HTML page as a PNG, taken by an installed Chromium."""
+def photograph(page: Path, picture: Path, ready: str) -> None:
+    """The upper part of an HTML page as a PNG, taken by an installed Chromium once the JavaScript `ready` is true."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1000, "height": 860})
         tab.goto(page.resolve().as_uri())
-        tab.wait_for_function("window.playground")
+        tab.wait_for_function(ready)
         tab.screenshot(path=picture)
         browser.close()
 
@@ -72,5 +73,11 @@ if __name__ == "__main__":
         NOTEBOOKS / "figures" / "morph.gif", gif_bytes(tour(model, z, data.y_test), seconds=0.09, enlarge=6)
     )
     page = export_playground(model, NOTEBOOKS / "figures" / "playground.html")
-    if shutil.which("chromium"):
-        photograph(page, page.with_suffix(".png"))
+    pages = {page: "window.playground"}
+    if (exported := NOTEBOOKS / "beta.html").exists():
+        page = NOTEBOOKS / "figures" / "beta.html"
+        write_atomically(page, exported.read_bytes())
+        pages[page] = "document.querySelector('#panel svg')"
+    for page, ready in pages.items():
+        if shutil.which("chromium"):
+            photograph(page, page.with_suffix(".png"), ready)
