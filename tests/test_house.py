@@ -105,7 +105,8 @@ def test_local_links_resolve(name):
 
 def test_readme_has_its_pictures_with_alternative_texts():
     pictures = dict(reversed(pair) for pair in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", read("README.md")))
-    assert set(pictures) == {f"notebooks/figures/{name}" for name in ("morph.gif", "manifold.png", "playground.png", "beta.png")}
+    names = ("morph.gif", "manifold.png", "playground.png", "beta.png")
+    assert set(pictures) == {f"notebooks/figures/{name}" for name in names}
     assert all(len(alternative) > 30 for alternative in pictures.values())
 
 
