@@ -81,11 +81,11 @@ print(f"this notebook on this machine, the first time: {minutes:.0f} min")
 #
 # Now train the same two networks, with 2 and with 64 latent numbers, at
 # thirteen values of $\beta$, eight of them with three seeds, for one epoch
-# each: on two cores **about two minutes**; later waits are **under a
-# minute** each. This is a **sweep**: `train_many` runs as many trainings side
-# by side as you have cores, and keeps each as soon as it is done; stopped, it
-# goes on from there the next time. Guess before you run it: which $\beta$ will
-# have the sharpest copies, the best $-$ELBO, the most varied prior samples?
+# each: on two cores **about two minutes**; later waits are **under a minute**
+# each. This is a **sweep**: `train_many` runs as many trainings side by side
+# as you have cores, and keeps each as soon as it is done; stopped, it goes on
+# from there the next time. Guess before you run it: which $\beta$ will have
+# the sharpest copies, the best $-$ELBO, the most varied prior samples?
 #
 # <details><summary>The same lines on a cluster</summary>
 #
@@ -253,9 +253,9 @@ show_figure(fig, alt="Thirteen rows of twelve images: test images; then for "
 # %% [markdown]
 # *What to see:* at $\beta = 0$ posterior samples are sharp and prior samples
 # garbage: the prior is not where the codes are (04). At 10 all is blurred and
-# the variety is down, though not to the point that "all posteriors are the
-# prior", as that tutorial wrote: its KL is over two nats. Its walk for three
-# values; at 10 it leads from an 8 to a 9, the ends are lost:
+# the variety is down, though not to the point where all posteriors are the
+# prior, as that tutorial has it: the KL is over two nats. Its walk for three
+# values; at 10 from an 8 to a 9, the ends are lost:
 
 # %%
 @torch.no_grad()
@@ -328,11 +328,11 @@ show_figure(fig, alt="Distortion against rate. Both curves start at 205 nats "
 
 # %% [markdown]
 # *What to see:* with 64 numbers the prices lie between the two $\beta$s, or
-# nearly; with two, most lie above: one epoch is not the optimum. "$\beta =
-# 200$ optimizes only the KL", says an earlier tutorial; it is still a weighted
-# sum, but no nat of rate saves 200 nats of distortion. Two numbers cannot
-# carry more than a few useful nats: below $\beta = 0.1$ their curve is flat,
-# and the KL rises for nothing.
+# nearly; with two, most lie above: one epoch is not the optimum. An earlier
+# tutorial says that $\beta = 200$ optimizes only the KL; it is still a
+# weighted sum, but no nat of rate saves 200 nats of distortion. Two numbers
+# cannot carry more than a few useful nats: below $\beta = 0.1$ their curve is
+# flat, and the KL rises for nothing.
 #
 # ## Predict
 #
@@ -403,16 +403,16 @@ show_figure(fig, alt="Six scatters of means, the digits decoded over them. "
 # </details>
 #
 # *What to see:* the axes differ: the collapsed codes span a few thousandths.
-# "More KL, no clusters" is right, but the number 0.5 alone says nothing.
+# More KL, fewer clusters: right, but the number 0.5 alone says nothing.
 #
 # ### A table of 48 columns
 #
 # Another earlier tutorial had a table with 48 columns, two classes and three
 # latent numbers. Its loss was mean BCE + kl, and both classes lay on top of
-# each other. The reconstruction error "is too small", it said, and multiplied
-# it by 48. That is no heuristic: 48 times the mean is the sum, and the loss is
-# $-$ELBO again. Its table is not known; take images of 0 and 1, pooled to 8 × 6
-# pixels. Drag the multiplier from 1 to 480: when does which bar rise?
+# each other. It found the reconstruction error too small, and multiplied it by
+# 48, which is no heuristic: 48 times the mean is the sum, and the loss is
+# $-$ELBO again. Its table is not known; take images of 0 and 1, pooled to 8 ×
+# 6 pixels. Drag the multiplier from 1 to 480: when does which bar rise?
 
 # %%
 def table(x, y):  # -> [N, 48], [N]
@@ -722,8 +722,8 @@ show_figure(fig, alt="KL of each of eight latent numbers over six epochs, "
 # *What to see, and the verdict.* In the **shallow** network all recipes end
 # alike: nothing is gained. In the **deep** one, at this large rate, a constant
 # $\beta$ leaves most numbers unused, and all three cures end far ahead of it
-# in every seed; which is best depends on the seed. "Raising the KL weight
-# makes learning more stable", an earlier tutorial held, "a loose bound first":
+# in every seed; which is best depends on the seed. Raising the KL weight makes
+# learning more stable, an earlier tutorial held, with a loose bound first:
 # that is a warm-up. It ends better. More stable? The largest gradients are no
 # smaller, and three seeds are too few to say whether ends lie closer together.
 #
@@ -754,10 +754,9 @@ show_figure(fig, alt="Reconstruction loss and KL over thirty epochs on the "
 # %% [markdown]
 # ## The KL against over-fitting
 #
-# "Over-fitting is possible, stop early by eye", an earlier tutorial advises.
-# So take 1,000 training
-# images, 40 epochs at a constant rate, and 1,000 other images for
-# *validation*.
+# Over-fitting is possible, an earlier tutorial warns: stop early, by eye. So
+# take 1,000 training images, 40 epochs at a constant rate, and 1,000 other
+# images for *validation*.
 
 # %%
 x_1000, x_val = x_train[:1000], x_train[50_000:51_000]
