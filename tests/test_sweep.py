@@ -12,6 +12,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import joblib
 import numpy as np
@@ -538,7 +539,9 @@ def test_serial_parallel_and_on_a_cluster_gives_the_same(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     lines = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     jobs = jobs_of(where, 4)
-    with LocalCluster(**lines, local_directory=str(tmp_path / "scratch")) as cluster, Client(cluster) as client:
+    unchanged = patch.dict(os.environ)  # LocalCluster leaves OMP_NUM_THREADS=1 in it, and all later notebooks crawl
+    scratch = {"local_directory": str(tmp_path / "scratch")}
+    with unchanged, LocalCluster(**lines, **scratch) as cluster, Client(cluster) as client:
         workers = {float(pid) for pid in client.run(os.getpid).values()}
         with joblib.parallel_config(backend="dask"):
             on_cluster = train_many(jobs)

@@ -200,7 +200,7 @@ model_slider("β", panels, start="1")
 
 # %%
 shown = [0, 0.1, 1, 4, 10, 50]
-fig, axes = plt.subplots(3, 6, figsize=(9.5, 5.6))
+fig, axes = plt.subplots(3, 6, figsize=(9.5, 5))
 for (top, middle, below), beta in zip(axes.T, shown):
     model = models[2, beta, 0]
     mu, logvar = encode_images(model, x_test)
@@ -270,7 +270,7 @@ ends = x_test[[(y_test == k).nonzero()[1].item() for k in (2, 7)]]
 walks = {f"β = {beta}": walk(beta, ends, t) for beta in [0, 1, 10]}
 frames = torch.cat([*walks.values()], dim=3)
 gif = gif_bytes(torch.cat([frames, frames.flip(0)]), levels=64,
-                labels=["β = 0      β = 1     β = 10"] * 34)
+                labels=[(" " * 14).join(walks)] * 34)
 print(f"{len(gif) / 1000:.0f} kB")
 show_gif(gif, alt="Animation: a 2 turns into a 7 and back for beta 0 and 1; "
          "beside them, for beta 10, a blurred 8 into a blurred 9.")
@@ -374,7 +374,7 @@ for name, share in both:
                       for model in found])
     print(f"{name:8} r = {share:5g}: recon_loss "
           f"{span([row['recon_loss'] for row in rows])}, kl "
-          f"{span([row['kl'] for row in rows])}, k-NN of the means "
+          f"{span([row['kl'] for row in rows])}, k-NN "
           f"{span([knn_accuracy(mu, y_test) for mu in mus], 2)}, std "
           f"{span([mu.std() for mu in mus], 3)}")
 
@@ -861,7 +861,7 @@ jobs = {("moved", name, beta, seed): job(
 moved_models = {key[1:]: model for key, (model, _) in train_all(jobs).items()}
 
 # %%
-print("kl; active numbers at    ", *[f"β = {b:<16}" for b in (0.33, 1, 4, 12)])
+print("kl; active", *[f"β = {b:<16}" for b in (0.33, 1, 4, 12)])
 for name, (_, x, _) in moved.items():
     cells = []
     for beta in [0.33, 1, 4, 12]:
@@ -869,7 +869,7 @@ for name, (_, x, _) in moved.items():
                for s in seeds]
         active = [(kl > 0.01).sum().item() for kl in kls]
         cells.append(f"{span([kl.sum() for kl in kls])}; {span(active, 0)}")
-    print(f"{name:24}", *[f"{cell:20}" for cell in cells])
+    print(f"{name:10}", *[f"{cell:20}" for cell in cells])
 
 # %% [markdown]
 # *What to see:* $\beta = 4$ keeps over 6 nats on MNIST and not a tenth of a
