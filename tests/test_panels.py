@@ -396,6 +396,7 @@ def without(models: dict, *keys) -> dict:
         (lambda models: models | {(9, 0): by_hand(9)}, "latent_dim 2 and one larger, got 2, 5, 9"),
         (lambda models: models | {(5, 0): by_hand(4)}, r"models\[5, 0\] must be a VAE with latent_dim 5, got .* 4"),
         (lambda models: models | {(2, 0): Autoencoder(mlp([64, 2]), mlp([2, 64]))}, "got Autoencoder"),
+        (lambda models: models | {(d, 0.5000001): by_hand(d) for d in (2, 5)}, "differ in six digits, got .*0.5, 0.5"),
     ],
 )
 def test_models_that_do_not_fit_are_refused(change, message, models, digits):
@@ -425,3 +426,5 @@ def test_other_bad_arguments_are_refused(models, digits, rows):
         multiplier_panels({}, *rows)
     with pytest.raises(TypeError, match="two latent numbers or more, got Linear"):
         multiplier_panels({1: nn.Linear(2, 2)}, *rows)
+    with pytest.raises(ValueError, match="differ in six digits, got the labels 48, 48"):
+        multiplier_panels(dict.fromkeys((48, 48.00001), table_model((1.0, 1.0, 1.0))), *rows)

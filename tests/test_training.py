@@ -434,6 +434,13 @@ def test_bad_settings_are_named_and_nothing_is_trained(make_vae, x, wrong, said,
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("name", ["schedule", "beta"])
+@pytest.mark.parametrize("number", [0.5, 0])
+def test_a_number_where_a_schedule_belongs_is_named(make_vae, x, name, number):
+    with pytest.raises(TypeError, match=f"{name} must be a function of the progress, from 0 to 1, got {number}"):
+        fit(make_vae(), x, negative_elbo, **SETTINGS, **{name: number})
+
+
 @pytest.mark.parametrize(
     ("bad", "error", "said"),
     [

@@ -14,14 +14,8 @@ from .widgets import ASSETS, style_sheet
 N_RUNS = 6  # that stay on the page
 LEFT, RIGHT = 9.0, 94.0  # percent of the width: where the epochs 0 and EPOCHS stand, in every chart
 HEAD, PLOT, GAP, DRAWN = 22, 84, 14, 150  # pixels: a chart's title, its height, the room below; that of β's chart
-COLORS = (
-    "#d1495b",
-    "#1f9e89",
-    "#c07f00",
-    "#8a6de9",
-    "#a0522d",
-    "#6b8e23",
-)  # of earlier runs, seen on light and on dark
+# Of earlier runs, seen on light and on dark.
+COLORS = ("#d1495b", "#1f9e89", "#c07f00", "#8a6de9", "#a0522d", "#6b8e23")
 DASHES = ("7 4", "2 3", "10 3 2 3", "4 2", "14 4", "6 2 2 2 2 2")  # of the earlier runs, by number
 
 

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from itertools import chain
 from typing import NamedTuple
@@ -93,12 +93,20 @@ def multiplier_panels(models: Mapping[float, VAE], x: Tensor, y: Tensor) -> dict
         positive_number("a multiplier in models", multiplier)
         if not is_vae(model) or model.latent_dim < 2:
             raise TypeError(f"models must hold VAEs with two latent numbers or more, got {_kind(model)}")
+    _labels_differ(models)
     return {label_of(m): _table_panel(models[m], m, x[:N_CODES], y[:N_CODES]) for m in sorted(models)}
 
 
 def label_of(value: float) -> str:
     """A number as the slider shows it: the shortest form, such as "0", "1e-7", "0.01" or "200"."""
     return re.sub(r"e([+-])0+", r"e\1", f"{value:g}").replace("e+", "e")
+
+
+def _labels_differ(values: Iterable[float]) -> None:
+    """Raises ValueError where two values would stand under one label, and one of them would be lost."""
+    labels = [label_of(value) for value in values]
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"models must have values that differ in six digits, got the labels {', '.join(labels)}")
 
 
 def extent_of(*codes: Tensor) -> float:
@@ -122,6 +130,7 @@ def _sizes_and_betas(models: Mapping, scores: Mapping) -> tuple[list[int], list[
         only = sorted(set(betas[0]) ^ set(betas[1]))
         text = ", ".join(map(label_of, only))
         raise ValueError(f"models must have the same betas for latent_dim {dims[0]} and {dims[1]}; only one has {text}")
+    _labels_differ(betas[0])
     for (dim, beta), model in models.items():
         if getattr(model, "latent_dim", None) != dim:
             raise ValueError(f"models[{dim}, {beta:g}] must be a VAE with latent_dim {dim}, got {_kind(model)}")

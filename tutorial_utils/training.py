@@ -85,12 +85,15 @@ def fit(
     same weights on the same machine; the global random state stays as it was.  Ctrl-C stops training and keeps
     what was learned.  beta: a schedule of the KL's weight (notebook 05); given, a batch's loss is
     loss_fn(model, x, beta=beta(progress)), while x_val keeps the beta that loss_fn has by itself.
-    Raises ValueError for a bad argument, FloatingPointError when the loss is NaN or infinite.
+    Raises TypeError or ValueError for a bad argument, FloatingPointError when the loss is NaN or infinite.
     """
     positive_int("epochs", epochs)
     positive_int("batch_size", batch_size)
     positive_number("lr", lr)
     _whole("seed", seed)
+    for name, function in (("schedule", schedule), ("beta", constant if beta is None else beta)):
+        if not callable(function):
+            raise TypeError(f"{name} must be a function of the progress, from 0 to 1, got {function!r}")
     device = next(model.parameters()).device
     tensors = _tensors("x", x, device)
     val = None if x_val is None else _tensors("x_val", x_val, device)
