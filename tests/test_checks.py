@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
-from tutorial_utils import checks, checks_beta, checks_latent, checks_vae
+from tutorial_utils import checks, checks_beta, checks_blur, checks_disentanglement, checks_latent, checks_vae
 from tutorial_utils.checks import check_code_shape, check_compression, check_squared_error, check_test_score
 from tutorial_utils.data import ImageData
 from tutorial_utils.models import Autoencoder, mlp
@@ -22,7 +22,7 @@ from tutorial_utils.models import Autoencoder, mlp
 SOURCES = sorted((Path(__file__).parents[1] / "notebooks" / "src").glob("[0-9]*.py"))
 CHECKS = [
     f
-    for module in (checks, checks_beta, checks_latent, checks_vae)
+    for module in (checks, checks_beta, checks_blur, checks_disentanglement, checks_latent, checks_vae)
     for name, f in vars(module).items()
     if name.startswith("check_")
 ]
@@ -32,6 +32,7 @@ NUMBERS = {
     "check_code_shape": r"\b5, 32\b",
     "check_effective_beta": r"39[.,]2|784 ?/ ?20",
     "check_one_knob": r"0[.,]04\b|1/25",
+    "check_entangling": r"0[.,]5\b|½|√|Hadamard|cos|sin\b",
     "check_detective": r"A.*averaged.*B.*summed.*C.*averaged.*D.*summed",
 }
 CODE = (

@@ -3,7 +3,7 @@
 import math
 import random
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -205,3 +205,30 @@ def _gray_model() -> Autoencoder:
     for parameter in model.parameters():
         nn.init.zeros_(parameter)
     return model
+
+
+def judge_one_number(
+    function: Callable,
+    cases: Iterable[tuple[Tensor, ...]],
+    mistakes_of: Callable[..., tuple[float, dict[float, str]]],
+    praise: str,
+    hint: str,
+    form: str,
+) -> None:
+    """Say whether a function gives the right number in all cases (then `praise`), or what the first wrong one shows.
+
+    cases: what the function is called with, one after another.  mistakes_of: called with the same, gives the right
+    number and {another number: what it shows}.  hint: for all others.  form: what the answer is, when it has a shape.
+    """
+    for given in cases:
+        value = call_answer(function, *(tensor.clone() for tensor in given))
+        if value is None:
+            return
+        if value.numel() != 1:
+            return wrong(f"{form}; yours has shape {list(value.shape)}.")
+        number, (right, mistakes) = value.item(), mistakes_of(*given)
+        if not math.isfinite(number):
+            return wrong("this is NaN or infinite. Look for a log or a root of something that can be 0 or below.")
+        if not math.isclose(number, right, rel_tol=1e-3):
+            return judge_number(number, right, mistakes, praise, hint, rel_tol=1e-3)
+    ok(praise)
