@@ -1,8 +1,9 @@
 """What a learner turns: one latent number at a time, on sliders for the dimensions that a VAE uses most."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
+import anywidget
 import ipywidgets
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from .metrics import kl_per_dimension
 from .models import VAE, is_vae
 from .pictures import decode_images, to_png
 from .walk import encode_images
-from .widgets import ImageChooser, Picture, name_of_decoded, show_code, style_sheet
+from .widgets import ASSETS, ImageChooser, Picture, name_of_decoded, show_code, style_sheet
 
 REACH, STEP = 3.0, 0.05  # of a slider, in standard deviations of the prior
 
@@ -23,6 +24,11 @@ def traversal_grid(model: nn.Module, z: Tensor, dims: Sequence[int], values: Ten
     The panel's static twin; as in Higgins et al. (2017), figure 1.  z: [D].  dims: counted from 0.  values: [n].
     Raises TypeError or ValueError for a bad argument.
     """
+    return traverse(model, z, dims, values).transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+def traverse(model: nn.Module, z: Tensor, dims: Sequence[int], values: Tensor) -> Tensor:
+    """As `traversal_grid`, image by image: [len(dims), n, H, W]."""
     finite("z", float_tensor("z", z, ndim=1))
     finite("values", float_tensor("values", values, ndim=1))
     if len(dims) == 0 or not all(0 <= dim < len(z) and dim == int(dim) for dim in dims):
@@ -30,8 +36,77 @@ def traversal_grid(model: nn.Module, z: Tensor, dims: Sequence[int], values: Ten
     codes = z.repeat(len(dims), len(values), 1)  # [row, column, D]
     for row, dim in enumerate(dims):
         codes[row, :, int(dim)] = values.to(z)
-    images = decode_images(model, codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
-    return images.transpose(1, 2).flatten(2).flatten(0, 1)
+    return decode_images(model, codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
+
+
+def rank_dimensions(kl: Tensor, n_dims: int) -> dict[int, str]:
+    """The (at most) n_dims dimensions with the largest KL, that one first, and their names: {2: "z₃ · 1.9 nats"}.
+
+    kl: [D], in nats.  The keys count from 0.
+    """
+    order = kl.argsort(descending=True, stable=True)[:n_dims].tolist()
+    return {dim: f"{name_of_dimension(dim)} · {kl[dim]:.1f} nats" for dim in order}
+
+
+def say_rest(kl: Tensor, dims: Sequence[int]) -> list[str]:
+    """A line on the dimensions that are not among `dims`: how many, and their KL together; no line if there are none.
+
+    kl: [D], in nats.
+    """
+    n, rest = len(kl), len(kl) - len(dims)
+    nats = float(kl.sum() - kl[list(dims)].sum())
+    return [f"{rest} of {n} dimensions have no slider: {nats:.1f} nats together"] if rest else []
+
+
+class CodeSliders(ipywidgets.Box):
+    """A slider for each of some dimensions of a code: `z` [D] is the code, `dims` are the dimensions, counted from 0.
+
+    reach: the sliders go from -reach to reach; z may lie beyond.  on_move: called, with what was done in words, when a
+    hand has moved a slider and z has followed.
+    """
+
+    def __init__(self, reach: float, on_move: Callable[[str], None]):
+        self.z, self.dims, self.reach, self.on_move = torch.zeros(0), [], reach, on_move
+        self._made: list[ipywidgets.FloatSlider] = []
+        super().__init__()
+        self.add_class("vae-sliders")
+
+    def assign(self, names: dict[int, str], z: Tensor) -> None:
+        """From now on the sliders are for these dimensions, in this order and under these names, and z is the code."""
+        self._made += [self._make_slider(k) for k in range(len(self._made), len(names))]
+        self.dims, self.children = list(names), self._made[: len(names)]
+        for slider, name in zip(self.children, names.values(), strict=True):
+            slider.description, slider.tooltip = name, f"{name}: drag, or use the arrow keys"
+        self.go(z)
+
+    def go(self, z: Tensor) -> None:
+        """Move to a code [D], in all dimensions, those without a slider too; `on_move` is not called."""
+        self.z = z.clone()
+        for k, slider in enumerate(self.children):
+            slider.value = self._on_slider(k)
+
+    def _make_slider(self, k: int) -> ipywidgets.FloatSlider:
+        slider = ipywidgets.FloatSlider(
+            0, min=-self.reach, max=self.reach, step=STEP, readout_format=".2f", style={"description_width": "auto"}
+        )
+        slider.observe(lambda _change: self._slide(k), "value")
+        return slider
+
+    def _slide(self, k: int) -> None:
+        """Slider k has moved; a page that rounds what it was given to a whole step moves nothing."""
+        value = self.children[k].value
+        if abs(value - self._on_slider(k)) > 0.51 * STEP:
+            self.z[self.dims[k]] = value
+            self.on_move(f"{name_of_dimension(self.dims[k])} was moved by hand.")
+
+    def _on_slider(self, k: int) -> float:
+        """Where slider k stands: at the end, where z goes further, and on a whole step, computed as the page does.
+
+        The page sends back what it rounds: late, when z is somewhere else by then.  On a step it rounds nothing.
+        """
+        value = min(max(float(self.z[self.dims[k]]), -self.reach), self.reach)
+        step = STEP * 100 / (2 * self.reach)
+        return round((value + self.reach) * 100 / (2 * self.reach) / step) * step * (2 * self.reach) / 100 - self.reach
 
 
 def traversal_panel(model: VAE, x: Tensor, y: Tensor, *, n_dims: int = 8) -> "TraversalPanel":
@@ -45,15 +120,22 @@ def traversal_panel(model: VAE, x: Tensor, y: Tensor, *, n_dims: int = 8) -> "Tr
     return TraversalPanel(model, gray_images(x), classes_of(y, x, "x"), positive_int("n_dims", n_dims))
 
 
+class ControlNames(anywidget.AnyWidget):
+    """Not seen: it gives the sliders and the buttons beside it the names and states that a screen reader says."""
+
+    _esm = ASSETS / "control_names.js"
+
+
 class TraversalPanel(ipywidgets.VBox):
     """What `traversal_panel` returns: `z` [D] is decoded in `picture`; `sliders` are by dimension, counted from 0."""
 
     def __init__(self, model: VAE, x: Tensor, y: Tensor, n_dims: int):
-        self.model, self.z = model, torch.zeros(model.latent_dim)
+        self.model = model
         self._generator = torch.Generator().manual_seed(0)  # the learner's own random numbers stay as they are
         self.kl = kl_per_dimension(*encode_images(model, x))
-        order = self.kl.argsort(descending=True, stable=True)[:n_dims].tolist()
-        self.sliders = {dim: self._make_slider(dim) for dim in order}
+        self.code = CodeSliders(REACH, self._show)
+        self.code.assign(rank_dimensions(self.kl, n_dims), torch.zeros(model.latent_dim))
+        self.sliders = dict(zip(self.code.dims, self.code.children, strict=True))
         self.picture = Picture().add_class("vae-picture")
         self.label, self.said = (ipywidgets.HTML().add_class("vae-label") for _ in range(2))
         self.chooser = ImageChooser("Class", "The image to encode", x, y, 0)
@@ -69,41 +151,18 @@ class TraversalPanel(ipywidgets.VBox):
         self.add_class("vae-explorer").add_class("vae-traversal")
         self._go(self.z, "z = 0: the center of the prior.")
 
-    def _make_slider(self, dim: int) -> ipywidgets.FloatSlider:
-        name = f"{name_of_dimension(dim)} · {self.kl[dim]:.1f} nats"
-        slider = ipywidgets.FloatSlider(
-            0,
-            min=-REACH,
-            max=REACH,
-            step=STEP,
-            description=name,
-            readout_format=".2f",
-            style={"description_width": "auto"},
-        )
-        slider.tooltip = f"{name}: drag, or use the arrow keys"
-        slider.observe(lambda _change: self._slide(dim), "value")
-        return slider
+    @property
+    def z(self) -> Tensor:
+        """The code [D] that is decoded."""
+        return self.code.z
 
     def _layout(self) -> list[ipywidgets.Widget]:
         """Beside the picture the sliders; below, the buttons and the image to encode."""
-        sliders = ipywidgets.Box(list(self.sliders.values())).add_class("vae-sliders")
         buttons = ipywidgets.HBox([self.reset, self.random])
-        side = ipywidgets.VBox([sliders, buttons, self.label]).add_class("vae-beside")
+        side = ipywidgets.VBox([self.code, buttons, self.label]).add_class("vae-beside")
         top = ipywidgets.HBox([self.picture, side]).add_class("vae-columns")
         chosen = ipywidgets.HBox([self.chooser.box.add_class("vae-chosen"), self.encode]).add_class("vae-head")
         return [top, self.said, chosen]
-
-    def _slide(self, dim: int) -> None:
-        """A slider has moved; a page that rounds what it was given to a whole step moves nothing."""
-        value = self.sliders[dim].value
-        if abs(value - self._on_slider(dim)) > 0.51 * STEP:
-            self.z[dim] = value
-            self.said.value = f"{name_of_dimension(dim)} was moved by hand."
-            self._show()
-
-    def _on_slider(self, dim: int) -> float:
-        """Where the slider of a dimension stands: at the end, where z goes further."""
-        return min(max(float(self.z[dim]), -REACH), REACH)
 
     def _draw_from_prior(self) -> None:
         z = torch.randn(len(self.z), generator=self._generator)
@@ -116,20 +175,17 @@ class TraversalPanel(ipywidgets.VBox):
 
     def _go(self, z: Tensor, said: str) -> None:
         """Move to a code [D], in all dimensions, those without a slider too."""
-        self.z, self.said.value = z.clone(), said
-        for dim, slider in self.sliders.items():
-            slider.value = self._on_slider(dim)
-        self._show()
+        self.code.go(z)
+        self._show(said)
 
-    def _show(self) -> None:
+    def _show(self, said: str) -> None:
         """z has changed: show what the model decodes there, and how far from the prior's center it is."""
         what = f"{name_of_decoded(self.model)} at z = {show_code(self.z)}"
+        self.said.value = said
         self.picture.value = to_png(decode_images(self.model, self.z[None])[0])
-        n, rest = len(self.z), len(self.z) - len(self.sliders)
+        n = len(self.z)
         lines = [what, f"|z| = {self.z.norm():.2f}; typical of the prior: √{n} = {n**0.5:.2f}"]
-        if rest:
-            nats = float(self.kl.sum() - self.kl[list(self.sliders)].sum())
-            lines.append(f"{rest} of {n} dimensions have no slider: {nats:.1f} nats together")
+        lines += say_rest(self.kl, self.code.dims)
         self.picture.alt = "; ".join(lines)
         self.label.value = "<br>".join(map(escape, lines))
 
