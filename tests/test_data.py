@@ -13,7 +13,7 @@ import torch
 import torchvision
 
 from tutorial_utils import data as data_module
-from tutorial_utils.data import IDX_FILES, DamagedFile, ImageData, batches, data_dir, load_images
+from tutorial_utils.data import IDX_FILES, DamagedFile, ImageData, batches, data_dir, is_here, load_images
 from tutorial_utils.losses import bernoulli_nll
 
 DEBIAN_FASHION = data_module.DEBIAN_FASHION
@@ -267,6 +267,22 @@ def test_fashion_mnist_is_taken_from_debians_folder(empty_data_dir, monkeypatch,
     assert entropy(data.x_train).mean().item() == pytest.approx(188.28, abs=0.005)
     assert mean_image_cost(data) == pytest.approx(385.02, abs=0.005)
     assert capsys.readouterr().out == ""
+
+
+def test_whether_a_data_set_is_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(data_module, "DEBIAN_FASHION", tmp_path / "debian")
+    assert [is_here(name, root=tmp_path) for name in data_module.NAMES] == [True, False, False, True, True]
+    for folder, suffix in ((tmp_path / "FashionMNIST" / "raw", ""), (tmp_path / "debian", ".gz")):
+        folder.mkdir(parents=True)
+        for file in IDX_FILES:
+            assert not is_here("fashion_mnist", root=tmp_path)  # some files are no data set
+            (folder / f"{file}{suffix}").touch()
+        assert is_here("fashion_mnist", root=tmp_path)
+        (folder / f"{IDX_FILES[2]}{suffix}").unlink()
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    assert is_here("cifar10", root=tmp_path)
+    with pytest.raises(ValueError, match="name must be one of"):
+        is_here("imagenet")
 
 
 @needs_fashion

@@ -95,6 +95,18 @@ def load_images(
     return ImageData(data.x_train[:n_train], data.y_train[:n_train], data.x_test[:n_test], data.y_test[:n_test])
 
 
+def is_here(name: str, *, root: str | Path | None = None) -> bool:
+    """Whether the files of `load_images(name)` lie on this machine, in `root` or where Debian puts them.
+
+    Looks only for the files, not into them.  Raises ValueError for a name that is no data set.
+    """
+    root = data_dir() if root is None else Path(root).expanduser()
+    if one_of("name", name, NAMES) == "fashion_mnist":
+        folders = (root / "FashionMNIST" / "raw", DEBIAN_FASHION)
+        return any(all((f / file).exists() or (f / f"{file}.gz").exists() for file in IDX_FILES) for f in folders)
+    return name != "cifar10" or (root / "cifar-10-batches-py").is_dir()
+
+
 def _read_idx(path: Path, sha256: str) -> Tensor:
     """One IDX file, plain or gzipped, as a uint8 tensor; DamagedFile unless its raw bytes have the hash."""
     try:
