@@ -443,6 +443,7 @@ STUBS = {
         "ae": {(32, 0): Autoencoder(mlp([784, 400, 32]), mlp([32, 400, 784], out_shape=(1, 28, 28)))},
         "x_test": torch.zeros(10, 1, 28, 28),
     },
+    "07_disentanglement": lambda: {"turn": torch.tensor([[1.0, 1.0], [-1.0, 1.0]]) / 2**0.5},
 }
 
 

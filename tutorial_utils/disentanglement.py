@@ -3,7 +3,7 @@
 Codes are [N, D] floats, factors [N, K] whole numbers, as `load_sprites` gives them; at least 3 rows for each of 24
 bins times the levels of a factor (576 for the sprites), so that what chance gives is known.  MIG, SAP and DCI lie in
 [0, 1], and 1 is best.  Order, sign and unit of the dimensions do not matter.  Judge samples z of q(z|x) and not its
-means: the mean of a collapsed dimension still moves by a thousandth, and where there is no unit that counts in full.
+means: the mean of a collapsed dimension still moves a little, and where there is no unit that counts in full.
 """
 
 from collections.abc import Sequence

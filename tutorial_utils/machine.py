@@ -22,6 +22,8 @@ COLD_SECONDS = {
     "03_mathematics": 105,
     "04_latent_space": 225,
     "05_beta": 350,
+    "06_blur": 280,
+    "07_disentanglement": 290,
 }
 
 

@@ -224,6 +224,8 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 # | [03 · The mathematics](03_mathematics.ipynb) | Why is this sum the right loss, and how far is it from what we want? |
 # | [04 · The latent space](04_latent_space.ipynb) | What does a latent space look like, and how much of the picture can you believe? |
 # | [05 · One knob](05_beta.ipynb) | What does the KL term do when it counts more, or less? |
+# | [06 · Why VAE images are blurry](06_blur.ipynb) | Which part of the model blurs them, and what helps? |
+# | [07 · Disentanglement](07_disentanglement.ipynb) | Can a model find what makes images differ, and give each cause a number of its own? |
 #
 # ### Notation
 #

@@ -1054,4 +1054,4 @@ check_one_knob(beta)
 #   [arXiv:1911.02469](https://arxiv.org/abs/1911.02469): collapse that is no
 #   accident.
 #
-# **Next:** 06 · Why VAE images are blurry.
+# **Next:** [06 · Why VAE images are blurry](06_blur.ipynb).
