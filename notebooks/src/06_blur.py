@@ -159,10 +159,9 @@ show_figure(fig, alt="Squared error against the shift. The sharp seven starts "
 
 # %% [markdown]
 # *What to see:* two pixels off, a sharp seven costs nearly as much as an empty
-# image, three pixels off far more.
-# There is a law here too. If $x'$ is drawn as the truth $x$ is, independently,
-# $E\lVert x - x'\rVert^2 = 2\,E\lVert x - E[x]\rVert^2$: sharp at random costs
-# twice as much as the mean.
+# image, three pixels off far more. There is a law here too. If $x'$ is drawn
+# as the truth $x$ is, independently, $E\lVert x - x'\rVert^2 = 2\,E\lVert x -
+# E[x]\rVert^2$: sharp at random costs twice as much as the mean.
 
 # %%
 places = torch.cat([seven.roll(d, -1) for d in range(-4, 5)])
@@ -333,8 +332,8 @@ show_figure(fig, alt="Intervals of both measures, three seeds each. In order: "
 # sharpness of the images, though nothing in it is random. No two images have
 # quite the same code, but a decoder with few weights and little training
 # paints near codes alike: it averages neighbors. The VAE's copies have less,
-# its new images still less. Samples of $p(x|z)$ have four times as
-# much as the images: speckles. From here on we compare means.
+# its new images still less. Samples of $p(x|z)$ have four times as much as the
+# images: speckles. From here on we compare means.
 #
 # ## Predict
 #
@@ -343,7 +342,8 @@ show_figure(fig, alt="Intervals of both measures, three seeds each. In order: "
 # which of those lower $-$ELBO at the same time? (One to two minutes.)
 #
 # Columns: the Laplacian of copies and of new images (means), $-$ELBO (`loss`,
-# at $\beta = 1$) and its KL. An arrow: all seeds are above, or below, the VAE's.
+# at $\beta = 1$) and its KL. An arrow: all seeds are above, or below, the
+# VAE's.
 
 # %%
 causes = {
@@ -857,11 +857,11 @@ for name, of_seeds in found.items():
                 "without texture or print; and new images, foggy.")
 
 # %% [markdown]
-# *What to see:* foliage becomes fog; at a quarter of a cycle per
-# pixel hardly any power is left (mind the logarithmic axis). 20 numbers cannot
-# say where each leaf is; two networks, trained briefly, keep no more than PCA.
-# Of a digit, most can be said in 20 numbers. Clothes lie between: shapes
-# survive, prints and checks do not.
+# *What to see:* foliage becomes fog; at a quarter of a cycle per pixel hardly
+# any power is left (mind the logarithmic axis). 20 numbers cannot say where
+# each leaf is; two networks, trained briefly, keep no more than PCA. Of a
+# digit, most can be said in 20 numbers. Clothes lie between: shapes survive,
+# prints and checks do not.
 #
 # ## Turn the noise yourself
 #
@@ -937,10 +937,10 @@ show_figure(fig, alt="Twelve test digits; blurred copies; the same with three "
 
 # %% [markdown]
 # *What to see:* with noise of 0.067 the Laplacian of the copies is that of the
-# test images; in black and white they are "sharper". Neither shows one detail more, and the
-# squared error grows. A measure of sharpness can say that something is
-# missing; it cannot say that the right thing is there. Models are compared by
-# likelihood, or by people.
+# test images; in black and white they are "sharper". Neither shows one detail
+# more, and the squared error grows. A measure of sharpness can say that
+# something is missing; it cannot say that the right thing is there. Models are
+# compared by likelihood, or by people.
 #
 # ### Sentences to read twice
 #
@@ -961,9 +961,9 @@ show_figure(fig, alt="Twelve test digits; blurred copies; the same with three "
 #
 # ### 1 · Absolute error (ten minutes, three lines)
 #
-# Would absolute instead of squared error cure the blur? The images [M, 1, H, W]
-# share a code; image $i$ has probability `weights[i]`. Return the image with
-# the smallest expected absolute error, summed over pixels.
+# Would absolute instead of squared error cure the blur? The images [M, 1, H,
+# W] share a code; image $i$ has probability `weights[i]`. Return the image
+# with the smallest expected absolute error, summed over pixels.
 
 # %% tags=["exercise"]
 def best_guess(images, weights):
