@@ -6,6 +6,7 @@ import re
 from functools import partial
 
 import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -160,7 +161,9 @@ def test_rows_are_the_images_the_means_and_the_samples(likelihoods, digits):
         assert torch.equal(rows[f"{name}: sample"], draw_noisy(likelihood, blur, 0.8, 2))
     still = blur_rows(likelihoods, x, t=0)
     assert torch.equal(still["Gaussian: sample"], still["Gaussian: mean"])
-    assert len(show_rows(rows).axes) == 5 * 6
+    fig = show_rows(rows)
+    assert len(fig.axes) == 5 * 6
+    plt.close(fig)
 
 
 def test_nothing_touches_the_global_random_state(likelihoods, digits):

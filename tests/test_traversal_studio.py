@@ -7,6 +7,7 @@ from functools import partial
 from html import unescape
 
 import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -373,7 +374,9 @@ def test_rows_are_those_of_the_sliders_and_change_one_number_each(studio, models
             code[dim] = value
             with torch.no_grad():
                 torch.testing.assert_close(image, models[KEYS[2]].decode(code[None]).sigmoid()[0])
-    assert len(show_rows(rows).axes) == 4 * 9
+    fig = show_rows(rows)
+    assert len(fig.axes) == 4 * 9
+    plt.close(fig)
 
 
 def test_rows_of_a_chosen_image_and_of_chosen_values(models, data):
