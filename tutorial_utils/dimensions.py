@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .arguments import finite, gray_images
 from .charts import _text
-from .disentanglement import NAMED_FROM, _checked, _gap, entropies, mutual_information, name_dimensions
+from .disentanglement import NAMED_FROM, _checked, _gap, entropies, mutual_information, name_shares
 from .losses import negative_elbo
 from .metrics import kl_per_dimension
 from .models import VAE
@@ -60,7 +60,7 @@ def measure_model(model: VAE, x: Tensor, factors: Tensor, names: Sequence[str], 
     z = mu + (0.5 * logvar).exp() * torch.randn(mu.shape, generator=torch.Generator().manual_seed(seed))
     shares = mutual_information(finite("z, samples of q(z|x),", z), factors) / entropies(factors)
     scores = evaluate(model, x, negative_elbo, seed=seed)
-    told = name_dimensions(z, factors, names)
+    told = name_shares(shares, names)
     return Measured(
         kl_per_dimension(mu, logvar), shares, told, scores["loss"], scores["kl"], float(_gap(shares).mean())
     )

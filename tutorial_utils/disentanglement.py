@@ -107,7 +107,11 @@ def name_dimensions(codes: Tensor, factors: Tensor, names: Sequence[str]) -> lis
     deviation of sqrt(2 * 23 * 7) / 2N: 0.008 of log 8 for N = 576, the fewest rows allowed, and as much for fewer
     levels.  The largest of 100 such shares is near 0.04: 0.1 is no chance.  codes: [N, D], factors: [N, K], names: K.
     """
-    shares = mutual_information(codes, factors) / entropies(factors)
+    return name_shares(mutual_information(codes, factors) / entropies(factors), names)
+
+
+def name_shares(shares: Tensor, names: Sequence[str]) -> list[str]:
+    """As `name_dimensions`, from the table: `mutual_information` over `entropies`, [D, K].  names: K."""
     if isinstance(names, str) or len(names) != shares.shape[1]:
         raise ValueError(f"names must hold one name for each of the {shares.shape[1]} factors, got {names!r}")
     best = zip(*(column.tolist() for column in shares.max(1)), strict=True)
