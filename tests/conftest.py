@@ -1,5 +1,6 @@
 """What the tests share: data and small models.  The folder that they train in is set in ../conftest.py."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def make_vae():
             return VAE(encoder, mlp([latent_dim, hidden_dim, 64], out_shape=(1, 8, 8)), latent_dim=latent_dim)
 
     return make
+
+
+@pytest.fixture
+def said(capsys):
+    """What a check says, as a function of the check and an answer; a test of its own form comes with it."""
+    from test_checks import hear
+
+    return partial(hear, capsys)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import ast
 import random
 import re
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -14,18 +13,32 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
-from tutorial_utils import checks, checks_beta, checks_blur, checks_disentanglement, checks_latent, checks_vae
+from tutorial_utils import (
+    checks,
+    checks_applications,
+    checks_beta,
+    checks_blur,
+    checks_denoising,
+    checks_disentanglement,
+    checks_latent,
+    checks_vae,
+)
 from tutorial_utils.checks import check_code_shape, check_compression, check_squared_error, check_test_score
 from tutorial_utils.data import ImageData
 from tutorial_utils.models import Autoencoder, mlp
 
 SOURCES = sorted((Path(__file__).parents[1] / "notebooks" / "src").glob("[0-9]*.py"))
-CHECKS = [
-    f
-    for module in (checks, checks_beta, checks_blur, checks_disentanglement, checks_latent, checks_vae)
-    for name, f in vars(module).items()
-    if name.startswith("check_")
-]
+MODULES = (
+    checks,
+    checks_applications,
+    checks_beta,
+    checks_blur,
+    checks_denoising,
+    checks_disentanglement,
+    checks_latent,
+    checks_vae,
+)
+CHECKS = [f for module in MODULES for name, f in vars(module).items() if name.startswith("check_")]
 NUMBERS = {
     "check_midpoint_length": r"5[.,][5-8]|√32",
     "check_compression": r"\b392\b",
@@ -55,12 +68,6 @@ def hear(capsys, check, answer) -> str:
     if not text.startswith(OK) and "stopped with" not in text:
         assert not re.search(NUMBERS.get(check.__name__, CODE), text), "a hint, not the answer"
     return text
-
-
-@pytest.fixture
-def said(capsys):
-    """`hear`, as a function of a check and an answer."""
-    return partial(hear, capsys)
 
 
 # ---- 00, exercise 1: how many times fewer numbers ----

@@ -1,32 +1,17 @@
 """Checks of notebook 06: right answers in every form, each mistake by its name, and the right answers are the best."""
 
 import math
-from functools import partial
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
-from test_checks import OK, WRONG, hear
-from test_checks_latent import accepts, names
+from answers import given_by
+from test_checks import WRONG
 
 from tutorial_utils.checks_blur import check_absolute_error, check_learned_std, check_noise_that_fools
 from tutorial_utils.losses import gaussian_nll
 from tutorial_utils.sharpness import laplacian_sharpness
-
-
-@pytest.fixture
-def said(capsys):
-    """`hear`, as a function of a check and an answer."""
-    return partial(hear, capsys)
-
-
-def given_by(check, right) -> list[tuple]:
-    """Everything that a check calls a right answer with."""
-    seen = []
-    check(lambda *given: seen.append(given) or right(*given))
-    return seen
-
 
 # ---- the least absolute error ----
 
@@ -399,50 +384,7 @@ def test_no_message_about_noise_gives_the_gain_away(said):
         assert " 20" not in said(check_noise_that_fools, answer)
 
 
-# ---- all of them ----
+# ---- all of them: tested in test_checks_named.py ----
 
 RIGHT = {check_absolute_error: RIGHT_GUESSES, check_learned_std: RIGHT_STDS, check_noise_that_fools: RIGHT_NOISE}
 WRONGS = {check_absolute_error: WRONG_GUESSES, check_learned_std: WRONG_STDS, check_noise_that_fools: WRONG_NOISE}
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(("check", "answer"), [each for check in RIGHT for each in accepts(check, RIGHT[check])])
-def test_every_way_to_write_the_right_answer_is_ok(said, check, answer):
-    assert said(check, answer).startswith(OK)
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(
-    ("check", "answer", "phrase"), [each for check in WRONGS for each in names(check, WRONGS[check])]
-)
-def test_every_mistake_is_named(said, check, answer, phrase):
-    text = said(check, answer)
-    assert text.startswith(WRONG) and phrase in text
-
-
-@pytest.mark.parametrize("check", WRONGS, ids=lambda check: check.__name__)
-def test_no_two_mistakes_get_the_same_text_unless_they_are_the_same(said, check):
-    wrong = WRONGS[check]
-    texts = {name: said(check, answer) for name, (answer, _) in wrong.items()}
-    for one, other in combinations(texts, 2):
-        assert texts[one] != texts[other] or wrong[one][1] in texts[other], (one, other)
-    assert len(set(texts.values())) >= 14
-
-
-@pytest.mark.parametrize("check", RIGHT, ids=lambda check: check.__name__)
-def test_checks_give_the_same_verdict_without_gradients(said, check):
-    right, (wrong, phrase) = next(iter(RIGHT[check].values())), next(iter(WRONGS[check].values()))
-    for mode in (torch.no_grad, torch.inference_mode):
-        with mode():
-            assert said(check, right).startswith(OK) and phrase in said(check, wrong)
-
-
-@pytest.mark.parametrize(("check", "scale"), list(product(RIGHT, (0.9, 0.99, 1.01, 1.1))))
-def test_near_the_right_answer_is_not_right(said, check, scale):
-    right = next(iter(RIGHT[check].values()))
-    assert said(check, lambda *given: scale * right(*given)).startswith(WRONG)
-
-
-@pytest.mark.parametrize("check", RIGHT, ids=lambda check: check.__name__)
-def test_check_names_its_notebook(check):
-    assert check.__doc__.startswith("Notebook 06: ")

@@ -1,33 +1,18 @@
 """Checks of notebook 07: right answers in every form, each mistake by its name, and laws that right ones obey."""
 
 import math
-from functools import partial
 from itertools import combinations, permutations, product
 
 import numpy as np
 import pytest
 import torch
-from test_checks import NOT_YET, OK, WRONG, hear
-from test_checks_latent import accepts, names
+from answers import given_by
+from test_checks import NOT_YET, OK, WRONG
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from tutorial_utils.checks_disentanglement import check_entangling, check_mig, check_total_correlation
 from tutorial_utils.disentanglement import entropies as entropies_of
 from tutorial_utils.disentanglement import mig, mutual_information
-
-
-@pytest.fixture
-def said(capsys):
-    """`hear`, as a function of a check and an answer."""
-    return partial(hear, capsys)
-
-
-def given_by(check, right) -> list[tuple]:
-    """Everything that a check calls a right answer with."""
-    seen = []
-    check(lambda *given: seen.append(given) or right(*given))
-    return seen
-
 
 # ---- the mutual information gap ----
 
@@ -439,51 +424,7 @@ def test_the_matrix_is_left_as_it_was(said):
     assert torch.equal(matrix, 0.5 * SIGNS) and matrix.requires_grad and matrix.grad is None
 
 
-# ---- all of them ----
+# ---- all of them: tested in test_checks_named.py ----
 
 RIGHT = {check_mig: RIGHT_MIGS, check_total_correlation: RIGHT_TCS, check_entangling: RIGHT_MATRICES}
 WRONGS = {check_mig: WRONG_MIGS, check_total_correlation: WRONG_TCS, check_entangling: WRONG_MATRICES}
-ON_FUNCTIONS = [check_mig, check_total_correlation]
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(("check", "answer"), [each for check in RIGHT for each in accepts(check, RIGHT[check])])
-def test_every_way_to_write_the_right_answer_is_ok(said, check, answer):
-    assert said(check, answer).startswith(OK)
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(
-    ("check", "answer", "phrase"), [each for check in WRONGS for each in names(check, WRONGS[check])]
-)
-def test_every_mistake_is_named(said, check, answer, phrase):
-    text = said(check, answer)
-    assert text.startswith(WRONG) and phrase in text
-
-
-@pytest.mark.parametrize("check", WRONGS, ids=lambda check: check.__name__)
-def test_no_two_mistakes_get_the_same_text_unless_they_are_the_same(said, check):
-    wrong = WRONGS[check]
-    texts = {name: said(check, answer) for name, (answer, _) in wrong.items()}
-    for one, other in combinations(texts, 2):
-        assert texts[one] != texts[other] or wrong[one][1] in texts[other], (one, other)
-    assert len(set(texts.values())) >= 18
-
-
-@pytest.mark.parametrize(("check", "scale"), list(product(ON_FUNCTIONS, (0.9, 0.99, 1.01, 1.1))))
-def test_near_the_right_number_is_not_right(said, check, scale):
-    right = next(iter(RIGHT[check].values()))
-    assert said(check, lambda *given: scale * right(*given)).startswith(WRONG)
-
-
-@pytest.mark.parametrize("check", ON_FUNCTIONS, ids=lambda check: check.__name__)
-def test_checks_give_the_same_verdict_without_gradients(said, check):
-    right, (wrong, phrase) = next(iter(RIGHT[check].values())), next(iter(WRONGS[check].values()))
-    for mode in (torch.no_grad, torch.inference_mode):
-        with mode():
-            assert said(check, right).startswith(OK) and phrase in said(check, wrong)
-
-
-@pytest.mark.parametrize("check", RIGHT, ids=lambda check: check.__name__)
-def test_check_names_its_notebook(check):
-    assert check.__doc__.startswith("Notebook 07: ")
