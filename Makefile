@@ -29,10 +29,10 @@ lab: $(VENV)/.installed  ## install if needed, then open JupyterLab on notebook 
 	    --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
 	    $(AS_ROOT) $(ARGS)
 
-test: $(VENV)/.installed-test  ## check the code, then the built notebooks, then run every test (ARGS="-k cache")
+test: $(VENV)/.installed-test  ## check the code, then the built notebooks, then run every test in two processes (in one: ARGS="-k cache")
 	$(RUN) -m ruff check tutorial_utils tests notebooks/src
 	$(RUN) notebooks/src/build.py --check
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest $(or $(ARGS),-n 2)
 
 notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose source has changed (ARGS=--all for every one)
 	$(RUN) notebooks/src/build.py $(ARGS)
