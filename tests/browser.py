@@ -174,3 +174,19 @@ def drag(page: Page, target: Locator, start: tuple[float, float], end: tuple[flo
     page.mouse.move(*at[1], steps=10)
     page.mouse.up()
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def check_fits(page: Page, studio: Locator, width: int) -> None:
+    """With a window of `width` pixels no part of the studio is cut off, and nothing in its output scrolls sideways."""
+    size = page.viewport_size
+    page.set_viewport_size({"width": width, "height": 1000})
+    page.wait_for_timeout(200)
+    cut_off = """root => Array.from(root.querySelectorAll('img, text, button, input, .widget-label, .widget-readout'))
+      .filter(node => {
+        const [box, room] = [node, root].map(each => each.getBoundingClientRect());
+        return node.checkVisibility() && (!box.width || box.left < room.left || box.right > room.right + 1);
+      }).map(node => node.outerHTML)"""
+    assert studio.evaluate(cut_off) == []
+    area = studio.locator("xpath=ancestor::*[contains(@class, 'jp-OutputArea-output')]").first
+    assert area.evaluate("node => node.scrollWidth <= node.clientWidth")
+    page.set_viewport_size(size)

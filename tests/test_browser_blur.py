@@ -1,7 +1,7 @@
 """The blur studio in JupyterLab, in a real Chromium: what the page shows is what the functions give."""
 
 import pytest
-from browser import open_unsaved, shown
+from browser import check_fits, open_unsaved, shown
 from playwright.sync_api import expect
 
 from tutorial_utils.blur import blur_state, start_blur
@@ -98,18 +98,7 @@ def test_buttons_and_switches_by_keyboard(page, studio, made):
 
 @pytest.mark.parametrize("width", [1332, 1072, 852])  # 900, 640 and 420 pixels for the studio
 def test_nothing_is_cut_off_or_scrolls_sideways(width, page, studio):
-    size = page.viewport_size
-    page.set_viewport_size({"width": width, "height": 1000})
-    page.wait_for_timeout(200)
-    cut_off = """root => Array.from(root.querySelectorAll('img, text, button, input, .widget-label, .widget-readout'))
-      .filter(node => {
-        const [box, room] = [node, root].map(each => each.getBoundingClientRect());
-        return node.checkVisibility() && (!box.width || box.left < room.left || box.right > room.right + 1);
-      }).map(node => node.outerHTML)"""
-    assert studio.evaluate(cut_off) == []
-    area = studio.locator("xpath=ancestor::*[contains(@class, 'jp-OutputArea-output')]").first
-    assert area.evaluate("node => node.scrollWidth <= node.clientWidth")
-    page.set_viewport_size(size)
+    check_fits(page, studio, width)
 
 
 def test_our_code_raises_no_errors_in_the_page(page):
