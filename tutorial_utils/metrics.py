@@ -89,3 +89,18 @@ def _knn(z: Tensor, y: Tensor, k: int) -> Tensor:
     y = classes_of(y, finite("z", float_tensor("z", z, ndim=2)), "z")
     judge = KNeighborsClassifier(positive_int("k", k, at_most=len(z) * 4 // 5))
     return torch.from_numpy(cross_val_predict(judge, z.cpu().numpy(), y.numpy(), cv=5))
+
+
+def looks(images: Tensor) -> Tensor:
+    """What a human might name of digits: ink, slant and width of each image, [N, 3].
+
+    Ink is the sum of the pixels; slant and width come from second moments, in half image widths.  Notebook 07.
+    images: gray, [N, 1, H, W], square, each with some ink.
+    """
+    ink = images.sum((1, 2, 3))
+    share = images[:, 0] / ink[:, None, None]
+    u = torch.linspace(-1, 1, images.shape[-1])
+    across, down = share.sum(1), share.sum(2)
+    dx, dy = [u - (p * u).sum(1, keepdim=True) for p in (across, down)]
+    slant = -torch.einsum("nij,ni,nj->n", share, dy, dx) / (down * dy**2).sum(1)
+    return torch.stack([ink, slant, (across * dx**2).sum(1).sqrt()], dim=1)

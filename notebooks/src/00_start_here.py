@@ -98,7 +98,7 @@ print(z_test[:3])
 
 # %% [markdown]
 # The encoder ends in 4 numbers: the 2 of the code, and 2 that say how sure it
-# is of them. We drop the latter here; a later notebook needs them.
+# is of them. We drop the latter here; notebook 02 needs them.
 #
 # Now the studio. Choose two digits and drag $t$, or click the slider and use
 # the **← →** keys. At $t = 0$ you see the decoder's picture of the first
@@ -120,6 +120,7 @@ steps = torch.linspace(0, 1, 9).tolist()
 fig, axes = plt.subplots(2, 1, figsize=(7, 2))
 for ax, (name, (a, b)) in zip(axes, pairs.items()):
     show_image(morph_strip(model, z_test[a], z_test[b], n=9), ax=ax)
+    ax.grid(False)
     ax.set_ylabel(name, rotation=0, ha="right", va="center")
 axes[1].set_xticks([14 + 28 * n for n in range(9)], steps)
 axes[0].set_title("Most steps along the line are digits")
@@ -141,7 +142,7 @@ show_gif(gif, alt="Animation: a handwritten 2 turns into a 0 and back, "
 # Sometimes a third digit appears on the way. The pictures at both ends are a
 # bit blurred, and now and then another digit altogether: two numbers are few
 # for everything a digit can be. Each picture is the *mean* of what the decoder
-# thinks possible; a later notebook shows why that blurs.
+# thinks possible; notebook 06 shows why that blurs.
 #
 # ## Predict
 #
@@ -226,6 +227,11 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 # | [05 · One knob](05_beta.ipynb) | What does the KL term do when it counts more, or less? |
 # | [06 · Why VAE images are blurry](06_blur.ipynb) | Which part of the model blurs them, and what helps? |
 # | [07 · Disentanglement](07_disentanglement.ipynb) | Can a model find what makes images differ, and give each cause a number of its own? |
+# | [08 · Denoising autoencoders](08_denoising.ipynb) | What must a network know to take noise away? |
+# | [09 · What it is good for](09_applications.ipynb) | What can you do with a VAE that you could not do without? |
+#
+# The [appendix](appendix.md) lists which notebook answers which question, the
+# notation, all terms and all references.
 #
 # ### Notation
 #
@@ -239,8 +245,8 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 # | $q(z \mid x)$ | `encode(x)` | the encoder's distribution of codes for $x$: the *posterior* |
 # | $\mu, \log\sigma^2$ | `mu`, `logvar` | its mean and log variance |
 # | $\sigma$ | `std` | its standard deviation, `(0.5 * logvar).exp()` |
-# | $\varepsilon$ | `eps` | noise from $\mathcal{N}(0, 1)$ |
-# | $p(z)$ | | the *prior*, $\mathcal{N}(0, I)$: codes before any image |
+# | $\varepsilon$ | `eps` | noise from $N(0, 1)$ |
+# | $p(z)$ | | the *prior*, $N(0, I)$: codes before any image |
 # | $p(x \mid z)$ | `decode(z)` | the decoder's distribution of images for $z$, as logits |
 # | $-\mathbb{E}_q \log p(x \mid z)$ | `recon_loss` | reconstruction loss, in nats, summed over pixels |
 # | $\mathrm{KL}(q \,\Vert\, p)$ | `kl` | how far the posterior is from the prior, in nats |
@@ -291,5 +297,5 @@ check_compression(times_smaller)
 # * Kingma and Welling (2014), *Auto-encoding variational Bayes*,
 #   [arXiv:1312.6114](https://arxiv.org/abs/1312.6114): the VAE.
 #
-# **Next:** [01 · Autoencoders](01_autoencoders.ipynb), where you build both
-# halves yourself.
+# **Next:** [01 · Autoencoders](01_autoencoders.ipynb), which asks how short a
+# code can be, and what a code lacks that was only made to be short.

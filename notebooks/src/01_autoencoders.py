@@ -126,10 +126,11 @@ show_figure(fig, alt="Ten small images with soft red and blue areas, from a "
 #
 # ## Build an autoencoder
 #
-# Now let the machine find the code. An **autoencoder** is two networks in a
-# row: the **encoder** squeezes $x$ into a code $z$ of $k$ numbers, the
-# **decoder** paints an image from $z$. Nobody says what the $k$ numbers should
-# mean. The only wish is that the painting is close to the original.
+# Now let the machine find the code. An **autoencoder** is the two halves of
+# 00, two networks in a row: the **encoder** squeezes $x$ into a code $z$ of
+# $k$ numbers, the **decoder** paints an image from $z$. Nobody says what the
+# $k$ numbers should mean. The only wish is that the painting is close to the
+# original.
 #
 # ![An image of 784 pixels enters the encoder, a trapezoid that narrows; out
 # comes a code of a few numbers; the decoder, a trapezoid that widens, paints
@@ -270,7 +271,8 @@ def make_autoencoder(k):
 # %% [markdown]
 # `trained` calls `fit` and keeps the result. It takes a name, a function that
 # makes the model (`partial(f, k)` is `f` with `k` filled in), the images, the
-# loss and the settings, and returns the model and its history.
+# loss and the settings, and returns the model and its history. `evaluate` is
+# the mean of a loss over all images, each counted once.
 #
 # Does the changing rate pay? Same network, same peak rate, same three epochs,
 # three seeds each. This takes about half a minute.
@@ -442,9 +444,9 @@ show_figure(fig, alt="Seven rows of nine digits: the images, then PCA and "
 # ## Too long a code only copies
 #
 # If short codes are hard and long ones easy, take a long one: 1,024 numbers
-# for 784 pixels, an **over-complete** code. One layer each side, ReLU, no
-# sigmoid. Nothing stops it from copying. Three seeds take about half a
-# minute.
+# for 784 pixels, an **over-complete** code. One layer each side, with ReLU,
+# which sets negative numbers to 0, and no sigmoid. Nothing stops it from
+# copying. Three seeds take about half a minute.
 
 # %%
 code_dim = 1024
@@ -522,11 +524,13 @@ show_figure(fig, alt="Three rows of nine images: three digits, three patches "
 #   over images, not each image by itself. It needs activities between 0 and
 #   1, so ReLU makes way for a sigmoid:
 #
-# $$\sum_j \Big[ \rho \ln\frac{\rho}{\hat\rho_j} +
-# (1 - \rho) \ln\frac{1 - \rho}{1 - \hat\rho_j} \Big]$$
+# $$\sum_j \Big[ \rho \log\frac{\rho}{\hat\rho_j} +
+# (1 - \rho) \log\frac{1 - \rho}{1 - \hat\rho_j} \Big]$$
 #
 # Both are a penalty on the *code*, which depends on the data. They are not a
-# belief about the weights. The six trainings take about a minute.
+# belief about the weights. Nor are they a prior on the data, which is what an
+# earlier tutorial called such a penalty. ($\log$ is the natural logarithm,
+# here and everywhere.) The six trainings take about a minute.
 
 # %%
 def l1_loss(model, x, weight=0.2):
@@ -839,4 +843,5 @@ check_test_score(score)
 #   activity target and its KL penalty.
 #
 # **Next:** [02 · Generative models, and the idea of the VAE](02_generative_models.ipynb),
-# which begins with what just broke.
+# which asks what the loss must add so that a code that you make up gives a
+# digit.

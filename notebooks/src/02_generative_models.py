@@ -4,9 +4,10 @@
 # What must change in an autoencoder so that you can make up a code, and get a
 # digit?
 #
-# **You will** · see a generative model small enough to draw · turn the autoencoder into a VAE in three changes, and see each fail without
-# the next · send a gradient through a random number · train a first VAE and
-# draw digits from its prior · see a mean in the wrong place undo it all.
+# **You will** · see a generative model small enough to draw · turn the
+# autoencoder into a VAE in three changes, and see each fail without the next ·
+# send a gradient through a random number · train a first VAE and draw digits
+# from its prior · see a mean in the wrong place undo it all.
 #
 # *Builds on [01](01_autoencoders.ipynb) · about 1 min on two CPU cores ·
 # [Solutions](solutions/02_generative_models.ipynb)*
@@ -201,7 +202,7 @@ assert max(errors) < -20
 # of SiLU), and a decoder that is a distribution: each pixel is a coin that
 # shows white with chance $\hat x_i$, a **Bernoulli** distribution. The price
 # of an image is its negative log likelihood (nll) in nats, which PyTorch calls
-# binary cross-entropy (03 discusses gray pixels):
+# binary cross-entropy, BCE (03 discusses gray pixels):
 #
 # $$-\log p(x|z) = -\sum_i \big[x_i \log \hat x_i + (1 - x_i) \log(1 -
 # \hat x_i)\big]$$
@@ -277,8 +278,8 @@ assert min(stds) > 15
 # ### Change 2 · Let the network choose the noise
 #
 # One size for all is crude anyway. Let the encoder return, for each image, a
-# mean $\mu$ and the logarithm of a variance, $\log\sigma^2$ (`logvar`, any
-# real number, so that $\sigma$ is always positive). The code is
+# mean $\mu$ and the logarithm of a variance, $\log\sigma^2$, as in 00
+# (`logvar`, any real number, so that $\sigma$ is always positive). The code is
 #
 # $$z = \mu + \sigma\,\varepsilon, \qquad \varepsilon \sim N(0, I),
 # \qquad \sigma = e^{\log\sigma^2 / 2}.$$
@@ -467,9 +468,9 @@ show_figure(fig, alt="Four scatters of digit glyphs, each with the same "
 #
 # ## A gradient through a random number
 #
-# One step deserves a second look. `kl` is a formula in $\mu$ and $\sigma$, but
-# `recon_loss` depends on them only through a random draw. *Sampling* makes the
-# model stochastic; but how does a gradient get through it?
+# `kl` is a formula in $\mu$ and $\sigma$, but `recon_loss` depends on them
+# only through a random draw. *Sampling* makes the model stochastic; but how
+# does a gradient get through it?
 #
 # ![Two computation graphs from μ and σ through z to the loss. Left, z is drawn
 # at random and the gradient stops at z; right, z = μ + σ · ε is computed from
@@ -621,8 +622,8 @@ show_figure(fig, alt="Three rows of twelve decoded images. The autoencoder's "
 posterior_explorer(vaes[0], plain[0], x_test, y_test)
 
 # %% [markdown]
-# Without a kernel: the same image with $\sigma$ as the encoder chose it, a
-# tenth and ten times of it. Each row decodes the same eight $\varepsilon$.
+# Without a kernel: the same image with a tenth, one and ten times the
+# encoder's $\sigma$. Each row decodes the same eight $\varepsilon$.
 
 # %%
 eps = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
@@ -691,9 +692,9 @@ show_figure(fig, alt="Three rows of ten images: test digits; below them ten "
 
 # %% [markdown]
 # *What to see:* every posterior is the prior, and the decoder paints the mean
-# image whatever the code: **posterior collapse**. No line is wrong on its own. Sum
-# over pixels, sum over latent numbers, mean over the batch: then $\beta$ means
-# $\beta$.
+# image whatever the code: **posterior collapse**. No line is wrong on its own.
+# Sum over pixels, sum over latent numbers, mean over the batch: then $\beta$
+# means $\beta$.
 #
 # ### Between the digits
 #
@@ -721,8 +722,9 @@ show_figure(fig, alt="Twenty soft shapes that could each be two or three "
             "different digits.")
 
 # %% [markdown]
-# *What to see:* shapes between two digits. They are few, and reconstructions
-# are doubted too, about half as often: two numbers are not enough.
+# *What to see:* mostly shapes between two digits. They are few, and
+# reconstructions are doubted too, about half as often: two numbers are not
+# enough.
 
 # %% [markdown]
 # ### Sentences to read twice
@@ -823,5 +825,5 @@ check_effective_beta(effective_beta)
 #   [openreview.net/forum?id=Sy2fzU9gl](https://openreview.net/forum?id=Sy2fzU9gl):
 #   where $\beta$ comes from.
 #
-# **Next:** [03 · The mathematics of the VAE](03_mathematics.ipynb), which
-# proves what was used here.
+# **Next:** [03 · The mathematics of the VAE](03_mathematics.ipynb), which asks
+# why this sum is right, and what it misses.

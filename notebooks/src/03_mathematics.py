@@ -71,21 +71,21 @@ x_test = torch.bernoulli(x_test_gray, generator=generator)
 # | $p(x) = \int p(x, z)\,dz$ | **evidence** | `log_evidence` |
 # | $p(z\mid x) = p(x, z) / p(x)$ | true posterior | `log_posterior` |
 # | $q(z\mid x)$ | posterior, the encoder's, $N(\mu, \mathrm{diag}(\sigma^2))$ | `mu`, `logvar` |
-# | $\mathrm{E}_q[\cdot]$ | mean over draws of $z$ from $q(z\mid x)$ | |
+# | $\mathbb{E}_q[\cdot]$ | mean over draws of $z$ from $q(z\mid x)$ | |
 #
 # **First**, as a lower bound:
 #
 # $$\begin{aligned}
 # \log p(x) &= \log \int p(x, z)\, dz
 # && \text{definition} \\
-# &= \log \mathrm{E}_q\!\left[\frac{p(x, z)}{q(z|x)}\right]
+# &= \log \mathbb{E}_q\!\left[\frac{p(x, z)}{q(z|x)}\right]
 # && \text{multiply and divide by } q > 0 \\
-# &\ge \mathrm{E}_q\!\left[\log \frac{p(x, z)}{q(z|x)}\right]
-# && \text{Jensen: log is concave, so } \log \mathrm{E} \ge \mathrm{E} \log \\
-# &= \mathrm{E}_q[\log p(x|z)] + \mathrm{E}_q\!\left[\log
+# &\ge \mathbb{E}_q\!\left[\log \frac{p(x, z)}{q(z|x)}\right]
+# && \text{Jensen: log is concave, so } \log \mathbb{E} \ge \mathbb{E} \log \\
+# &= \mathbb{E}_q[\log p(x|z)] + \mathbb{E}_q\!\left[\log
 # \frac{p(z)}{q(z|x)}\right]
 # && p(x, z) = p(x|z)\,p(z) \\
-# &= \underbrace{\mathrm{E}_q[\log p(x|z)]}_{-\text{recon\_loss}} -
+# &= \underbrace{\mathbb{E}_q[\log p(x|z)]}_{-\text{recon\_loss}} -
 # \underbrace{\mathrm{KL}(q(z|x)\,\|\,p(z))}_{\text{kl}}
 # && \text{definition of KL}
 # \end{aligned}$$
@@ -97,17 +97,17 @@ x_test = torch.bernoulli(x_test_gray, generator=generator)
 #
 # $$\begin{aligned}
 # \mathrm{KL}(q(z|x)\,\|\,p(z|x))
-# &= \mathrm{E}_q[\log q(z|x) - \log p(z|x)]
+# &= \mathbb{E}_q[\log q(z|x) - \log p(z|x)]
 # && \text{definition of KL} \\
-# &= \mathrm{E}_q[\log q(z|x) - \log p(x, z) + \log p(x)]
+# &= \mathbb{E}_q[\log q(z|x) - \log p(x, z) + \log p(x)]
 # && \text{Bayes} \\
 # &= \log p(x) - \text{ELBO}
 # && p(x) \text{ does not depend on } z
 # \end{aligned}$$
 #
 # So the gap *is* the KL from the posterior to the true one. It is never
-# negative (Jensen again), and 0 only if they are equal. Raising the ELBO raises the evidence
-# or closes the gap; it does not say which.
+# negative (Jensen again), and 0 only if they are equal. Raising the ELBO
+# raises the evidence or closes the gap; it does not say which.
 #
 # ### Seen on a grid
 #
@@ -255,11 +255,11 @@ show_figure(fig, alt="Four panels with contour lines. The dashed ellipses of "
 # constants $\tfrac12\log 2\pi$ cancel:
 #
 # $$\begin{aligned}
-# \mathrm{KL} = \mathrm{E}_q[\log q - \log p]
-# &= \mathrm{E}_q\!\left[-\log\sigma - \tfrac{(z - \mu)^2}{2\sigma^2} +
+# \mathrm{KL} = \mathbb{E}_q[\log q - \log p]
+# &= \mathbb{E}_q\!\left[-\log\sigma - \tfrac{(z - \mu)^2}{2\sigma^2} +
 # \tfrac{z^2}{2}\right] && \text{the two log densities} \\
 # &= -\log\sigma - \tfrac12 + \tfrac12(\mu^2 + \sigma^2)
-# && \mathrm{E}_q(z - \mu)^2 = \sigma^2,\ \mathrm{E}_q z^2 = \mu^2 + \sigma^2 \\
+# && \mathbb{E}_q(z - \mu)^2 = \sigma^2,\ \mathbb{E}_q z^2 = \mu^2 + \sigma^2 \\
 # &= \tfrac12(\mu^2 + \sigma^2 - 1 - \log\sigma^2)
 # \end{aligned}$$
 #
@@ -320,7 +320,7 @@ show_figure(fig, alt="Left: error against number of draws on logarithmic "
 #
 # ## 3 · Two ways to differentiate an expectation
 #
-# We need the gradient of $\mathrm{E}_{q_\mu}[g(z)]$ with respect to $\mu$, for
+# We need the gradient of $\mathbb{E}_{q_\mu}[g(z)]$ with respect to $\mu$, for
 # $q_\mu = N(\mu, I)$. Two estimates from draws:
 #
 # * **score function**: $g(z)\,\nabla_\mu \log q_\mu(z) = g(z)\,(z - \mu)$, since
@@ -722,10 +722,11 @@ show_figure(fig, alt="Ten falling lines over k on logarithmic axes. Half of "
 # come. (It is a bound on average: one estimate can be above $\log p(x)$.)
 # </details>
 #
-# So whose fault is the gap? Give each image its *own* best $\mu$ and $\log\sigma^2$, by
-# gradient ascent on its ELBO. What is left is the fault of the **family**: no
-# better ellipse along the axes was found. The rest is the encoder's, who serves
-# all images with one network (**amortization**). About 10 seconds:
+# So whose fault is the gap? Give each image its *own* best $\mu$ and
+# $\log\sigma^2$, by gradient ascent on its ELBO. What is left is the fault of
+# the **family**: no better ellipse along the axes was found. The rest is the
+# encoder's, who serves all images with one network (**amortization**). About
+# 10 seconds:
 
 # %%
 def best_posteriors(model, x, n=16, steps=300):  # n draws in every step
@@ -818,14 +819,14 @@ for n, name in enumerate(["as they are", "shifted"]):
 #
 # <details><summary>Derivation</summary>
 #
-# Decoder $wz$, encoder mean $ax$, variance $u$ (so far $\sigma^2$). Per direction, loss$/\beta$
-# is $\frac{1}{2t}[(1 - wa)^2\lambda + w^2 u] + \frac12[a^2\lambda + u - 1 -
-# \log u]$. Set the derivatives by $u$ and $a$ to 0: $u = t / (t + w^2)$ and
-# $a = w / (t + w^2)$. Insert them; everything cancels but
-# $\frac12[u\lambda/t - \log u]$ with $0 < u \le 1$. Its minimum is at
-# $u = t/\lambda$ if $\lambda > t$, and else at $u = 1$, where $w = a = 0$.
-# Then KL $= -\frac12\log u$, and the squared error is
-# $u^2\lambda + (1 - u)t = t$, or $\lambda$.
+# Decoder $wz$, encoder mean $ax$, variance $u$ (so far $\sigma^2$). Per
+# direction, loss$/\beta$ is $\frac{1}{2t}[(1 - wa)^2\lambda + w^2 u] +
+# \frac12[a^2\lambda + u - 1 - \log u]$. Set the derivatives by $u$ and $a$ to
+# 0: $u = t / (t + w^2)$ and $a = w / (t + w^2)$. Insert them; everything
+# cancels but $\frac12[u\lambda/t - \log u]$ with $0 < u \le 1$. Its minimum is
+# at $u = t/\lambda$ if $\lambda > t$, and else at $u = 1$, where $w = a = 0$.
+# Then KL $= -\frac12\log u$, and the squared error is $u^2\lambda + (1 - u)t =
+# t$, or $\lambda$.
 # </details>
 #
 # A direction is active **if and only if** $\lambda > \beta\sigma_x^2$. Its KL is
@@ -922,10 +923,10 @@ show_figure(fig, alt="Left: a staircase that falls from 30 active dimensions "
 
 # %% [markdown]
 # *What to see:* latent numbers that stay at the prior are not a failure of
-# training here; they are the optimum. Past the largest eigenvalue, 5.117, nothing
-# is: full collapse. For what is learned, only the product $\beta\sigma_x^2$
-# counts, which is why a careless likelihood and a careless $\beta$ are the same
-# mistake.
+# training here; they are the optimum. Past the largest eigenvalue, 5.117,
+# nothing is: full collapse. For what is learned, only the product
+# $\beta\sigma_x^2$ counts, which is why a careless likelihood and a careless
+# $\beta$ are the same mistake.
 #
 # ## Recap
 #
@@ -1018,5 +1019,5 @@ check_active_dimensions(n_active)
 # * Mohamed and others (2020), *Monte Carlo gradient estimation in machine
 #   learning*, [arXiv:1906.10652](https://arxiv.org/abs/1906.10652).
 #
-# **Next:** [04 · Seeing the latent space](04_latent_space.ipynb), which looks
-# at what was learned.
+# **Next:** [04 · Seeing the latent space](04_latent_space.ipynb), which asks
+# whether the learned codes look like the prior.

@@ -152,10 +152,10 @@ show_figure(fig, alt="Three grids of decoded digits: from a small square in "
 # ## Four sizes, and rivals
 #
 # Now train: VAEs with codes of four sizes, autoencoders for comparison, a VAE
-# without KL ($\beta = 0$) and one with far too much. All have the same
-# layers and the same schedule, and all but the last three seeds. As many
-# trainings run side by side as you have cores; with two, **about a minute
-# and a half**.
+# without KL ($\beta = 0$) and one with far too much. All have the same layers
+# and the same schedule, and all but the last have three seeds. As many
+# trainings run side by side as you have cores; with two, **about a minute and
+# a half**.
 
 # %%
 def make_model(k, n_out):
@@ -277,7 +277,7 @@ show_figure(fig, alt="Length along the path for pairs of prior draws. With 2 "
 
 # %% [markdown]
 # Does it matter to the picture? Walk between 300 pairs of test images of
-# different classes, in every model, and ask the judge at 21 places: how sure
+# different classes, in every model, and ask 01's judge at 21 places: how sure
 # are you half way, and which *third* digits did you see on the way?
 
 # %%
@@ -308,10 +308,11 @@ print(f"pixel cross-fade         {confidence(judge, fades).mean():.2f}")
 
 # %% [markdown]
 # *What to see:* with **two** numbers the plane is so crowded that a walk
-# passes through one to two third digits; with 64, through about half a digit.
-# The circle helps the VAE with 64 numbers a little, the others less or not.
-# (We walk between means, and these lie well inside the shell.) And "autoencoders cannot be walked through"? On straight lines the judge is
-# half way at least as sure in theirs as in the VAE's, and cross-fading is only
+# passes through one to two third digits; with 64, through half a digit on
+# average. The circle helps the VAE with 64 numbers a little, the others less
+# or not. (We walk between means, which lie well inside the shell.) And
+# "autoencoders cannot be walked through"? On straight lines the judge is half
+# way at least as sure in theirs as in the VAE's, and cross-fading is only
 # somewhat worse.
 #
 # Drag it yourself: two models, three paths, the judge's verdict, the density of
@@ -391,13 +392,14 @@ show_figure(fig, alt="Three rows of eleven images. With two numbers, a 2 "
 # \underbrace{\mathrm{KL}(q(z)\,\|\,p(z))}_{\text{mismatch}}$$
 #
 # So the KL does not ask every code to be a standard normal: it pays for
-# information and for mismatch, and only the second spoils prior samples. For
-# $N$ test images `log_aggregate` gives $\log q(z)$ exactly. It contains the
-# posterior of each code's own image, so the mismatch comes out too high for
-# *new* images, the more so the longer the code: the information of $N$ images
-# is at most $\log N$. From below: fit any density $r$ to training codes; on
-# test codes $\mathbb E \log r(z) - \log p(z)$ is, on average, at most the
-# mismatch. We take $r$ a mixture of ten Gaussians.
+# information, what a code says about its image, and for mismatch, and only the
+# second spoils prior samples. For $N$ test images `log_aggregate` gives $\log
+# q(z)$ exactly. It contains the posterior of each code's own image, so the
+# mismatch comes out too high for *new* images, the more so the longer the
+# code: the information of $N$ images is at most $\log N$. From below: fit any
+# density $r$ to training codes; on test codes $\mathbb E \log r(z) - \log
+# p(z)$ is, on average, at most the mismatch. Our $r$ is a **mixture**, a
+# weighted sum, of ten Gaussians.
 
 # %%
 def fit_mixture(z, seed):
@@ -461,16 +463,18 @@ show_figure(fig, alt="Eight rows of twelve images: for 2, 8, 16 and 64 "
             "samples become sharper too, but many are no digit.")
 
 # %% [markdown]
-# *What to see:* `loss` is $-$ELBO on test images, `k-NN` how often the ten
-# nearest means name the class, `low` and `high` bracket the mismatch, and the
-# last two rows are the judge's mean confidence in decoded prior and posterior
-# samples. More numbers pay until 16. Of 64, many stay at the prior, and a nat
-# is lost. With two, prior samples are nearly as good as posterior samples;
-# both bounds of the mismatch grow up to 16; from 8 on the gap is there.
+# *What to see:* `loss` is $-$ELBO on test images, `k-NN` (nearest neighbors)
+# how often the ten nearest means name the class, `low` and `high` bracket the
+# mismatch, and the last two rows are the judge's mean confidence in decoded
+# prior and posterior samples. More numbers pay until 16. Of 64, many stay at
+# the prior, and a nat is lost. With two, prior samples are nearly as good as
+# posterior samples; both bounds of the mismatch grow up to 16; from 8 on the
+# gap is there.
 #
 # "The decoder has never seen such a vector", they say, and this is partly
 # right: the prior puts mass where the aggregate has little. **The repair**
-# needs no training: draw codes from the mixture fitted to training codes. The autoencoder gets the same repair.
+# needs no training: draw codes from the mixture fitted to training codes. The
+# autoencoder gets the same repair.
 
 # %%
 drawn = {}
@@ -690,8 +694,8 @@ for name in ["vae_64", "collapsed"]:
 # *What to see:* nothing in the picture says that all these codes lie within
 # about a thousandth of 0, and its round cloud is no standard normal. k-NN
 # finds traces of the classes in the last digits of the means, but none in
-# samples. Read the std of the means and the KL *before* you look. And now
-# three more pictures of one good code:
+# samples. Read the std of the means and the KL *before* you look. Now three
+# more pictures of one good code:
 
 # %%
 show_embeddings(["perplexity_2", "perplexity_100", "seed_1"],
@@ -799,7 +803,7 @@ show_figure(fig, alt="Mean images of 3 and 8 at 8 by 6 pixels, and for three "
 
 # %% [markdown]
 # *What to see:* on the table the right columns come out on top, every one, in
-# encoder and decoder and for each seed.  So attribution can be trusted in this
+# encoder and decoder and for each seed. So attribution can be trusted in this
 # easy case. On digits, unchecked, the decoder's maps read as parts of strokes
 # (purple pixels rise with the number, orange ones fall); the encoder's also
 # mark pixels that hardly ever have ink.
@@ -896,8 +900,7 @@ show_figure(fig, alt="Six rows of eleven images of a 7 that changes slant, "
 # can be an end of the studio above. (No pointer at hand? Choose a test image.)
 # The cell after it does the same with a 3 of two strokes, and exports the
 # **playground**: a network that you trained, in a file that needs no kernel,
-# `playground.html` beside this notebook. Open it in a browser, send it to a
-# phone.
+# `playground.html` beside this notebook.
 
 # %%
 draw_digit(models["vae_2", 0], x_test, y_test, studio=studio, judge=judge)
@@ -1015,7 +1018,7 @@ show_figure(fig, alt="A 7, rotated by 30, 90 and 180 degrees, shifted by 4 "
 #
 # | you may read | better |
 # |---|---|
-# | concentrated codes are "more normal" | look at samples too, and print both standard deviations |
+# | good samples mean a good representation | not implied: prior samples of 2 and 64 numbers are judged alike, k-NN not; a strong decoder can ignore $z$ |
 # | every image's code is pushed to a standard normal | kl = information + mismatch; the KL acts on each $q(z\mid x)$ |
 # | a plain autoencoder's latent space has no structure | classes cluster there as well; what it lacks is a known density |
 # | t-SNE of 64 numbers is better organized than a plot of 2 | not comparable: same projection, or a number |
@@ -1106,4 +1109,5 @@ check_central_difference(central_difference)
 # * Burda, Grosse and Salakhutdinov (2016), *Importance weighted autoencoders*,
 #   [arXiv:1509.00519](https://arxiv.org/abs/1509.00519): active units.
 #
-# **Next:** [05 · One knob](05_beta.ipynb), the effect of β and the KL term.
+# **Next:** [05 · One knob](05_beta.ipynb), which asks what lies between no KL
+# and too much of it.

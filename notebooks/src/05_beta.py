@@ -70,7 +70,7 @@ print(f"this notebook on this machine, the first time: {minutes:.0f} min")
 # %% [markdown]
 # ## The sweep
 #
-# One number is new in the loss of 03, and it stands in front of the KL:
+# So far $\beta$ (02), the number in front of the KL, was mostly 1:
 #
 # $$\text{loss} = \underbrace{\mathbb E_q[-\log p(x|z)]}_{\text{recon\_loss}} +
 # \beta\;\underbrace{\mathrm{KL}(q(z|x)\,\|\,p(z))}_{\text{kl}}$$
@@ -79,18 +79,17 @@ print(f"this notebook on this machine, the first time: {minutes:.0f} min")
 # over images. At $\beta = 1$ the loss is $-$ELBO; whatever $\beta$ trains a
 # model, we report its $-$ELBO at $\beta = 1$, on test images.
 #
-# Now train the same two networks, with 2 and with 64 latent numbers, at
-# thirteen values of $\beta$, eight of them with three seeds, for one epoch
-# each: on two cores **about two minutes**; later waits are **under a minute**
-# each. This is a **sweep**: `train_many` runs as many trainings side by side
-# as you have cores, and keeps each as soon as it is done; stopped, it goes on
-# from there the next time. Guess before you run it: which $\beta$ will have
-# the sharpest copies, the best $-$ELBO, the most varied prior samples?
+# Now train the same two networks, with 2 and with 64 latent numbers, at thirteen
+# values of $\beta$, eight of them with three seeds, for one epoch each: on two
+# cores **about two minutes**; later waits are **under a minute**. This is a
+# **sweep**: `train_many` runs as many trainings side by side as you have cores,
+# and keeps each when done; stopped, it goes on from there. Guess first: which
+# $\beta$ will have the sharpest copies, the best $-$ELBO, the most varied prior
+# samples?
 #
 # <details><summary>The same lines on a cluster</summary>
 #
-# With `distributed` installed on all machines, and a folder for models that
-# all of them see:
+# With `distributed` on all machines, and a folder for models that all see:
 #
 # ```python
 # import joblib
@@ -225,8 +224,8 @@ show_figure(fig, alt="For six values of beta: means as digit glyphs, "
 # %% [markdown]
 # *What to see:* with a small $\beta$ the codes spread far beyond the prior,
 # with little noise. Toward 10 the *means* draw together, while the *samples*
-# become a standard normal, because the noise grows. An earlier tutorial called
-# the concentrated means "more normal"; they only shrink.
+# become a standard normal, because the noise grows. The concentrated means are
+# 04's "more normal" codes; they only shrink.
 #
 # Another one compared $\beta = 0$, 1 and 10 with 64 numbers. Here are
 # posterior samples ($z$ from $q(z|x)$ of the image above) and prior samples.
@@ -254,8 +253,8 @@ show_figure(fig, alt="Thirteen rows of twelve images: test images; then for "
 # *What to see:* at $\beta = 0$ posterior samples are sharp and prior samples
 # garbage: the prior is not where the codes are (04). At 10 all is blurred and
 # the variety is down, though not to the point where all posteriors are the
-# prior, as that tutorial has it: the KL is over two nats. Its walk for three
-# values; at 10 from an 8 to a 9, the ends are lost:
+# prior, as that tutorial has it: the KL is over two nats. Its walk, for three
+# values; at 10 the ends are lost, an 8 turns into a 9:
 
 # %%
 @torch.no_grad()
@@ -408,11 +407,12 @@ show_figure(fig, alt="Six scatters of means, the digits decoded over them. "
 # ### A table of 48 columns
 #
 # Another earlier tutorial had a table with 48 columns, two classes and three
-# latent numbers. Its loss was mean BCE + kl, and both classes lay on top of
-# each other. It found the reconstruction error too small, and multiplied it by
-# 48, which is no heuristic: 48 times the mean is the sum, and the loss is
-# $-$ELBO again. Its table is not known; take images of 0 and 1, pooled to 8 ×
-# 6 pixels. Drag the multiplier from 1 to 480: when does which bar rise?
+# latent numbers. Its loss was mean BCE + kl, both classes lay on top of each
+# other, and its three identical densities seemed useless. It found the
+# reconstruction error too small, and multiplied it by 48, which is no
+# heuristic: 48 times the mean is the sum, and the loss is $-$ELBO again. Take
+# images of 0 and 1 instead, pooled to 8 × 6 pixels. Drag the multiplier from 1
+# to 480: which bars rise, and when?
 
 # %%
 def table(x, y):  # -> [N, 48], [N]
@@ -472,16 +472,17 @@ show_figure(fig, alt="Times 1: all means in one point, and three identical "
             "densities: one narrow and shifted, one only narrower.")
 
 # %% [markdown]
-# *What to see:* at × 1, $\beta$ is 48 and every row's posterior is the prior:
-# collapse, for each row, since no KL is negative. At × 48 the classes
-# separate, and only dimensions that pay are in use. At × 480 all three are.
+# *What to see:* at × 1, $\beta$ is 48 and every row's posterior is the prior
+# (the three identical densities): collapse, for each row, since no KL is
+# negative. At × 48 the classes separate, and only dimensions that pay are in
+# use. At × 480 all three are.
 #
 # ### 0, 12, 200
 #
 # A third one had hidden layers of 512 and 256, an unknown number of latent
-# numbers (20 here, and 2 for its map), and $\beta = 0$, 12 and 200. Its text
-# says 12, its file names 8, and elsewhere a figure of $\beta = 10$ is called
-# "Beta0": name files by what is in them.
+# numbers (20 here, 2 for its map), and $\beta = 0$, 12 and 200; here two
+# epochs, one seed, and t-SNE of 1,200 training images. Its text says 12, its
+# file names 8, and elsewhere $\beta = 10$ is called "Beta0".
 
 # %%
 def make_512(k):
@@ -720,12 +721,13 @@ show_figure(fig, alt="KL of each of eight latent numbers over six epochs, "
 
 # %% [markdown]
 # *What to see, and the verdict.* In the **shallow** network all recipes end
-# alike: nothing is gained. In the **deep** one, at this large rate, a constant
-# $\beta$ leaves most numbers unused, and all three cures end far ahead of it
-# in every seed; which is best depends on the seed. Raising the KL weight makes
-# learning more stable, an earlier tutorial held, with a loose bound first:
-# that is a warm-up. It ends better. More stable? The largest gradients are no
-# smaller, and three seeds are too few to say whether ends lie closer together.
+# alike: nothing is gained. In the **deep** one, at this large learning rate, a
+# constant $\beta$ leaves most numbers unused, and all three cures end far
+# ahead of it in every seed; which is best depends on the seed. Raising the KL
+# weight makes learning more stable, an earlier tutorial held, with a loose
+# bound first: that is a warm-up. It ends better. More stable? The largest
+# gradients are no smaller, and three seeds are too few to say whether ends lie
+# closer together.
 #
 # Draw a $\beta$ for every part of training, and train on the 8 × 8 digits.
 # Below, no schedule beats the constant 1 by more than the seeds differ; the
@@ -755,8 +757,8 @@ show_figure(fig, alt="Reconstruction loss and KL over thirty epochs on the "
 # ## The KL against over-fitting
 #
 # Over-fitting is possible, an earlier tutorial warns: stop early, by eye. So
-# take 1,000 training images, 40 epochs at a constant rate, and 1,000 other
-# images for *validation*.
+# take 1,000 training images, 40 epochs at a constant learning rate, and 1,000
+# other images for *validation*.
 
 # %%
 x_1000, x_val = x_train[:1000], x_train[50_000:51_000]
@@ -905,9 +907,8 @@ for (beta, variance), row in gauss.items():
           f"kl {row['kl']:7.4f}")
 
 # %% [markdown]
-# Here are most models so far, and the shipped one, in one plane: rate against
-# squared error, whatever the loss was. The line is the law of the *linear* VAE
-# (03).
+# Here are most models so far, and the shipped one: rate against squared error,
+# whatever the loss was. The line is the law of the *linear* VAE (03).
 
 # %%
 @torch.no_grad()
@@ -1054,4 +1055,5 @@ check_one_knob(beta)
 #   [arXiv:1911.02469](https://arxiv.org/abs/1911.02469): collapse that is no
 #   accident.
 #
-# **Next:** [06 · Why VAE images are blurry](06_blur.ipynb).
+# **Next:** [06 · Why VAE images are blurry](06_blur.ipynb), which asks whether
+# the KL is to blame for soft images.

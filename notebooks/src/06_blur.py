@@ -102,8 +102,8 @@ assert off < 0.01
 # %% [markdown]
 # It paints the average, and each of the 104 pixels in which the images differ
 # costs $\log 2$. This is a law: for squared error and cross-entropy alike, the
-# cheapest image is $E[x|z]$, pixel by pixel the average of all images that
-# share the code.
+# cheapest image is $\mathbb{E}[x|z]$, pixel by pixel the average of all images
+# that share the code.
 #
 # Now let $p(x|z)$ be a **mixture** of two images: one coin for the whole
 # image, then its pixels, $p(x|z) = \tfrac12 p_1(x) + \tfrac12 p_2(x)$.
@@ -160,8 +160,9 @@ show_figure(fig, alt="Squared error against the shift. The sharp seven starts "
 # %% [markdown]
 # *What to see:* two pixels off, a sharp seven costs nearly as much as an empty
 # image, three pixels off far more. There is a law here too. If $x'$ is drawn
-# as the truth $x$ is, independently, $E\lVert x - x'\rVert^2 = 2\,E\lVert x -
-# E[x]\rVert^2$: sharp at random costs twice as much as the mean.
+# as the truth $x$ is, independently, $\mathbb{E}\lVert x - x'\rVert^2 =
+# 2\,\mathbb{E}\lVert x - \mathbb{E}[x]\rVert^2$: sharp at random costs twice
+# as much as the mean.
 
 # %%
 places = torch.cat([seven.roll(d, -1) for d in range(-4, 5)])
@@ -184,8 +185,9 @@ assert math.isclose(of_sharp, 2 * of_mean, rel_tol=1e-5)
 # own variance, so that contrast does not count.
 #
 # * **Laplacian**: the variance of "four neighbors minus four times the pixel".
-# * **Share above ¼**: the share of the power of the Fourier transform at more
-#   than a quarter of a cycle per pixel: details finer than four pixels.
+# * **Share above ¼**: the Fourier transform writes the image as a sum of
+#   waves; what share of their power is in waves of more than a quarter of a
+#   cycle per pixel, in details finer than four pixels?
 
 # %%
 image = x_test[0, 0].double()
@@ -231,8 +233,11 @@ show_figure(fig, alt="Ten test digits, then the same moved, with half the "
 # ## Five kinds of images
 #
 # An autoencoder and a VAE, the same network and 20 latent numbers, one epoch,
-# three seeds. The decoder's last bias starts at the mean image; `maps` lets it
-# return more than one map of parameters, for later. (Half a minute.)
+# three seeds. Test images are compared with their **copies**, which is short
+# for reconstructions (the VAE's from $\mu$), with **new** images, decoded from
+# codes of the prior, and with samples of $p(x|z)$. The decoder's last bias
+# starts at the mean image; `maps` lets it return more than one map of
+# parameters, for later. (Half a minute.)
 
 # %%
 picture = x_train.mean(0).flatten().clamp(0.001, 0.999).logit()
@@ -405,19 +410,21 @@ for name, rows in scores.items():
 # "It is the Gaussian", "it is the Bernoulli": is it? Keep the network, change
 # $p(x|z)$:
 #
-# * **Gaussian** pixels with $\sigma = 1$, with $\sigma = 0.1$, with one learned
-#   $\sigma$ for all pixels, or with a $\sigma$ per pixel that the decoder
-#   paints as a second map. Both kinds of learned $\sigma$ have a floor of
-#   0.02: on pixels that are always black the density would grow without end.
+# * **Gaussian** pixels with $\sigma = 1$, with $\sigma = 0.1$, with one
+#   learned $\sigma$ for all pixels, or with a $\sigma$ per pixel that the
+#   decoder paints as a second map. (Here $\sigma$ is short for $\sigma_x$ of
+#   03 and 05, the noise of a pixel.) Both kinds of learned $\sigma$ have a
+#   floor of 0.02: on pixels that are always black the density would grow
+#   without end.
 # * **Continuous Bernoulli** (03): a density on $[0, 1]$.
 # * **Discretized logistic**: a bell-shaped curve with location and scale, of
 #   which each of the 256 gray levels gets its slice: a probability, not a
 #   density.
 # * **Mixture** of three images, as in the toy, with 20 and with 2 numbers.
 #
-# Those per pixel, the continuous and the discretized need three epochs, the
-# others have one: compare them with "3 epochs" and with "VAE" above. (Two to
-# three minutes, further down.)
+# The Gaussian with a $\sigma$ per pixel, the continuous Bernoulli and the
+# discretized logistic need three epochs: compare them with "3 epochs" above.
+# The others have one, as "VAE" above. (Two to three minutes, further down.)
 
 # %%
 spread = torch.full((784,), -2.0)  # where a map of log σ starts
@@ -451,8 +458,8 @@ def make_with_std(make_model=make_vae):
 
 
 # %% [markdown]
-# A slice of a symmetric curve with distribution function $F$ is
-# $F(\text{high}) - F(\text{low})$; black and white get the tails. For
+# A slice of a symmetric curve with distribution function $F$ (the area to the
+# left) is $F(\text{high}) - F(\text{low})$; black and white get the tails. For
 # precision it is computed on the left side, from logarithms.
 
 # %%
@@ -629,7 +636,7 @@ for name in ["mixture", "mixture, 2"]:
 # ### One curve
 #
 # Put all models into one picture: how sharp the copies are, and how many nats
-# the code is allowed to cost.
+# the code is allowed to cost, its *rate* (05).
 
 # %%
 low, high = [{name: extreme(row["copy"] for row in rows)
@@ -753,8 +760,8 @@ for autoencoder, vae in [("autoencoder", "VAE"),
 #
 # Photographs have detail at every scale. The same network and loss with a
 # shared $\sigma$, on 10,000 gray patches of two photographs, on Fashion-MNIST
-# if it is on this machine, and on what `photos` names, beside PCA with as many
-# numbers. (A quarter of a minute each.)
+# if it is on this machine, and on what `photos` names, beside PCA (01) with as
+# many numbers. (A quarter of a minute each.)
 
 # %%
 names = photos + ["fashion_mnist"] * is_here("fashion_mnist")
@@ -1055,4 +1062,5 @@ check_noise_that_fools(noise_std)
 #   microscopy*, [doi.org/10.1109/ICPR.2000.903548](https://doi.org/10.1109/ICPR.2000.903548):
 #   the variance of the Laplacian.
 #
-# **Next:** [07 · Disentanglement](07_disentanglement.ipynb).
+# **Next:** [07 · Disentanglement](07_disentanglement.ipynb), which asks
+# whether each number of a code can be made to say one thing.

@@ -78,8 +78,9 @@ show_figure(fig, alt="Five rows of sprites. In each, one factor runs through "
             "from 0 to 75 degrees; eight places across; eight down.")
 
 # %% [markdown]
-# *What to see:* one factor moves, four stay. There is no test set: these 4,608
-# images are all there are.
+# *What to see:* one factor moves, four stay. (The factors called $x$ and $y$
+# are places; in $p(x)$ and $I(x; z)$, $x$ is still the image.) There is no
+# test set: these 4,608 images are all there are.
 #
 # ## Three words
 #
@@ -134,21 +135,23 @@ show_figure(fig, alt="Four scatters of two numbers, a minus for u below 0, a "
 # independent, for where $z_1$ is large, $z_2$ must be near 0; independent, but
 # not disentangled: both numbers mix $u$ and $v$; disentangled. Each step asks
 # for more, where the factors are independent, as here. Look at the last two:
-# **the clouds are the same.** Only who knows $u$ can tell them apart.
+# **the clouds are the same.** Only someone who knows $u$ can tell them apart.
 #
 # ## Three metrics
 #
-# They compare dimensions with factors. **MIG** takes the table of the mutual
-# information $I(z_j; v_k)$, by bins, in units of the factor's entropy
+# They compare **dimensions**, which is what latent numbers are called here,
+# with factors. **MIG**, the mutual information gap, takes the table of the
+# mutual information $I(z_j; v_k)$, by bins, in units of the factor's entropy
 # $H(v_k)$:
 #
 # $$\text{MIG} = \frac{1}{K} \sum_k \frac{1}{H(v_k)} \left( I(z_{j_1}; v_k) -
 # I(z_{j_2}; v_k) \right)$$
 #
 # with $j_1$ and $j_2$ the dimensions that say most and second most about
-# factor $k$. **SAP** takes the same gap of how well one dimension alone
-# predicts a factor. **DCI** lets a random forest predict factors from all
-# dimensions. From the importances: does a dimension serve one factor
+# factor $k$. **SAP**, separated attribute predictability, takes the same gap
+# of how well one dimension alone predicts a factor. **DCI** lets a random
+# forest, many decision trees that vote, predict factors from all dimensions.
+# From how much the trees use each dimension: does a dimension serve one factor
 # (*disentanglement*, D), is a factor in one dimension (*completeness*, C)?
 # From its errors on other images: are factors predicted at all
 # (*informativeness*, I)? First on codes that we know:
@@ -172,18 +175,20 @@ for name, z in known.items():
           *[f"{score:.2f}" for score in scores_of[2:]])
 
 # %% [markdown]
-# *What to see:* order, sign and scale do not matter; rotation does. They
-# disagree on a code that says $x$ twice: MIG and SAP punish it; to D and C it
-# is perfect, since the forest used only the sharper copy. Read the axes before
-# you trust a number: taken from a transposed table, the gap compares factors,
-# not dimensions, and published code has done that (exercise 1).
+# *What to see:* order, sign and scale do not matter; rotation does. The
+# metrics disagree on a code that says $x$ twice: MIG and SAP punish it; to D
+# and C it is perfect, since the forest used only the sharper copy. Read the
+# axes before you trust a number: taken from a transposed table, the gap
+# compares factors, not dimensions, and published code has done that (exercise
+# 1).
 #
 # ## The KL in three terms
 #
 # An earlier notebook (04) split the mean KL: what a code says about its image,
 # and how far the aggregate posterior $q(z) = \frac1N \sum_n q(z|x_n)$ is from
-# the prior. Split once more: put the product of $q$'s own marginals, $\bar
-# q(z) = \prod_j q(z_j)$, into the middle.
+# the prior. Split once more: put the product of $q$'s own **marginals**
+# $q(z_j)$, the distribution of each number by itself, into the middle: $\bar
+# q(z) = \prod_j q(z_j)$.
 #
 # $$\log \frac{q(z|x)}{p(z)} = \log \frac{q(z|x)}{q(z)} + \log
 # \frac{q(z)}{\bar q(z)} + \log \frac{\bar q(z)}{p(z)}$$
@@ -282,9 +287,10 @@ def tcvae_loss(model, x, beta):
 # %% [markdown]
 # ## Predict
 #
-# Five values of $\beta$, five seeds, both methods (at $\beta = 1$ they are the
-# same), ten latent numbers. Which $\beta$ disentangles best? Will the methods
-# differ more than the seeds? (About four minutes, side by side.)
+# Five values of $\beta$, five seeds, two methods: the **β-VAE**, which is the
+# VAE of 05, and the β-TCVAE (at $\beta = 1$ they are the same), ten latent
+# numbers. Which $\beta$ disentangles best? Will the methods differ more than
+# the seeds? (About four minutes, side by side.)
 
 # %%
 def make_vae():
@@ -307,7 +313,7 @@ models = {key: model for key, (model, _) in zip(jobs, found.values())}
 
 # %% [markdown]
 # We measure codes that are *sampled*, not means: the mean of a dimension that
-# is not used still moves by a few hundredths, and no metric looks at units.
+# is not used still moves a little, and no metric looks at units.
 
 # %%
 def sampled(model):
@@ -375,14 +381,14 @@ show_figure(fig, alt="MIG, SAP and DCI's D against beta, a point per seed. "
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# An *intermediate* $\beta$, about 10 for both. At 100 the first says nothing
-# any more, the second uses two numbers. An earlier tutorial expects the
+# An *intermediate* $\beta$, about 10 for both. At 100 the β-VAE says nothing
+# any more, the β-TCVAE uses two numbers. An earlier tutorial expects the
 # highest $\beta$ to disentangle best.
 # </details>
 #
 # *What to see:* at $\beta = 10$ every seed of the β-TCVAE has a higher MIG
-# than every β-VAE. Proof? Try `seeds = [5, 6, 7, 8, 9]`: the difference at 10
-# is gone. At 4, seeds of the β-TCVAE range from nothing to the best of all,
+# than every β-VAE. Proof? Put `seeds = [5, 6, 7, 8, 9]` into the config cell and
+# look again. At 4, seeds of the β-TCVAE range from nothing to the best of all,
 # far more than the methods differ. **One seed proves nothing**, five prove
 # little, and no loss tells you which seed was lucky.
 #
@@ -527,18 +533,19 @@ show_figure(fig, alt="Traversals of eight dimensions of a digit. Most change "
 
 # %% [markdown]
 # *What to see:* in every seed the clearest number is one for slant. None is
-# named after ink or width: what tells most of them tells more of the class.
-# Whether that is a failure, no metric can say without labels: perhaps the
-# class is the better axis. A low loss or a low TC does not know what *we* care
-# about.
+# named after ink or width: the numbers that say most about these say more
+# about the class. Whether that is a failure, no metric can say without labels:
+# perhaps the class is the better axis. A low loss or a low TC does not know
+# what *we* care about.
 #
 # ## Where it breaks
 #
-# Take that model, rotate its two strongest numbers by 45° before the decoder
-# sees them, and rotate what the encoder says the other way. With $R$
-# orthogonal, $z' = zR$ and $\text{decoder}'(z') = \text{decoder}(z'R^\top)$
-# paints the same image; the prior $N(0, I)$ stays; $q(z'|x) = N(\mu R, R^\top
-# \text{diag}(\sigma^2) R)$ has the same KL. What is lost?
+# Take the β-TCVAE with $\beta = 10$ from above, rotate its two strongest
+# numbers by 45° before the decoder sees them, and rotate what the encoder says
+# the other way. With $R$ orthogonal, that is $R R^\top = I$, $z' = zR$ and
+# $\text{decoder}'(z') = \text{decoder}(z'R^\top)$ paints the same image; the
+# prior $N(0, I)$ stays; $q(z'|x) = N(\mu R, R^\top \text{diag}(\sigma^2) R)$
+# has the same KL. What is lost?
 
 # %%
 model = chosen["β-TCVAE, β = 10"]
@@ -693,4 +700,5 @@ check_entangling(matrix)
 # * Matthey and others (2017), *dSprites: disentanglement testing sprites*: the
 #   images that ours are modeled on.
 #
-# **Next:** 08 · Denoising autoencoders.
+# **Next:** [08 · Denoising autoencoders](08_denoising.ipynb), which asks what
+# a network must know to take away noise that it has never seen.

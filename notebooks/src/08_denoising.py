@@ -1,0 +1,922 @@
+# %% [markdown]
+# # 8 · Denoising autoencoders
+#
+# What must a network know to take away noise that it has never seen, and what
+# else can it do once it knows?
+#
+# **You will** · train a code that is larger than the image · race it against
+# honest baselines · see that it computes a mean, and that what is left points
+# uphill · paint digits from nothing but noise · test what its features are
+# worth · catch it inventing.
+#
+# *Builds on [07](07_disentanglement.ipynb) · about 4 min on two CPU cores ·
+# [Solutions](solutions/08_denoising.ipynb)*
+
+# %%
+import math
+from functools import partial
+from itertools import pairwise, product
+
+import matplotlib.pyplot as plt
+import torch
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+from torch import nn
+from torchvision.transforms.functional import gaussian_blur
+
+from tutorial_utils.checks_denoising import check_best_guess
+from tutorial_utils.checks_denoising import check_block_noise, check_score
+from tutorial_utils.data import is_here, load_images
+from tutorial_utils.denoising import denoising_rows, denoising_studio
+from tutorial_utils.losses import bernoulli_nll, negative_elbo, squared_error
+from tutorial_utils.metrics import confidence, digit_classifier
+from tutorial_utils.models import VAE, Autoencoder, mlp
+from tutorial_utils.models import start_at_mean_image
+from tutorial_utils.noise import blur, median, non_local_means, psnr, ssim
+from tutorial_utils.noise import tune
+from tutorial_utils.plotting import show_figure, show_images, show_rows
+from tutorial_utils.sharpness import bootstrap_interval
+from tutorial_utils.sweep import train_many
+from tutorial_utils.training import local_seed, warmup_then_linear
+from tutorial_utils.walk import encode_images
+
+# %%
+RETRAIN = False  # True: train again what the cache already has
+seeds = [0, 1, 2]
+code_dim = 1024  # of the denoising autoencoder: more than 784 pixels
+latent_dim = 20  # of an autoencoder and a VAE for comparison
+
+data = load_images("mnist")
+x_train, x_test = data.x_train, data.x_test
+x_few = x_test[::20]  # 500 images on which the methods are compared
+x_tune = x_train[:60]  # on which their settings are tuned
+
+
+def span(values, digits=1):  # over the seeds
+    low, high = [f"{v:.{digits}f}" for v in (min(values), max(values))]
+    return low if low == high else f"{low} to {high}"
+
+
+# %% [markdown]
+# ## Three kinds of noise
+#
+# Add a normal number to each pixel; or set pixels to black; or set them to
+# black or white, as dust on a scan does. `level` says how much.
+
+# %%
+def gaussian_noise(x, level):  # level: the standard deviation
+    return x + level * torch.randn_like(x)
+
+
+def masking_noise(x, level):  # level: the share of pixels lost
+    return torch.where(torch.rand_like(x) < level, 0, x)
+
+
+def salt_and_pepper(x, level):  # level: the share of pixels replaced
+    extreme = torch.rand_like(x).round()
+    return torch.where(torch.rand_like(x) < level, extreme, x)
+
+
+# %%
+noises = {"Gaussian": gaussian_noise, "masking": masking_noise,
+          "salt and pepper": salt_and_pepper}
+tops = {"Gaussian": 1.0, "masking": 0.8, "salt and pepper": 0.8}
+levels = {kind: [top * k / 4 for k in range(1, 5)]
+          for kind, top in tops.items()}
+
+
+def noisy_copy(x, kind, level, seed=0):  # the same noise each time
+    with local_seed(seed):
+        return noises[kind](x, level)
+
+
+rows = {f"{kind} {level}": noisy_copy(x_test[:8], kind, level)
+        for kind in noises for level in levels[kind][::3]}
+fig = show_rows({"clean": x_test[:8], **rows}, size=0.7,
+                title="Three kinds of noise, low and high")
+show_figure(fig, alt="Eight test digits, clean and with low and high "
+            "Gaussian, masking and salt-and-pepper noise. At the high levels "
+            "they are hard to read.")
+
+# %% [markdown]
+# ## A code larger than the input
+#
+# In [01](01_autoencoders.ipynb) an autoencoder with 1,024 numbers for 784
+# pixels copied whatever you showed it. Here is such a network again, with two
+# losses. The second one differs in what goes **in**: a noisy copy, at a level
+# drawn anew for each image, from 0 to the highest. What must come **out** is
+# the clean image. The loop stays as it is.
+
+# %%
+def make_wide(code_dim=code_dim, x=x_train):
+    decoder = mlp([code_dim, 784], out_shape=(1, 28, 28))
+    start_at_mean_image(decoder, x)
+    encoder = nn.Sequential(mlp([784, code_dim]), nn.ReLU())
+    return Autoencoder(encoder, decoder)
+
+
+def copying_loss(model, x):
+    return {"loss": bernoulli_nll(model(x), x)}
+
+
+def denoising_loss(model, x, add_noise, high, low=0.0):
+    level = low + (high - low) * torch.rand(len(x), 1, 1, 1)
+    return {"loss": bernoulli_nll(model(add_noise(x, level)), x)}
+
+
+# %% [markdown]
+# Could the second network copy? No: a copy of its input is noisy, and costs.
+# One training per kind of noise, three seeds each, and beside them for later:
+# the copier, an autoencoder and a VAE with 20 numbers, both trained on clean
+# digits, and denoisers for one level of Gaussian noise only. About a minute
+# and a half.
+
+# %%
+def make_narrow():
+    decoder = mlp([latent_dim, 200, 400, 784], out_shape=(1, 28, 28))
+    start_at_mean_image(decoder, x_train)
+    return Autoencoder(mlp([784, 400, latent_dim]), decoder)
+
+
+def make_vae():
+    decoder = mlp([latent_dim, 200, 400, 784], out_shape=(1, 28, 28))
+    start_at_mean_image(decoder, x_train)
+    return VAE(mlp([784, 400, 2 * latent_dim]), decoder, latent_dim=latent_dim)
+
+
+def denoise(kind, high, low=0.0):
+    return partial(denoising_loss, add_noise=noises[kind], high=high, low=low)
+
+
+settings = {"x": x_train, "epochs": 1, "batch_size": 128, "lr": 4e-3,
+            "schedule": warmup_then_linear}
+kinds = {"copier": (make_wide, copying_loss),
+         "AE": (make_narrow, copying_loss), "VAE": (make_vae, negative_elbo)}
+kinds |= {kind: (make_wide, denoise(kind, tops[kind]))
+          for kind in noises}
+kinds |= {f"Gaussian {level}": (make_wide, denoise("Gaussian", level, level))
+          for level in (0.25, 0.5, 1.0)}
+
+# %%
+jobs = {f"08_{name.replace(' ', '_').replace('.', '-')}_{seed}": {
+    **settings, "make_model": make_model, "loss_fn": loss_fn, "seed": seed}
+    for (name, (make_model, loss_fn)), seed in product(kinds.items(), seeds)}
+trained = train_many(jobs, retrain=RETRAIN).values()
+models = dict(zip(product(kinds, seeds), (model for model, _ in trained)))
+
+
+# %%
+def repaired(name, noisy, seed=0):  # by a trained network
+    model = models[name, seed]
+    with torch.no_grad():
+        if name == "VAE":
+            return model.decode(model.encode(noisy)[0]).sigmoid()
+        return model(noisy).sigmoid()
+
+
+noisy = noisy_copy(x_few, "Gaussian", 0.5)
+print(f"noisy images: {psnr(noisy.clamp(0, 1), x_few).mean():.1f} dB")
+for name in ("copier", "Gaussian"):
+    scores = [psnr(repaired(name, noisy, seed), x_few).mean().item()
+              for seed in seeds]
+    clean = [psnr(repaired(name, x_few, seed), x_few).mean().item()
+             for seed in seeds]
+    print(f"{name:10} {span(scores)} dB; clean images {span(clean)} dB")
+
+# %% [markdown]
+# **PSNR**, the peak signal-to-noise ratio, is $10 \log_{10}(1/\text{MSE})$ in
+# decibels: ten more means a tenth of the squared error. Noisy images are
+# clamped to [0, 1] first, which every method may do. The copier, the better of
+# the two on clean images, hands most of the noise on; the denoiser takes it
+# away. Nothing was made smaller: **what the loss asks for** rules out the copy.
+
+# %%
+shown = x_few[3:13]
+noisy = noisy_copy(shown, "Gaussian", 0.5)
+fig = show_rows({"clean": shown, "noisy": noisy.clamp(0, 1),
+                 "copier": repaired("copier", noisy),
+                 "denoiser": repaired("Gaussian", noisy)}, size=0.7,
+                title="Same network, same code size: only the input differs")
+show_figure(fig, alt="Ten digits, clean, with Gaussian noise, as the copier "
+            "and as the denoiser return them. The copier's are grainy, the "
+            "denoiser's are clean and a little soft.")
+
+# %% [markdown]
+# ## Predict
+#
+# Noise was taken from images long before there were networks. Four old methods,
+# each tuned on training images for each kind and level of noise:
+#
+# * **PCA**: keep the first directions of the training images (how many?);
+# * a **Gaussian filter**: each pixel becomes a mean of its neighbors (how wide?);
+# * a **median filter**: each pixel becomes their median (how many?);
+# * **non-local means**: a mean of those pixels around which the image looks
+#   alike (how alike?).
+#
+# And two networks trained **on clean digits only**, a narrow autoencoder and a
+# VAE: can they paint anything but digits? Which noise will the median filter
+# take best? Does a narrow code help against noise?
+
+# %%
+with threadpool_limits(1):
+    pca = PCA(200, random_state=0).fit(x_train[::6].flatten(1))
+mean, axes_ = (torch.tensor(a).float() for a in (pca.mean_, pca.components_))
+
+
+def project(x, k):  # onto the first k principal directions
+    basis = axes_[:k]
+    return ((x.flatten(1) - mean) @ basis.T @ basis + mean).view_as(x)
+
+
+filters = {"PCA": (project, [5, 10, 20, 40, 80, 200]),
+           "Gaussian filter": (blur, [0.4, 0.6, 0.8, 1.0, 1.4]),
+           "median filter": (median, [1, 3, 5]),
+           "non-local means": (non_local_means, [0.1, 0.2, 0.35, 0.6])}
+networks = ["AE", "VAE", "denoiser"]
+
+# %%
+best = {}
+for (name, (method, options)), kind in product(filters.items(), noises):
+    for level in levels[kind]:
+        noisy = noisy_copy(x_tune, kind, level).clamp(0, 1)
+        best[name, kind, level] = tune(method, options, noisy, x_tune)
+for kind in noises:
+    level = levels[kind][1]
+    print(f"{kind} {level}:", {n: best[n, kind, level] for n in filters})
+
+
+# %%
+def by(name, noisy, kind, level):  # what a method makes of noisy images
+    if name in filters:
+        near = min(levels[kind], key=lambda tuned: abs(tuned - level))
+        noisy = noisy.clamp(0, 1)
+        return filters[name][0](noisy, best[name, kind, near]).clamp(0, 1)
+    if name in networks:
+        return repaired(kind if name == "denoiser" else name, noisy)
+    return noisy.clamp(0, 1)  # "nothing"
+
+
+rivals = {name: partial(by, name) for name in [*filters, *networks]}
+methods = {"nothing": partial(by, "nothing"), **rivals}
+scores = {(name, kind, level): psnr(method(
+    noisy_copy(x_few, kind, level), kind, level), x_few)
+    for name, method in methods.items() for kind in noises
+    for level in levels[kind]}
+
+# %%
+fig, axes = plt.subplots(1, 3, figsize=(9.5, 3.4), sharey=True)
+marks = ["k:", "s-", "^-", "v-", "D-", "o--", "P--", "*-"]
+for ax, kind in zip(axes, noises):
+    for name, mark in zip(methods, marks):
+        means = [scores[name, kind, level].mean() for level in levels[kind]]
+        ax.plot(levels[kind], means, mark, label=name, ms=5)
+    ax.set(title=kind, xlabel="level of noise", xticks=levels[kind])
+axes[0].set_ylabel("PSNR in dB, mean of 500 images")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center",
+           ncols=4, fontsize=8)
+show_figure(fig, alt="PSNR against the level of noise, one panel for each "
+            "kind, one line for each method. The denoising autoencoder is "
+            "highest nearly everywhere; the median filter comes near for low "
+            "salt and pepper.")
+
+# %%
+print(f"{'PSNR and SSIM':16}" + "".join(f"{f'{kind} {levels[kind][1]}':>22}"
+                                     for kind in noises))
+for name, method in methods.items():
+    line = f"{name:16}"
+    for kind in noises:
+        level = levels[kind][1]
+        images = method(noisy_copy(x_few, kind, level), kind, level)
+        low, high = bootstrap_interval(scores[name, kind, level])
+        least, most = bootstrap_interval(ssim(images, x_few))
+        line += f"   {low:4.1f}–{high:4.1f} {least:.2f}–{most:.2f}"
+    print(line)
+for kind, k in product(noises, range(4)):
+    others = [scores[n, kind, levels[kind][k]].mean()
+              for n in methods if n != "denoiser"]
+    assert scores["denoiser", kind, levels[kind][k]].mean() > max(others) + 1
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# Salt and pepper at low levels: single wrong pixels never are the median. A
+# narrow code helps against Gaussian noise, as much as PCA does. Against salt
+# and pepper it helps less: white dots look like ink and move the code to
+# another digit, and nothing in its training spoke against that.
+# </details>
+#
+# The table is at the second of four levels; intervals of 95 % are over images.
+# **SSIM**, structural similarity, compares means, contrasts and patterns in
+# small windows; 1 means equal. Both judges agree: the denoiser is ahead by
+# several decibels, for every kind and level. A filter knows only that
+# neighbors are alike. The denoiser knows what digits look like.
+
+# %%
+left, right = [denoising_rows(rivals, x_few[7:8], kind, noises[kind],
+                              levels[kind])
+               for kind in ("Gaussian", "salt and pepper")]
+fig = show_rows({name: torch.cat([left[name], right[name]]) for name in left},
+                size=0.7, title="Four levels of Gaussian noise, and of salt "
+                "and pepper")
+show_figure(fig, alt="One digit at four levels of two kinds of noise, a row "
+            "for each method. At the high levels the filters return gray or "
+            "broken images; the denoiser's row shows clean digits, at the "
+            "highest level of another shape.")
+
+# %% [markdown]
+# ## Trained here, used there
+#
+# A network that has learned one level, or one kind: what does it do elsewhere?
+# Each number is a mean over three seeds; PSNR at the middle level in the
+# second table.
+
+# %%
+def crossed(trained_on, used_on):  # mean PSNR and spread over seeds
+    table = torch.tensor([[[psnr(repaired(name, noisy_copy(
+        x_few, kind, level), seed), x_few).mean() for seed in seeds]
+        for kind, level in used_on] for name in trained_on])
+    print(f"largest spread over seeds: "
+          f"{(table.amax(2) - table.amin(2)).max():.1f} dB")
+    return table.mean(2)
+
+
+three = [0.25, 0.5, 1.0]
+by_level = crossed([*[f"Gaussian {level}" for level in three], "Gaussian"],
+                   [("Gaussian", level) for level in three])
+by_kind = crossed(list(noises), [(k, levels[k][1]) for k in noises])
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.2))
+middle = [f"{kind}\n{levels[kind][1]}" for kind in noises]
+for ax, table, used, rows in [
+        (axes[0], by_level, three, [*three, "all levels"]),
+        (axes[1], by_kind, middle, list(noises))]:
+    ax.imshow(table, cmap="Blues", vmin=8, vmax=26, aspect="auto")
+    for i, j in product(range(len(rows)), range(len(used))):
+        ax.text(j, i, f"{table[i, j]:.1f}", ha="center", va="center",
+                color="w" if table[i, j] > 19 else "k")
+    ax.set_xticks(range(len(used)), used)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set(xlabel="used on", ylabel="trained on")
+    ax.grid(False)
+axes[0].set_title("PSNR in dB: one level, used at others")
+axes[1].set_title("one kind, used on another")
+show_figure(fig, alt="Two tables of PSNR. Left, trained at one level of "
+            "Gaussian noise and used at others: each is best at its own "
+            "level, the network of all levels is close everywhere. Right, "
+            "trained on one kind and used on others: the diagonal is best.")
+
+# %% [markdown]
+# *What to see:* a network made for much noise wipes away details when there is
+# little; one made for little noise leaves the rest in. Drawing the level at
+# random costs about a decibel at the ends and next to nothing in the middle.
+# Abroad, the network of salt and pepper does best: it alone has seen pixels
+# that are too dark *and* pixels that are too bright.
+#
+# ## Why it works: E[x | noisy x]
+#
+# An earlier tutorial says that in the larger code "extra units" learn to
+# remove noise. There are no special units. With squared error or cross-entropy
+# the best answer to a noisy $\tilde x$ is the mean of all clean $x$ that it
+# could have been, $\mathbb{E}[x|\tilde x]$, as in [06](06_blur.ipynb). And for Gaussian
+# noise of standard deviation $\sigma$ **Tweedie's formula** says what is left
+# of the guess after taking $\tilde x$ away (proof: write $p_\sigma$ as an
+# integral over $x$, and take its gradient):
+#
+# $$\mathbb{E}[x|\tilde x] - \tilde x = \sigma^2 \, \nabla_{\tilde x}
+# \log p_\sigma(\tilde x)$$
+#
+# Here $p_\sigma$ is the density of *noisy* data; the gradient of its logarithm
+# is called the **score**. It points where noisy data are denser: uphill. Let
+# us check that on points along a spiral, a mixture of 60 small Gaussians, for
+# which both sides are known.
+
+# %%
+turn = torch.linspace(0.6, 3.4, 60) * math.pi
+centers = 0.2 * turn[:, None] * torch.stack([turn.cos(), turn.sin()], dim=1)
+width = 0.05  # the standard deviation of each Gaussian
+
+
+def log_density(noisy, sigma):  # of the noisy data, log p_sigma: [N]
+    variance = width**2 + sigma**2
+    squares = (noisy[:, None] - centers).square().sum(2)
+    return (-squares / (2 * variance)).logsumexp(1) - math.log(
+        len(centers) * 2 * math.pi * variance)
+
+
+def best_guess(noisy, sigma):  # E[x | noisy x]: [N, 2]
+    variance = width**2 + sigma**2
+    squares = (noisy[:, None] - centers).square().sum(2)
+    share = (-squares / (2 * variance)).softmax(1)  # of each Gaussian
+    near = centers + width**2 / variance * (noisy[:, None] - centers)
+    return (share[:, :, None] * near).sum(1)
+
+
+# %%
+torch.manual_seed(0)
+points = centers[torch.randint(60, (20000,))] + width * torch.randn(20000, 2)
+noisy = (points[:2000] + 0.3 * torch.randn(2000, 2)).requires_grad_()
+score, = torch.autograd.grad(log_density(noisy, 0.3).sum(), noisy)
+left = best_guess(noisy, 0.3) - noisy
+print(f"largest difference: {(left - 0.3**2 * score).abs().max():.1e}")
+assert torch.allclose(left, 0.3**2 * score, atol=1e-4)
+
+# %% [markdown]
+# Does a network learn the same that has seen only pairs of noisy and clean
+# points? We need several levels below, so it gets $\log \sigma$ as a third
+# input (784 pixels show how noisy they are, two numbers do not). It is asked
+# for the noise in units of $\sigma$; noisy point minus noise is the guess.
+
+# %%
+def two_d_loss(model, x):
+    log_sigma = math.log(0.03) + math.log(100) * torch.rand(len(x), 1)
+    noise = torch.randn_like(x)
+    noisy = x + log_sigma.exp() * noise
+    return {"loss": squared_error(model(torch.cat([noisy, log_sigma], 1)),
+                                  noise)}
+
+
+jobs = {f"08_spiral_{seed}": {
+    "make_model": partial(mlp, [3, 128, 128, 2]), "x": points, "seed": seed,
+    "loss_fn": two_d_loss, "epochs": 60, "batch_size": 256, "lr": 5e-3,
+    "schedule": warmup_then_linear} for seed in seeds}
+flat = [model for model, _ in train_many(jobs, retrain=RETRAIN).values()]
+
+
+# %%
+@torch.no_grad()
+def guess(noisy, sigma, model=flat[0]):
+    log_sigma = torch.full_like(noisy[:, :1], math.log(sigma))
+    return noisy - sigma * model(torch.cat([noisy, log_sigma], dim=1))
+
+
+for sigma in (0.1, 0.3, 1.0):
+    with local_seed(1):
+        clean = points[torch.randint(20000, (5000,))]
+        noisy = clean + sigma * torch.randn_like(clean)
+    exact = best_guess(noisy, sigma)
+    length, *errors = [
+        squared_error(to, exact).mean().sqrt().item()
+        for to in (noisy, *(guess(noisy, sigma, model) for model in flat))]
+    print(f"σ = {sigma}: the arrows are {length:.2f} long, the network is off "
+          f"by {span(errors, 3)}")
+    assert max(errors) < length / 2
+
+# %%
+fig, axes = plt.subplots(1, 3, figsize=(9.5, 3.5), sharex=True, sharey=True)
+line = torch.linspace(-2.4, 2.2, 20)
+at = torch.cartesian_prod(line, line)
+at = at[log_density(at, 0.3) > -6]  # where noisy data may lie
+fine = torch.linspace(-2.6, 2.4, 150)
+height = log_density(torch.cartesian_prod(fine, fine), 0.3).view(150, 150).T
+for ax, (title, to) in zip(axes, {"closed form": best_guess(at, 0.3),
+                                  "network": guess(at, 0.3)}.items()):
+    ax.contourf(fine, fine, height.exp(), levels=10, cmap="Blues", alpha=0.7)
+    ax.quiver(*at.T, *(to - at).T, angles="xy", scale_units="xy", scale=1,
+              width=0.005)
+    ax.set(title=f"{title}, σ = 0.3", aspect="equal")
+walk = [torch.tensor([[-2.0, 2], [2, 2], [2, -2], [0.1, -2.2], [-2.2, 0],
+                      [0.3, 0.3]])]
+for _ in range(12):
+    walk.append(guess(walk[-1], 0.3))
+axes[2].plot(*points[:3000].T, ".", color="0.8", ms=2)
+axes[2].plot(*torch.stack(walk).permute(2, 0, 1), ".-")
+axes[2].set(title="twelve steps of the network", aspect="equal")
+show_figure(fig, alt="Left and middle, arrows from a grid of noisy points to "
+            "their best guess, over the density of noisy data: both fields "
+            "are alike and point up the density, to the spiral. Right, six "
+            "points walk along the arrows onto the spiral.")
+
+# %% [markdown]
+# *What to see:* the two fields agree where data are. Follow the arrows again
+# and again, and any point walks onto the spiral: **a denoiser knows where the
+# data lie**. Is that enough to draw new data? Not at one level, as you will
+# see: the points clump where the *noisy* data are densest.
+#
+# ## A denoiser is a generator
+#
+# Let $\sigma$ fall. Start in noise so strong that nothing is left of the
+# data. Take the best guess, a blur at first. Do not trust it: go only so far
+# towards it that noise of the next, lower level remains. Repeat. At high levels
+# this decides on the coarse place, at low levels on details.
+
+# %%
+def walk_down(denoise, x, sigmas):
+    for sigma, lower in pairwise(sigmas):
+        clean = denoise(x, sigma)
+        x = clean + lower / sigma * (x - clean)
+    return x
+
+
+sigmas = torch.logspace(math.log10(3), math.log10(0.03), 40).tolist() + [0]
+with local_seed(0):
+    start = 3 * torch.randn(3000, 2)
+
+
+def nearest(x):  # distance to, and number of, the nearest center
+    return torch.cdist(x, centers).min(1)
+
+
+def report(name, x):
+    away, which = nearest(x)
+    tenths = torch.bincount(which // 6, minlength=10) / len(x)
+    gap = (tenths - 0.1).abs().sum() / 2
+    print(f"{name:25} {away.mean():.3f} from the spiral, {gap:.2f} of them "
+          "in the wrong tenth of it")
+    return gap
+
+
+# %%
+flat_walk = [start]
+for _ in range(40):
+    flat_walk.append(guess(flat_walk[-1], 0.3))
+report("data", points[:3000])
+stuck = report("40 steps at σ = 0.3", flat_walk[-1])
+gaps = [report(f"40 falling levels, seed {seed}", walk_down(
+    partial(guess, model=model), start, sigmas))
+    for seed, model in zip(seeds, flat)]
+assert max(gaps) < stuck
+
+# %%
+fig, axes = plt.subplots(1, 4, figsize=(9.5, 2.6), sharex=True, sharey=True)
+for ax, n in zip(axes, [0, 15, 25, 40]):
+    x = walk_down(guess, start, sigmas[:n + 1])
+    ax.plot(*x[:1500].T, ".", ms=2)
+    ax.set(title=f"σ = {sigmas[n]:.2f}", xlim=(-4, 4), ylim=(-4, 4),
+           aspect="equal")
+show_figure(fig, alt="1,500 points on their way from a wide cloud of noise to "
+            "the spiral, at four levels of noise: the cloud shrinks, curls "
+            "up, and lies on the spiral.")
+
+# %% [markdown]
+# With falling levels the points spread along the spiral nearly as the data do.
+# The same works with digits. One more network of the same kind, one hidden
+# layer, for Gaussian noise of $\sigma$ from 0.05 to 3; its input is divided by
+# $\sqrt{1 + \sigma^2}$ to keep it in range. Three seeds, about half a minute.
+
+# %%
+def strong_noise_loss(model, x):
+    sigma = 0.05 * 60 ** torch.rand(len(x), 1, 1, 1)
+    noisy = gaussian_noise(x, sigma) / (1 + sigma**2).sqrt()
+    return {"loss": bernoulli_nll(model(noisy), x)}
+
+
+jobs = {f"08_strong_{seed}": {
+    **settings, "seed": seed, "make_model": make_wide, "epochs": 2,
+    "loss_fn": strong_noise_loss} for seed in seeds}
+strong = [model for model, _ in train_many(jobs, retrain=RETRAIN).values()]
+
+
+@torch.no_grad()
+def clean_digits(x, sigma, model=strong[0]):
+    return model(x / math.sqrt(1 + sigma**2)).sigmoid()
+
+
+# %%
+with local_seed(0):
+    start = x_train.mean() + 3 * torch.randn(1000, 1, 28, 28)
+steps = [0, 10, 16, 22, 28, 34, 40]
+rows = {f"σ = {sigmas[n]:.2f}": walk_down(clean_digits, start[:10],
+                                          sigmas[:n + 1]) for n in steps}
+fig = show_rows({name: x.clamp(0, 1) for name, x in rows.items()}, size=0.7,
+                title="From noise to digits")
+show_figure(fig, alt="Ten columns of pure noise turn, row by row as sigma "
+            "falls, into ten handwritten digits, most of them well formed.")
+
+# %%
+judge = digit_classifier(data, retrain=RETRAIN)
+for seed in seeds:
+    made = walk_down(partial(clean_digits, model=strong[seed]), start, sigmas)
+    with torch.no_grad(), local_seed(0):
+        z = torch.randn(1000, latent_dim)
+        painted = models["VAE", seed].decode(z).sigmoid()
+    print(f"seed {seed}: confidence {confidence(judge, made).mean():.2f} from "
+          f"noise, {confidence(judge, painted).mean():.2f} VAE, "
+          f"{confidence(judge, x_few).mean():.2f} test images")
+
+# %% [markdown]
+# *What to see:* a network with one hidden layer that was only ever asked to
+# clean digits paints new ones. This is the idea of **score models and
+# diffusion models**, of which large image generators are made; they use far
+# larger networks and more careful steps. A diffusion model is also a VAE, a deep
+# one: its encoder adds noise, level by level, and has nothing to learn; its
+# decoder takes it away.
+#
+# ## What its features are worth
+#
+# Each of the 1,024 units looks at the image through 784 weights, its
+# **filter**. Does noise change it? Count the share of a filter's squared weights
+# that lies in its strongest tenth: small in grain, larger in a piece of a
+# stroke.
+
+# %%
+def filters_of(name, seed=0):  # [1024, 1, 28, 28]
+    return models[name, seed].encoder[0][1].weight.detach().view(-1, 1, 28, 28)
+
+
+def strongest_tenth(filters):  # its share of a filter's squared weights
+    squares = filters.flatten(1).square().sort(descending=True).values
+    return (squares[:, :78].sum(1) / squares.sum(1)).mean().item()
+
+
+grain = strongest_tenth(torch.randn(1024, 784))
+print(f"normal numbers   {grain:.2f}")
+for name in ("copier", *noises):
+    shares = [strongest_tenth(filters_of(name, seed)) for seed in seeds]
+    print(f"{name:16} {span(shares, 2)}")
+
+# %%
+fig, axes = plt.subplots(3, 1, figsize=(9.5, 4.2))
+for ax, name in zip(axes, ["copier", "Gaussian", "masking"]):
+    images = filters_of(name)[:40]
+    scaled = images / images.abs().amax((2, 3), keepdim=True)
+    show_images(scaled, n_columns=20, ax=ax, vmin=-1, vmax=1, cmap="gray",
+                title=f"forty filters, {name}")
+show_figure(fig, alt="Forty filters each of the copier and of the denoisers "
+            "for Gaussian and masking noise. The copier's are grain; many of "
+            "the denoisers' are pieces of strokes.")
+
+# %%
+def codes(name, x, seed):
+    if name == "pixels":
+        return x.flatten(1).numpy()
+    return encode_images(models[name, seed], x)[0].numpy()
+
+
+def accuracy(name, n_labels, seed):  # of a linear classifier on the codes
+    generator = torch.Generator().manual_seed(seed)
+    few = torch.randperm(len(x_train), generator=generator)[:n_labels]
+    z, z_test = codes(name, x_train[few], seed), codes(name, x_test[::5], seed)
+    scale = z.std() + 1e-6
+    judge = LogisticRegression(max_iter=300).fit(z / scale, data.y_train[few])
+    return judge.score(z_test / scale, data.y_test[::5])
+
+
+# %%
+counts, accuracies = (50, 200, 1000), {}
+print(f"{'labels':16}" + "".join(f"{n:>16}" for n in counts))
+with threadpool_limits(1):
+    for name in ["pixels", "copier", "AE", "VAE", *noises]:
+        for n in counts:
+            accuracies[name, n] = [accuracy(name, n, seed) for seed in seeds]
+        print(f"{name:16}" + "".join(f"{span(accuracies[name, n], 2):>16}"
+                                     for n in counts))
+assert min(min(accuracies[name, 1000]) for name in noises) > max(max(
+    accuracies[name, 1000]) for name in ("pixels", "copier", "AE", "VAE"))
+
+# %% [markdown]
+# *What to see:* the copier's filters are hardly more than grain; denoising
+# makes strokes, masking most of all, since a lost pixel can only be guessed
+# from the stroke around it. With 50 labels all codes overlap. From 200 on a
+# linear classifier does better on each denoiser's code than on anything else,
+# the copier's code of the same size included.
+#
+# ## Another data set
+#
+# The same network on Fashion-MNIST, if its files are on this machine, against
+# the best filter.
+
+# %%
+if is_here("fashion_mnist"):
+    fashion = load_images("fashion_mnist")
+    jobs = {f"08_fashion_{seed}": {
+        **settings, "x": fashion.x_train, "seed": seed,
+        "make_model": partial(make_wide, x=fashion.x_train),
+        "loss_fn": denoise("Gaussian", 1.0)} for seed in seeds}
+    dressed = [m for m, _ in train_many(jobs, retrain=RETRAIN).values()]
+    clothes = fashion.x_test[::20]
+    for level in three:
+        noisy = noisy_copy(clothes, "Gaussian", level)
+        with torch.no_grad():
+            ours = [psnr(model(noisy).sigmoid(), clothes).mean().item()
+                    for model in dressed]
+        old = {name: psnr(by(name, noisy, "Gaussian", level), clothes).mean()
+               for name in ("nothing", *filters)}
+        name = max(old, key=old.get)
+        print(f"σ = {level}: denoiser {span(ours)} dB, {name} {old[name]:.1f}")
+else:
+    print("Fashion-MNIST is not on this machine: the digits are enough here. "
+          'load_images("fashion_mnist") fetches it.')
+
+# %%
+if is_here("fashion_mnist"):
+    noisy = noisy_copy(clothes[:10], "Gaussian", 0.5)
+    with torch.no_grad():
+        clean = dressed[0](noisy).sigmoid()
+    fig = show_rows({"clean": clothes[:10], "noisy": noisy.clamp(0, 1),
+                     "denoiser": clean}, size=0.7,
+                    title="Shapes come back, fabric does not")
+    show_figure(fig, alt="Ten images of clothes, clean, with Gaussian noise and "
+                "denoised: the outlines are right, patterns and letters are "
+                "smooth areas.")
+
+# %% [markdown]
+# *What to see:* the lead is about as large, and what the mean loses shows:
+# prints and folds that could have been anywhere.
+#
+# ## Turn it
+#
+# Choose a kind of noise, drag its level, compare.
+
+# %%
+kinds = {kind: (noises[kind], tops[kind]) for kind in noises}
+denoising_studio(rivals, x_test[:500], kinds=kinds)
+
+# %%
+rows = denoising_rows(rivals, x_few[20:21], "masking", masking_noise,
+                      torch.linspace(0.1, 0.9, 9).tolist())
+show_figure(show_rows(rows, size=0.7, title="On paper: masking, from 10 to "
+                      "90 % of the pixels"),
+            alt="One digit at nine levels of masking noise, a row for each "
+            "method. The denoiser keeps the digit whole the longest.")
+
+# %% [markdown]
+# ## Where it breaks
+#
+# First, damage of a kind it has not seen: a bar across the image, blur, and
+# the digit lying on its side.
+
+# %%
+def bar(x):
+    x = x.clone()
+    x[:, :, 12:16] = 1.0
+    return x
+
+
+soften = partial(gaussian_blur, kernel_size=9, sigma=2.0)
+damages = {"bar": bar, "blur": soften}
+for damage, spoil in damages.items():
+    spoiled = spoil(x_few)
+    print(f"{damage:5} nothing {psnr(spoiled, x_few).mean():.1f} dB,",
+          ", ".join(f"{kind} {psnr(repaired(kind, spoiled), x_few).mean():.1f}"
+                    for kind in noises))
+
+# %% [markdown]
+# Second, noise that leaves several digits possible: fifty test images, ten
+# noisy copies of each; below, the one whose answers differ most. And what is
+# not a digit: blank images and photographs.
+
+# %%
+patches = load_images("patches").x_test[50:2000:390]
+strangers = torch.cat([torch.zeros(5, 1, 28, 28), patches])
+many = x_few[:50].repeat_interleave(10, dim=0)
+answers = repaired("Gaussian", noisy_copy(many, "Gaussian", 1.0))
+with torch.no_grad():
+    n_read = [len(digits.unique()) for digits in
+              judge(answers).argmax(1).view(50, 10)]
+print(f"digits read in ten answers: {sum(n_read) / 50:.1f} on average, "
+      f"at most {max(n_read)}")
+worst = n_read.index(max(n_read))
+
+# %%
+rows = {"in truth": x_few[worst].expand(10, 1, 28, 28), "strangers": strangers}
+for name, x in [*rows.items()]:
+    noisy = noisy_copy(x, "Gaussian", 1.0)
+    rows |= {f"{name}, noisy": noisy.clamp(0, 1),
+             f"{name}, denoised": repaired("Gaussian", noisy)}
+order = ["in truth", "in truth, noisy", "in truth, denoised", "strangers",
+         "strangers, noisy", "strangers, denoised"]
+fig = show_rows({name: rows[name] for name in order}, size=0.75,
+                title="It answers with a digit")
+show_figure(fig, alt="Above, ten noisy copies of one digit and ten different "
+            "answers. Below, five blank images and five photographs with "
+            "noise: the answers are pieces of digits.")
+
+# %%
+test, labels = x_test[::5], data.y_test[::5]
+for level in three:
+    wrong, sure = [], []
+    for seed in seeds:
+        made = repaired("Gaussian", noisy_copy(test, "Gaussian", level), seed)
+        with torch.no_grad():
+            read = judge(made).argmax(1)
+        wrong.append((read != labels).float().mean().item())
+        sure.append((confidence(judge, made)[read != labels] > 0.9)
+                    .float().mean().item())
+    print(f"σ = {level}: read as another digit {span(wrong, 2)}, of these "
+          f"with confidence above 0.9 {span(sure, 2)}")
+with torch.no_grad():
+    missed = (judge(test).argmax(1) != labels).float().mean()
+print(f"clean images: {missed:.2f}")
+
+# %% [markdown]
+# *What to see:* bars and blur, which nobody trained for, get a few decibels
+# better or even worse. And **it invents**: at $\sigma = 1$ ten noises make
+# different digits of one, one answer in six is read as another digit than the
+# truth, a quarter of these without doubt. Nothing in the picture tells you
+# which stroke was there and which was made up. That is no error of the network:
+# $\mathbb{E}[x|\tilde x]$ *is* a guess from what training digits look like.
+# Whoever restores faces, or scans of patients, should know it.
+#
+# ### Sentences to read twice
+#
+# | you may read | better |
+# |---|---|
+# | extra units learn to remove the noise | no special units: the loss rules out the copy, the best answer is $\mathbb{E}[x \mid \tilde x]$ |
+# | an autoencoder needs a bottleneck | or noise; something must forbid the copy |
+# | denoising brings back what was there | it guesses the mean of what could have been there |
+# | trained on noise, it removes noise | noise of the kind and the level that it has seen |
+#
+# ## Recap
+#
+# You trained a code larger than the image · raced it against honest baselines ·
+# saw that it computes a mean, and that what is left points uphill · painted
+# digits from nothing but noise · tested what its features are worth · caught
+# it inventing.
+#
+# ## Exercises
+#
+# ### 1 · A new noise (five minutes, four lines)
+#
+# Set a square of `size` × `size` pixels to 0 in a copy of each image `x`
+# [N, 1, H, W], at a place of its own, each place where the square fits equally
+# likely.
+
+# %% tags=["exercise"]
+def block_noise(x, size):
+    ...
+
+
+check_block_noise(block_noise)
+
+# %% tags=["solution"]
+def block_noise(x, size):
+    x = x.clone()
+    for image in x:
+        row, column = (torch.randint(n - size + 1, ()) for n in x.shape[-2:])
+        image[:, row:row + size, column:column + size] = 0
+    return x
+
+
+check_block_noise(block_noise)
+
+# %% [markdown]
+# ### 2 · The best guess (five minutes, one line)
+#
+# A pixel is $N(m, s^2)$; you see it with noise of variance $\sigma^2$. What is
+# $\mathbb{E}[x|\tilde x]$?
+
+# %% tags=["exercise"]
+def best_pixel(noisy, mean, variance, noise_variance):
+    ...
+
+
+check_best_guess(best_pixel)
+
+# %% tags=["solution"]
+def best_pixel(noisy, mean, variance, noise_variance):
+    trust = variance / (variance + noise_variance)
+    return mean + trust * (noisy - mean)
+
+
+check_best_guess(best_pixel)
+
+# %% [markdown]
+# ### 3 · The score, from a denoiser (five minutes, one line)
+#
+# You have noisy points, what the denoiser made of them, and the standard
+# deviation of the noise. Which way is uphill, and how steep?
+
+# %% tags=["exercise"]
+def score(noisy, denoised, noise_std):
+    ...
+
+
+check_score(score)
+
+# %% tags=["solution"]
+def score(noisy, denoised, noise_std):
+    return (denoised - noisy) / noise_std**2
+
+
+check_score(score)
+
+# %% [markdown]
+# ## References
+#
+# * Vincent and others (2008), *Extracting and composing robust features with
+#   denoising autoencoders*,
+#   [doi:10.1145/1390156.1390294](https://doi.org/10.1145/1390156.1390294).
+# * Vincent (2011), *A connection between score matching and denoising
+#   autoencoders*,
+#   [doi:10.1162/NECO_a_00142](https://doi.org/10.1162/NECO_a_00142).
+# * Alain and Bengio (2014), *What regularized auto-encoders learn from the
+#   data-generating distribution*,
+#   [arXiv:1211.4246](https://arxiv.org/abs/1211.4246).
+# * Efron (2011), *Tweedie's formula and selection bias*,
+#   [doi:10.1198/jasa.2011.tm11181](https://doi.org/10.1198/jasa.2011.tm11181).
+# * Song and Ermon (2019), *Generative modeling by estimating gradients of the
+#   data distribution*, [arXiv:1907.05600](https://arxiv.org/abs/1907.05600).
+# * Ho, Jain and Abbeel (2020), *Denoising diffusion probabilistic models*,
+#   [arXiv:2006.11239](https://arxiv.org/abs/2006.11239).
+# * Song, Meng and Ermon (2021), *Denoising diffusion implicit models*,
+#   [arXiv:2010.02502](https://arxiv.org/abs/2010.02502): our walk.
+# * Buades, Coll and Morel (2005), *A non-local algorithm for image denoising*,
+#   [doi:10.1109/CVPR.2005.38](https://doi.org/10.1109/CVPR.2005.38).
+# * Wang and others (2004), *Image quality assessment: from error visibility to
+#   structural similarity*,
+#   [doi:10.1109/TIP.2003.819861](https://doi.org/10.1109/TIP.2003.819861).
+#
+# **Next:** [09 · What it is good for](09_applications.ipynb), which asks what
+# all this can do for you: write, fill in, detect, compress.
