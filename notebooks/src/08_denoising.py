@@ -129,8 +129,7 @@ def denoising_loss(model, x, add_noise, high, low=0.0):
 # Could the second network copy? No: a copy of its input is noisy, and costs.
 # One training per kind of noise, three seeds each, and beside them for later:
 # the copier, an autoencoder and a VAE with 20 numbers, both trained on clean
-# digits, and denoisers for one level of Gaussian noise only. About a minute
-# and a half.
+# digits, and denoisers for one level of Gaussian noise only. About a minute.
 
 # %%
 def make_narrow():
