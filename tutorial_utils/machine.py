@@ -24,8 +24,8 @@ COLD_SECONDS = {
     "05_beta": 350,
     "06_blur": 280,
     "07_disentanglement": 290,
-    "08_denoising": 240,
-    "09_applications": 240,
+    "08_denoising": 200,
+    "09_applications": 250,
 }
 
 

@@ -210,12 +210,12 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 #
 # * **Predict** before you run: guessing first is what makes a result stick.
 # * **Run** the cells from top to bottom. Cells that take longer than a few
-#   seconds say so, and most show progress.
-# * **Explain** what you saw, then compare with *What to see*.
-# * **Exercises** at the end have checks. A check tells you what went wrong,
-#   not only that it did. Solutions are a click away.
-# * Change numbers in the *config* cells; nothing else needs touching. Models
-#   that you have trained once are kept. `RETRAIN = True` trains them anew.
+#   seconds say so.
+# * **Explain** what you saw, then read *What to see*.
+# * **Exercises** at the end have checks. A check tells you what went wrong.
+#   Solutions are a click away.
+# * Change numbers in the *config* cells. Models that you have trained once are
+#   kept. `RETRAIN = True` trains them anew.
 #
 # | notebook | the question it answers |
 # |---|---|
@@ -227,11 +227,10 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 # | [05 · One knob](05_beta.ipynb) | What does the KL term do when it counts more, or less? |
 # | [06 · Why VAE images are blurry](06_blur.ipynb) | Which part of the model blurs them, and what helps? |
 # | [07 · Disentanglement](07_disentanglement.ipynb) | Can a model find what makes images differ, and give each cause a number of its own? |
-# | [08 · Denoising autoencoders](08_denoising.ipynb) | What must a network know to take noise away? |
-# | [09 · What it is good for](09_applications.ipynb) | What can you do with a VAE that you could not do without? |
+# | [08 · Denoising autoencoders](08_denoising.ipynb) | How does noise go away? |
+# | [09 · What it is good for](09_applications.ipynb) | What can you do with a VAE? |
 #
-# The [appendix](appendix.md) lists which notebook answers which question, the
-# notation, all terms and all references.
+# The [appendix](appendix.md): questions, notation, terms, references.
 #
 # ### Notation
 #

@@ -1018,7 +1018,7 @@ show_figure(fig, alt="A 7, rotated by 30, 90 and 180 degrees, shifted by 4 "
 #
 # | you may read | better |
 # |---|---|
-# | good samples mean a good representation | not implied: prior samples of 2 and 64 numbers are judged alike, k-NN not; a strong decoder can ignore $z$ |
+# | good samples mean a good representation | not implied: prior samples of 2 and 64 numbers look alike, k-NN not; a strong decoder can ignore $z$ |
 # | every image's code is pushed to a standard normal | kl = information + mismatch; the KL acts on each $q(z\mid x)$ |
 # | a plain autoencoder's latent space has no structure | classes cluster there as well; what it lacks is a known density |
 # | t-SNE of 64 numbers is better organized than a plot of 2 | not comparable: same projection, or a number |
