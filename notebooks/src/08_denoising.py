@@ -126,10 +126,11 @@ def denoising_loss(model, x, add_noise, high, low=0.0):
 
 
 # %% [markdown]
-# Could the second network copy? No: a copy of its input is noisy, and costs.
-# One training per kind of noise, three seeds each, and beside them for later:
-# the copier, an autoencoder and a VAE with 20 numbers, both trained on clean
-# digits, and denoisers for one level of Gaussian noise only. About a minute.
+# Could the second network copy? It could, but it does not pay: a copy of its
+# input is noisy, and costs. One training per kind of noise, three seeds each,
+# and beside them for later: the copier, an autoencoder and a VAE with 20
+# numbers, both trained on clean digits, and denoisers for one level of
+# Gaussian noise only. About a minute.
 
 # %%
 def make_narrow():
@@ -185,11 +186,11 @@ for name in ("copier", "Gaussian"):
 
 # %% [markdown]
 # **PSNR**, the peak signal-to-noise ratio, is $10 \log_{10}(1/\text{MSE})$ in
-# decibels: ten more means a tenth of the squared error, three more a half. What
-# a method returns is clamped to [0, 1] before it is judged. The copier is by far
-# the better of the two on clean images. On noisy ones it leaves nearly twice the
-# error of the denoiser. Nothing was made smaller: **what the loss asks for**
-# rules out the copy.
+# decibels: ten more means a tenth of the squared error, three more a half.
+# What a method returns is clamped to [0, 1] before it is judged. The copier is
+# by far the better of the two on clean images. On noisy ones it leaves nearly
+# twice the error of the denoiser. Nothing was made smaller: **what the loss
+# asks for** rules out the copy.
 
 # %%
 shown = x_few[3:13]
@@ -205,8 +206,8 @@ show_figure(fig, alt="Ten digits, clean, with Gaussian noise, as the copier "
 # %% [markdown]
 # ## Predict
 #
-# Noise was taken from images long before there were networks. Four old methods,
-# each tuned on training images for each kind and level of noise:
+# Noise was taken from images long before there were networks. Four old
+# methods, each tuned on training images for each kind and level of noise:
 #
 # * **PCA**: keep the first directions of the training images (how many?);
 # * a **Gaussian filter**: each pixel becomes a mean of its neighbors (how wide?);
@@ -324,18 +325,19 @@ for kind, k in product(noises, (1, 2)):
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# They can paint other things: see the next figure. The median filter takes salt
-# and pepper best, at low levels: single wrong pixels never are the median. A
-# narrow code helps against Gaussian noise, though less than PCA does. Against
-# salt and pepper it fails: white dots look like ink and move the code to another
-# digit, and nothing in its training spoke against that.
+# They can paint other things: see the next figure. The median filter takes
+# salt and pepper best, at low levels: single wrong pixels never are the
+# median. A narrow code helps against Gaussian noise, though less than PCA
+# does. Against salt and pepper it fails: white dots look like ink and move the
+# code to another digit, and nothing in its training spoke against that.
 # </details>
 #
-# The tables are at the second and the highest of four levels; intervals of 95 %
-# are over images (one noise, one trained network). **SSIM**, structural similarity, compares means, contrasts and
-# patterns in small windows; 1 means equal. At the second level both judges put
-# the denoiser first. The filters know only that neighbors are alike. The copier keeps up where the noise
-# is weak. The strongest rival is `linear`, which also learned from noisy and
+# The tables are at the second and the highest of four levels; the intervals,
+# 95 %, are over images (one noise, one trained network). **SSIM**, structural
+# similarity, compares means, contrasts and patterns in small windows; 1 means
+# equal. At the second level both judges put the denoiser first. The filters
+# know only that neighbors are alike. The copier keeps up where the noise is
+# weak. The strongest rival is `linear`, which also learned from noisy and
 # clean pairs: with the strongest noise its PSNR is nearly as high. There the
 # best mean is a smudge, and a linear map can paint a smudge. SSIM sees the
 # difference, and so will you:
@@ -356,8 +358,8 @@ show_figure(fig, alt="One digit at four levels of two kinds of noise, a row "
 # ## Trained here, used there
 #
 # A network that has learned one level, or one kind: what does it do elsewhere?
-# Each number is a mean over three seeds; PSNR at the second level in
-# the second table.
+# Each number is a mean over three seeds; PSNR at the second level in the
+# second table.
 
 # %%
 def crossed(trained_on, used_on):  # mean PSNR and spread over seeds
@@ -407,20 +409,21 @@ show_figure(fig, alt="Two tables of PSNR. Left, trained at one level of "
 # An earlier tutorial says that in the larger code "extra units" learn to
 # remove noise. There are no special units. With squared error or cross-entropy
 # the best answer to a noisy $\tilde x$ is the mean of all clean $x$ that it
-# could have been, $\mathbb{E}[x|\tilde x]$, as in [06](06_blur.ipynb). And for Gaussian
-# noise of standard deviation $\sigma$ **Tweedie's formula** says what is left
-# of the guess after taking $\tilde x$ away:
+# could have been, $\mathbb{E}[x|\tilde x]$, as in [06](06_blur.ipynb). And for
+# Gaussian noise of standard deviation $\sigma$ **Tweedie's formula** says what
+# is left of the guess after taking $\tilde x$ away:
 #
 # $$\mathbb{E}[x|\tilde x] - \tilde x = \sigma^2 \, \nabla_{\tilde x}
 # \log p_\sigma(\tilde x)$$
 #
 # Here $p_\sigma$ is the density of *noisy* data; the gradient of its logarithm
-# is called the **score**. (Proof: $p_\sigma(\tilde x) = \int p(x)\,N(\tilde x; x,
+# is called the **score**. (Proof: $p_\sigma(\tilde x) = \int p(x)\,N(\tilde x;
+# x,
 # \sigma^2)\,dx$. The gradient of the Gaussian is itself times $(x - \tilde x) /
 # \sigma^2$; divide by $p_\sigma$, and the mean of $x - \tilde x$ given $\tilde x$
-# remains.) It points where noisy data are denser: uphill. Let
-# us check that on points along a spiral, a mixture of 60 small Gaussians, for
-# which both sides are known.
+# remains.) It points where noisy data are denser: uphill. Let us check that on
+# points along a spiral, a mixture of 60 small Gaussians, for which both sides
+# are known.
 
 # %%
 turn = torch.linspace(0.6, 3.4, 60) * math.pi
@@ -519,19 +522,19 @@ show_figure(fig, alt="Left and middle, arrows from a grid of noisy points to "
             "points walk along the arrows onto the spiral.")
 
 # %% [markdown]
-# *What to see:* the two fields agree roughly: the error is about a quarter of an
-# arrow. Follow the arrows again
-# and again, and any point walks onto the spiral: **a denoiser knows where the
-# data lie**. Is that enough to draw new data? Not at one level, as you will
-# see: the points clump where the *noisy* data are densest.
+# *What to see:* the two fields agree roughly: the error is about a quarter of
+# an arrow. Follow the arrows again and again, and any point walks onto the
+# spiral: **a denoiser knows where the data lie**. Is that enough to draw new
+# data? Not at one level, as you will see: the points clump where the *noisy*
+# data are densest.
 #
 # ## A denoiser is a generator
 #
-# Let $\sigma$ fall. Start in noise so strong that little is left of the
-# data. Take the best guess, a blur at first. Do not trust it: go only so far
-# towards it that noise of the next, lower level remains. Repeat. At high levels
-# this decides on the coarse place, at low levels on details. In the code,
-# `x - clean` is the guessed noise, and `lower / sigma` shrinks it.
+# Let $\sigma$ fall. Start in noise so strong that little is left of the data.
+# Take the best guess, a blur at first. Do not trust it: go only so far towards
+# it that noise of the next, lower level remains. Repeat. At high levels this
+# decides on the coarse place, at low levels on details. In the code, `x -
+# clean` is the guessed noise, and `lower / sigma` shrinks it.
 
 # %%
 def walk_down(denoise, x, sigmas):
@@ -585,9 +588,10 @@ show_figure(fig, alt="1,500 points on their way from a wide cloud of noise to "
 # %% [markdown]
 # With falling levels the points spread along the spiral nearly as the data do.
 # Some stay between its arms: the network's fault, since with the exact guess
-# hardly any do. The same works with digits. One more network of the same kind, one hidden
-# layer, for Gaussian noise of $\sigma$ from 0.05 to 3; its input is divided by
-# $\sqrt{1 + \sigma^2}$ to keep it in range. Three seeds, about half a minute.
+# hardly any do. The same works with digits. One more network of the same kind,
+# one hidden layer, for Gaussian noise of $\sigma$ from 0.05 to 3; its input is
+# divided by $\sqrt{1 + \sigma^2}$ to keep it in range. Three seeds, about half
+# a minute.
 
 # %%
 def strong_noise_loss(model, x):
@@ -634,16 +638,18 @@ for seed in seeds:
 # *What to see:* a network with one hidden layer that was only ever asked to
 # clean digits paints new ones. This is the idea of **score models and
 # diffusion models**, of which large image generators are made; they use far
-# larger networks and many more tricks. (Confidence is no proof of quality.) A diffusion model is also a VAE, a deep
-# one: its encoder adds noise, level by level, and has nothing to learn; its
-# decoder takes it away.
+# larger networks and many more tricks. (Its images convince the judge more
+# often than those of our VAE; but the networks differ, and confidence is no
+# proof of quality.) A diffusion model is also a VAE, a deep one: its encoder
+# adds noise, level by level, and has nothing to learn; its decoder takes it
+# away.
 #
 # ## What its features are worth
 #
 # Each of the 1,024 units looks at the image through 784 weights, its
-# **filter**. Does noise change it? Count the share of a filter's squared weights
-# that lies in its strongest tenth: small in grain, larger in a piece of a
-# stroke.
+# **filter**. Does noise change it? Count the share of a filter's squared
+# weights that lies in its strongest tenth: small in grain, larger in a piece
+# of a stroke.
 
 # %%
 def filters_of(name, seed=0):  # [1024, 1, 28, 28]
@@ -711,9 +717,10 @@ assert min(min(accuracies[name, 1000]) for name in noises) > max(max(
 # %% [markdown]
 # *What to see:* by eye, denoising makes pieces of strokes; by this number only
 # masking stands out from grain. With 50 labels the codes of the denoisers and
-# of the narrow autoencoder overlap. From 200 on a linear classifier does better
-# on each denoiser's code than on any other of the table. Size alone also helps:
-# with 1,000 labels even an *untrained* wide network offers more than the copier.
+# of the narrow autoencoder overlap. From 200 on a linear classifier does
+# better on each denoiser's code than on any other of the table. Size alone
+# also helps: with 1,000 labels even an *untrained* wide network offers more
+# than the copier.
 #
 # ## Another data set
 #
@@ -761,8 +768,8 @@ if is_here("fashion_mnist"):
                 "are smooth areas.")
 
 # %% [markdown]
-# *What to see:* the lead is smaller: next to nothing at the lowest level, one to
-# two decibels above. And what the mean loses shows: prints and folds.
+# *What to see:* the lead is smaller: next to nothing at the lowest level, one
+# to two decibels above. And what the mean loses shows: prints and folds.
 #
 # ## Turn it
 #
@@ -864,11 +871,11 @@ for level in three:
 # worse. And **it invents**: at $\sigma = 1$ ten noisy copies of one image are
 # read as more than two different digits on average, one answer in six is read
 # as another digit than the truth, a quarter of these without doubt. Even the
-# exact $\mathbb{E}[x|\tilde x]$ is a guess from what training digits look like;
-# but it would show its doubt as gray. This network, at the end of its range, is
-# too sure as well: what it paints nearly white is less white in truth. You
-# cannot tell which stroke was there. Whoever restores faces, or scans of
-# patients, should know it.
+# exact $\mathbb{E}[x|\tilde x]$ is a guess from what training digits look
+# like; but it would show its doubt as gray. This network, at the end of its
+# range, is too sure as well: what it paints nearly white is less white in
+# truth. You cannot tell which stroke was there. Whoever restores faces, or
+# scans of patients, should know it.
 #
 # ### Sentences to read twice
 #
@@ -881,8 +888,8 @@ for level in three:
 #
 # ## Recap
 #
-# You trained a code larger than the image · raced it against honest baselines ·
-# saw that it computes a mean, and that what is left points uphill · painted
+# You trained a code larger than the image · raced it against honest baselines
+# · saw that it computes a mean, and that what is left points uphill · painted
 # digits from nothing but noise · tested what its features are worth · caught
 # it inventing.
 #
@@ -890,8 +897,8 @@ for level in three:
 #
 # ### 1 · A new noise (ten minutes, five lines)
 #
-# Set a square of `size` × `size` pixels to 0 in a copy of each image `x`
-# [N, 1, H, W], at a place of its own, each place where the square fits equally
+# Set a square of `size` × `size` pixels to 0 in a copy of each image `x` [N,
+# 1, H, W], at a place of its own, each place where the square fits equally
 # likely.
 
 # %% tags=["exercise"]

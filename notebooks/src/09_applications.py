@@ -6,8 +6,8 @@
 #
 # **You will** · tell a VAE the label, and write digits in somebody's style ·
 # fill in what is missing, in several ways · spot what does not belong · train
-# a classifier on made-up digits · count bits · see a likelihood prefer a
-# blank page.
+# a classifier on made-up digits · count bits · see a likelihood prefer a blank
+# page.
 #
 # *Builds on [08](08_denoising.ipynb) · about 4 min on two CPU cores ·
 # [Solutions](solutions/09_applications.ipynb)*
@@ -70,10 +70,10 @@ def read(images):  # which digit the classifier sees
 # %% [markdown]
 # ## A label beside the image
 #
-# A **conditional VAE** is told what the image shows: the label $y$, ten numbers
-# of which one is 1, goes into the encoder and into the decoder. The loss stays,
-# with $q(z|x, y)$ and $p(x|z, y)$. The code need no longer say which digit it
-# is.
+# A **conditional VAE** is told what the image shows: the label $y$, ten
+# numbers of which one is 1, goes into the encoder and into the decoder. The
+# loss stays, with $q(z|x, y)$ and $p(x|z, y)$. The code need no longer say
+# which digit it is.
 
 # %%
 class ConditionalVAE(nn.Module):
@@ -165,13 +165,13 @@ asked = [summarize(name, models) for name, models in families.items()]
 assert min(asked[2]) > max(asked[1]) + 0.2
 
 # %% [markdown]
-# *What to see:* told the label, which alone would cost $\log 10$, a little over
-# 2 nats, the model needs about 3 nats fewer for the image. But at $\beta = 1$,
-# after this short training, ten neighbors in the latent space still tell the
-# class for most images, and decoded with **another** label (`as asked`: how
-# often the classifier reads that one) the model often listens to the code. At
-# $\beta = 3$ the code costs more, the label is free, and the model takes what
-# is free: it writes the digit you ask for. The $-$ELBO pays
+# *What to see:* told the label, which alone would cost $\log 10$, a little
+# over 2 nats, the model needs about 3 nats fewer for the image. But at $\beta
+# = 1$, after this short training, ten neighbors in the latent space still tell
+# the class for most images, and decoded with **another** label (`as asked`:
+# how often the classifier reads that one) the model often listens to the code.
+# At $\beta = 3$ the code costs more, the label is free, and the model takes
+# what is free: it writes the digit you ask for. The $-$ELBO pays
 # ([05](05_beta.ipynb)).
 #
 # ## Write in somebody's style
@@ -226,9 +226,10 @@ show_figure(show_rows(strip, size=0.75, title="On paper: the hand changes, "
 # ## Fill in what is missing
 #
 # Half of the image is lost. What was there? Not one answer: a distribution,
-# $p(x_\text{missing}|x_\text{seen})$. Bernoulli pixels are 0 or 1, so from here
-# on digits are **binarized**: white where the pixel is above ½. Then −ELBO is
-# an honest bound in nats, and a sample of the pixels is a binary image.
+# $p(x_\text{missing}|x_\text{seen})$. Bernoulli pixels are 0 or 1, so from
+# here on digits are **binarized**: white where the pixel is above ½. Then
+# −ELBO is an honest bound in nats, and a sample of the pixels is a binary
+# image.
 
 # %%
 def binarize(x):
@@ -246,11 +247,11 @@ binary = [model for model, _ in train_many(jobs, retrain=RETRAIN).values()]
 # Take turns: draw the missing pixels given a code, draw a code given all
 # pixels. This is called *Gibbs sampling*. With the true posterior in place of
 # $q(z|x)$ it would be exact in the long run. With $q$, some codes come up too
-# often: so keep a new code only with probability
-# $\min(1, w_\text{new} / w_\text{old})$, otherwise the old one, where
-# $w = p(x, z)/q(z|x)$ are the importance weights of [03](03_mathematics.ipynb),
-# both for the image as it is now (*Metropolis*). The first half of the steps
-# accepts everything, to get away from the start; only the second half counts.
+# often: so keep a new code only with probability $\min(1, w_\text{new} /
+# w_\text{old})$, otherwise the old one, where $w = p(x, z)/q(z|x)$ are the
+# importance weights of [03](03_mathematics.ipynb), both for the image as it is
+# now (*Metropolis*). The first half of the steps accepts everything, to get
+# away from the start; only the second half counts.
 
 # %%
 def log_weight(model, x, z, mu, logvar):
@@ -324,17 +325,17 @@ for n in (0, 7, 11, 14, 18):
     print(f"{n:9} {span(bits):>14} {span(right):>19}")
 
 # %% [markdown]
-# *What to see:* nothing seen, almost all digits ($\log_2 10 = 3.3$ bits would be
-# all, equally often); with 18 rows one answer is left.
+# *What to see:* nothing seen, almost all digits ($\log_2 10 = 3.3$ bits would
+# be all, equally often); with 18 rows one answer is left.
 #
 # Are the answers as different as they should be? There is a law for it. The
 # **mean** of all answers has the smallest squared error. If the answers are
 # draws from the true conditional distribution, the truth is one draw among
-# them, and **one** draw has twice the error of their mean (with 16 draws,
-# $2 / (1 + 1/16) = 1.88$ times). Try it on test digits, and on images drawn
-# from the model itself, for which its distribution *is* the true one. And
-# compare the shortcut that everybody tries first: encode the image with the
-# missing half black.
+# them, and **one** draw has twice the error of their mean (with 16 draws, $2 /
+# (1 + 1/16) = 1.88$ times). Try it on test digits, and on images drawn from
+# the model itself, for which its distribution *is* the true one. And compare
+# the shortcut that everybody tries first: encode the image with the missing
+# half black.
 
 # %%
 def errors(model, x, seed):  # squared, in the lower half
@@ -357,11 +358,12 @@ for seed, model in zip(seeds, binary):
 
 # %% [markdown]
 # *What to see:* on the model's own images the ratio comes near the law: the
-# chains are nearly right after 40 steps. On test digits it is a little lower, as
-# if the model were slightly too sure; 200 images cannot say much. The mean has
-# the smallest error and is a blur ([06](06_blur.ipynb)); a draw is a digit.
-# Compare the shortcut with the mean, since it is a mean too: it is far worse. To
-# the encoder black pixels are a *fact*, and "unknown" cannot be said.
+# chains are nearly right after 40 steps. On test digits it is a little lower,
+# as if the model were slightly too sure; 200 images cannot say much. The mean
+# has the smallest error and is a blur ([06](06_blur.ipynb)); a draw is a
+# digit. Compare the shortcut with the mean, since it is a mean too: it is far
+# worse. To the encoder black pixels are a *fact*, and "unknown" cannot be
+# said.
 #
 # Drag how much is seen.
 
@@ -458,20 +460,21 @@ show_figure(fig, alt="AUC of four scores for each digit left out, with "
 # </details>
 #
 # *What to see:* the first three scores agree: a tighter bound changes nothing
-# here, nor does the KL. A digit is odd if the decoder cannot paint it. The rare
-# code goes its own way: better for 7 and 9, worse for 4. (Intervals are over
-# test images; one training each.) 7 and 9 are hard, since a 9 without its loop, or a 7 with one, is made of known strokes. Where
-# AUC is below ½ the score is not weak but **wrong**: it prefers what it has
-# never seen. Below, under *Where it breaks*, it gets worse.
+# here, nor does the KL. A digit is odd if the decoder cannot paint it. The
+# rare code goes its own way: better for 7 and 9, worse for 4. (Intervals are
+# over test images; one training each.) 7 and 9 are hard, since a 9 without its
+# loop, or a 7 with one, is made of known strokes. Where AUC is below ½ the
+# score is not weak but **wrong**: it prefers what it has never seen. Below,
+# under *Where it breaks*, it gets worse.
 #
 # ## Generated images as training data
 #
 # You have $n$ labeled images of each digit. Would a classifier gain from
 # images that a conditional VAE makes up, trained **on the same $n$ only**? An
-# earlier tutorial proposes it. The honest rival needs no model: turn, scale and
-# shift the real images a little. Every classifier gets 10,000 images (real
-# ones are repeated; `both` is half and half) and equally many steps. Three draws of
-# the $n$ images; 15 small VAEs and 60 classifiers, about a minute.
+# earlier tutorial proposes it. The honest rival needs no model: turn, scale
+# and shift the real images a little. Every classifier gets 10,000 images (real
+# ones are repeated; `both` is half and half) and equally many steps. Three
+# draws of the $n$ images; 15 small VAEs and 60 classifiers, about a minute.
 
 # %%
 sizes = [5, 10, 50, 100, 500]
@@ -568,20 +571,20 @@ show_figure(fig, alt="Test accuracy against the number of real images per "
             "class, for four training sets, a point per draw.")
 
 # %% [markdown]
-# *What to see:* the verdict, for this VAE, is **no**. Generated images alone do
-# not beat the real ones they were learned from, and are worse from 50 per class
-# on; both together gain nothing. No surprise: the VAE has seen nothing
-# that the classifier could not see, and adds its blur. Moving images does help,
-# most of all when there are few, because it brings in something that is *not*
-# in the data: our knowledge that a moved digit is the same digit.
+# *What to see:* the verdict, for this VAE, is **no**. Generated images alone
+# do not beat the real ones they were learned from, and are worse from 50 per
+# class on; both together gain nothing. No surprise: the VAE has seen nothing
+# that the classifier could not see, and adds its blur. Moving images does
+# help, most of all when there are few, because it brings in something that is
+# *not* in the data: our knowledge that a moved digit is the same digit.
 #
 # ## Count bits
 #
-# A model that gives an image the probability $p(x)$ can store it in
-# $-\log_2 p(x)$ bits, by arithmetic coding. With latent codes, **bits-back
-# coding** reaches $-$ELBO, turned into bits: the sender stores a code drawn from
-# $q(z|x)$, then the image given the code; the receiver, who can compute $q$ too,
-# gets the bits that chose the code back. So the code costs only its KL.
+# A model that gives an image the probability $p(x)$ can store it in $-\log_2
+# p(x)$ bits, by arithmetic coding. With latent codes, **bits-back coding**
+# reaches $-$ELBO, turned into bits: the sender stores a code drawn from
+# $q(z|x)$, then the image given the code; the receiver, who can compute $q$
+# too, gets the bits that chose the code back. So the code costs only its KL.
 # Townsend and others built it, for these digits. One nat is $1/\log 2 = 1.44$
 # bits. Against it: PNG and zlib, for each digit alone and for all in one file,
 # and a model without a code: each pixel for itself.
@@ -621,18 +624,18 @@ n_weights = sum(p.numel() for p in binary[0].parameters())
 print(f"the model itself: {32 * n_weights / 1e6:.0f} million bits")
 
 # %% [markdown]
-# *What to see:* for a single digit, PNG needs more than the plain 784 bits, for
-# its header, and zlib two thirds of them. With all 10,000 in one file, xz finds
-# repetitions. The VAE is ahead of them all, and the tighter bound would be
-# cheaper still. But the receiver needs the model too: its weights alone cost as
-# much as more than 100,000 digits, and pay only if there are many images, or if
-# both have it already.
+# *What to see:* for a single digit, PNG needs more than the plain 784 bits,
+# for its header, and zlib two thirds of them. With all 10,000 in one file, xz
+# finds repetitions. The VAE is ahead of them all, and the tighter bound would
+# be cheaper still. But the receiver needs the model too: its weights alone
+# cost as much as more than 100,000 digits, and pay only if there are many
+# images, or if both have it already.
 #
 # ## Where it breaks
 #
 # What does a model that knows only digits make of what is not a digit? Besides
-# $-$ELBO, here is the bound of 300 draws, closer to $-\log p(x)$; and the AUC of
-# both against test digits. Three seeds.
+# $-$ELBO, here is the bound of 300 draws, closer to $-\log p(x)$; and the AUC
+# of both against test digits. Three seeds.
 
 # %%
 def judged(models, x):  # -ELBO and -IWAE of each image, a pair per model
@@ -669,18 +672,19 @@ if is_here("fashion_mnist"):
 against(binary, b_few[::20], others)
 
 # %% [markdown]
-# *What to see:* other test digits give about ½, as they should. Clothes are far
-# away, and so are photographs, but for those that binarize to almost nothing.
-# Ones are digits like all others, and get an AUC near 0: few pixels, few nats.
-# And the blank image: by $-$ELBO it is odd; by the tighter bound it is **more
-# likely than nearly every digit**. Both are right. Under this model
-# $p(\text{blank})$ is large, but the encoder has never seen it, answers with the
-# wrong $q$, and the bound is loose. Here the better bound is the worse detector.
+# *What to see:* other test digits give about ½, as they should. Clothes are
+# far away, and so are photographs, but for those that binarize to almost
+# nothing. Ones are digits like all others, and get an AUC near 0: few pixels,
+# few nats. And the blank image: by $-$ELBO it is odd; by the tighter bound it
+# is **more likely than nearly every digit**. Both are right. Under this model
+# $p(\text{blank})$ is large, but the encoder has never seen it, answers with
+# the wrong $q$, and the bound is loose. Here the better bound is the worse
+# detector.
 #
 # The other way round is the case that became known: a model of **clothes**,
 # with gray pixels, as many train it, and with binarized ones. `floor` is what
-# the Bernoulli cross-entropy of gray pixels costs even if the reconstruction is
-# perfect ([03](03_mathematics.ipynb)).
+# the Bernoulli cross-entropy of gray pixels costs even if the reconstruction
+# is perfect ([03](03_mathematics.ipynb)).
 
 # %%
 if is_here("fashion_mnist"):
@@ -776,7 +780,8 @@ check_bits_per_pixel(bits_per_pixel)
 # ### 3 · Write it as (five minutes, two lines)
 #
 # Images `x` of the classes `y` [N, 10] shall become images of the classes
-# `new_y` in the same style. `model.encode(x, y)` returns two things, as always.
+# `new_y` in the same style. `model.encode(x, y)` returns two things, as
+# always.
 
 # %% tags=["exercise"]
 def write_as(model, x, y, new_y):
@@ -816,5 +821,6 @@ check_write_as(write_as)
 #
 # **This was the last notebook.** You started with a slider
 # ([00](00_start_here.ipynb)); now you can build what it moves, say what it
-# maximizes, and measure where it fails. The [appendix](appendix.md) lists which
-# notebook answers which question, the notation, all terms and all references.
+# maximizes, and measure where it fails. The [appendix](appendix.md) lists
+# which notebook answers which question, the notation, all terms and all
+# references.
