@@ -281,7 +281,8 @@ def test_ctrl_c_stops_a_training_in_this_process():
 
 
 NOTEBOOK = """
-    import functools, os, sys, time
+    import functools, os, signal, sys, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts by ignoring it
     import torch
     from dataclasses import dataclass
     from torch import nn
