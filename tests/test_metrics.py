@@ -19,6 +19,7 @@ from tutorial_utils.metrics import (
     knn_accuracy,
     knn_confusion,
     log_aggregate,
+    looks,
 )
 from tutorial_utils.training import evaluate
 
@@ -216,3 +217,16 @@ def test_bad_codes_are_named(posteriors):
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_looks_of_bars():
+    """Ink adds up; a bar that leans right has a positive slant, its mirror image the opposite; a wider one is wider."""
+    upright, leaning, wide = torch.zeros(3, 1, 1, 28, 28)
+    upright[..., 4:24, 13:15] = 1
+    wide[..., 4:24, 11:17] = 1
+    for row in range(4, 24):
+        leaning[..., row, 23 - row // 2 : 25 - row // 2] = 1
+    ink, slant, width = looks(torch.cat([upright, leaning, leaning.flip(3), wide])).T
+    assert ink.tolist() == [40, 40, 40, 120]
+    assert slant[0].abs() < 1e-5 and slant[1] > 0.3 and torch.isclose(slant[2], -slant[1], atol=1e-5)
+    assert width[3] > 2 * width[0]
