@@ -8,6 +8,7 @@ from torch.nn.functional import softplus
 
 from .arguments import float_tensor, positive_int, positive_number, same_shape, two_dimensional
 from .losses import bernoulli_nll
+from .matmul import fast_matmul
 from .models import VAE, reparameterize
 
 
@@ -34,6 +35,7 @@ def log_joint(model: VAE, x: Tensor, z: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+@fast_matmul()
 def posterior_on_grid(model: VAE, x: Tensor, *, extent: float = 5.0, n: int = 401) -> tuple[Tensor, Tensor, Tensor]:
     """log p(x) by quadrature, and the true posterior log p(z|x), on n x n points with |z_1|, |z_2| <= extent.
 
@@ -54,6 +56,7 @@ def posterior_on_grid(model: VAE, x: Tensor, *, extent: float = 5.0, n: int = 40
 
 
 @torch.no_grad()
+@fast_matmul()
 def log_weights(model: VAE, x: Tensor, *, k: int) -> Tensor:
     """log p(x, z) - log q(z|x) of k draws of z from q(z|x) for each image, in nats: their mean is the ELBO.
 

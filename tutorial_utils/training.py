@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from .arguments import float_tensor, positive_int, positive_number
 from .data import batches
+from .matmul import fast_matmul
 
 LossFn = Callable[..., dict[str, Tensor]]  # loss_fn(model, x) or loss_fn(model, x, y) -> {"loss": [B] or [], ...}
 
@@ -64,6 +65,7 @@ def warmup_then_linear(progress: float) -> float:
     return progress / 0.1 if progress < 0.1 else (1 - progress) / 0.9
 
 
+@fast_matmul()
 def fit(
     model: nn.Module,
     x: Tensor | Sequence[Tensor],
@@ -141,6 +143,7 @@ def fit(
 
 
 @torch.no_grad()
+@fast_matmul()
 def evaluate(
     model: nn.Module, x: Tensor | Sequence[Tensor], loss_fn: LossFn, *, batch_size: int = 2000, seed: int = 0
 ) -> dict[str, float]:
