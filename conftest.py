@@ -22,6 +22,13 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["OMP_NUM_THREADS"] = str(max(1, os.cpu_count() // workers))
 
 
+@pytest.hookimpl(tryfirst=True)  # before the kernel starts
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A notebook trains in as many processes as its worker has cores; the tests of sweeps, all before, in more."""
+    if "PYTEST_XDIST_WORKER" in os.environ and item.path.suffix == ".ipynb":
+        os.environ["LOKY_MAX_CPU_COUNT"] = os.environ["OMP_NUM_THREADS"]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the groups in order."""
     items.sort(key=place)

@@ -6,6 +6,7 @@ from torch.nn.functional import linear
 
 from tutorial_utils import matmul
 from tutorial_utils.matmul import fast_matmul
+from tutorial_utils.models import VAE
 from tutorial_utils.training import evaluate, fit
 
 switch = torch.backends.mkldnn
@@ -31,6 +32,22 @@ def settings_seen(work) -> set[str]:
     return seen
 
 
+def use(model, x, loss):
+    """The parts of a VAE, without `fit`; what is around them has the setting that it had."""
+    vae = VAE(torch.nn.Linear(3, 2), Spy(loss), latent_dim=1)
+    vae.decode(vae.encode(x)[0])
+    loss(model, x)
+
+
+class Spy(torch.nn.Linear):
+    def __init__(self, loss):
+        super().__init__(1, 3)
+        self.loss = loss
+
+    def forward(self, z):
+        return self.loss(super().forward, z)["loss"]
+
+
 def train(model, x, loss):
     fit(model, x, loss, epochs=1, batch_size=4, lr=0.1, seed=0, show_progress=False)
 
@@ -47,11 +64,16 @@ def test_products_inside_are_as_exact_as_float32_allows(shape):
         assert (product.double() - exact).abs().max() < 1e-5 * exact.abs().max() + 1e-5
 
 
-@pytest.mark.parametrize("work", [train, lambda *args: evaluate(*args)])
+@pytest.mark.parametrize("work", [train, evaluate])
 def test_training_and_evaluation_use_onednn_where_it_is_exact(work, monkeypatch):
     monkeypatch.setattr(matmul, "_error_of_onednn", lambda: 1e-5)
     assert settings_seen(work) == {matmul.ONEDNN}
     assert setting() != matmul.ONEDNN
+
+
+def test_a_model_used_by_itself_uses_onednn_and_what_is_around_it_does_not(monkeypatch):
+    monkeypatch.setattr(matmul, "_error_of_onednn", lambda: 1e-5)
+    assert settings_seen(use) == {matmul.ONEDNN, setting()}
 
 
 def test_where_onednn_rounds_nothing_changes(monkeypatch):

@@ -85,7 +85,7 @@ def test_vae_output_shapes_and_halves(make_vae):
     assert out.logits.shape == x.shape
     assert out.mu.shape == out.logvar.shape == out.z.shape == (5, 3)
     both = model.encoder(x)
-    assert torch.equal(out.mu, both[:, :3]) and torch.equal(out.logvar, both[:, 3:])
+    torch.testing.assert_close(torch.cat([out.mu, out.logvar], 1), both)  # but for the rounding of the products
     assert torch.equal(out.logits, model.decode(out.z))
 
 

@@ -17,7 +17,7 @@ NOTE = """
 import json, os
 def note(name):
     place = {"name": name, "worker": os.environ.get("PYTEST_XDIST_WORKER"), "data": os.environ["TUTORIAL_DATA"],
-             "threads": os.environ.get("OMP_NUM_THREADS")}
+             "threads": os.environ.get("OMP_NUM_THREADS"), "processes": os.environ.get("LOKY_MAX_CPU_COUNT")}
     with open(os.environ["NOTES"], "a") as file:
         file.write(json.dumps(place) + "\\n")
 """
@@ -52,7 +52,7 @@ def run(request, tmp_path_factory):
     """The notes of all tests in their order, what pytest said, its return code, and the number of workers."""
     folder = tmp_path_factory.mktemp("project")
     write_project(folder)
-    environment = {name: value for name, value in os.environ.items() if "XDIST" not in name}
+    environment = {name: value for name, value in os.environ.items() if "XDIST" not in name and "LOKY" not in name}
     environment |= {"NOTES": str(folder / "notes"), "TUTORIAL_DATA": "of a learner", "OMP_NUM_THREADS": "as ever"}
     options = ["-c", str(ROOT / "pyproject.toml"), f"--rootdir={folder}", "-n", str(request.param), "-rA"]
     command = [sys.executable, "-m", "pytest", *options, "-p", "no:cacheprovider", "tests", "notebooks"]
@@ -95,3 +95,6 @@ def test_all_share_one_new_folder_that_is_gone_and_divide_the_cores(run):
     assert len({note["worker"] for note in notes}) == max(1, n_workers)
     threads = str(max(1, os.cpu_count() // n_workers)) if n_workers else "as ever"
     assert {note["threads"] for note in notes} == {threads}
+    processes = {note["processes"] for note in notes if "0" in note["name"]}
+    assert processes == {threads if n_workers else None}, "a notebook's sweeps leave the other workers their cores"
+    assert {note["processes"] for note in notes if "0" not in note["name"]} == {None}, "test_sweep uses all cores"

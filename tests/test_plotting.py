@@ -180,10 +180,16 @@ def test_colored_images_are_refused_not_shown_by_their_red_alone():
 def test_rows_are_named_on_the_left_and_every_image_is_in_its_place(images):
     fig = show_rows({"x": images[:3], "recon": images[3:6]}, title="A finding")
     assert fig.get_suptitle() == "A finding"
-    axes = np.array(fig.axes).reshape(2, 3)
-    assert [ax.get_ylabel() for ax in axes[:, 0]] == ["x", "recon"]
-    for ax, image in zip(axes.flat, images[:6, 0], strict=True):
-        assert torch.allclose(gray(ax).float(), image, atol=1 / 128)
+    assert [ax.get_ylabel() for ax in fig.axes] == ["x", "recon"]
+    height, width = images.shape[2:]
+    for ax, row in zip(fig.axes, (images[:3, 0], images[3:6, 0]), strict=True):
+        shown = gray(ax).float()
+        gap = (shown.shape[1] - 3 * width) // 2
+        assert shown.shape == (height, 3 * width + 2 * gap) and gap >= 1
+        for i, image in enumerate(row):
+            start = i * (width + gap)
+            assert torch.allclose(shown[:, start : start + width], image, atol=1 / 128)
+            assert (shown[:, start + width : start + width + gap] == 1).all(), "white between images"
 
 
 def test_size_is_inches_per_image(images):
@@ -193,7 +199,8 @@ def test_size_is_inches_per_image(images):
 
 
 def test_one_row_of_one_image_is_a_figure_too(images):
-    assert len(show_rows({"x": images[:1]}).axes) == 1
+    (ax,) = show_rows({"x": images[:1]}).axes
+    assert gray(ax).shape == images.shape[2:]
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,10 @@ def mutual_information(codes: Tensor, factors: Tensor, *, bins: int = BINS) -> T
     taken away, in proportion to what is unexplained: H (I - E) / (H - E), from 0 (and never below) to the entropy H of
     the factor.  codes: [N, D], factors: [N, K].  Raises TypeError or ValueError, as all functions here.
     """
-    from sklearn.metrics import mutual_info_score
-
     codes, factors = _checked(codes, factors, positive_int("bins", bins))
     binned = [_equal_counts(dimension, bins) for dimension in codes.T]
     by_chance = np.outer(_levels(np.stack(binned, axis=1)) - 1, _levels(factors) - 1) / (2 * len(codes))
-    table = np.array([[mutual_info_score(dimension, factor) for factor in factors.T] for dimension in binned])
+    table = np.array([[_information(dimension, factor) for factor in factors.T] for dimension in binned])
     entropy = _entropies(factors)
     adjusted = entropy * (table - by_chance) / np.maximum(entropy - by_chance, 1e-12)
     return torch.from_numpy(adjusted.clip(0, entropy)).float()
@@ -152,9 +150,16 @@ def _levels(factors: np.ndarray) -> np.ndarray:
 
 
 def _entropies(factors: np.ndarray) -> np.ndarray:
+    return np.array([_information(factor, factor) for factor in factors.T])  # H(v) = I(v; v)
+
+
+def _information(a: np.ndarray, b: np.ndarray) -> float:
+    """The mutual information in nats of two columns of whole numbers, [N] each."""
     from sklearn.metrics import mutual_info_score
 
-    return np.array([mutual_info_score(factor, factor) for factor in factors.T])  # H(v) = I(v; v)
+    (levels_a, a), (levels_b, b) = (np.unique(column, return_inverse=True) for column in (a, b))
+    counts = np.bincount(a * len(levels_b) + b, minlength=len(levels_a) * len(levels_b))
+    return mutual_info_score(None, None, contingency=counts.reshape(len(levels_a), -1))  # faster than with a and b
 
 
 def _equal_counts(values: np.ndarray, bins: int) -> np.ndarray:

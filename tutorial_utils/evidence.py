@@ -56,7 +56,6 @@ def posterior_on_grid(model: VAE, x: Tensor, *, extent: float = 5.0, n: int = 40
 
 
 @torch.no_grad()
-@fast_matmul()
 def log_weights(model: VAE, x: Tensor, *, k: int) -> Tensor:
     """log p(x, z) - log q(z|x) of k draws of z from q(z|x) for each image, in nats: their mean is the ELBO.
 

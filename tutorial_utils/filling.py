@@ -5,7 +5,6 @@ from torch import Tensor
 
 from .evidence import log_normal
 from .losses import bernoulli_nll
-from .matmul import fast_matmul
 from .models import VAE, reparameterize
 
 
@@ -20,7 +19,6 @@ def log_weight(model: VAE, x: Tensor, z: Tensor, mu: Tensor, logvar: Tensor) -> 
 
 
 @torch.no_grad()
-@fast_matmul()
 def fill_missing(model: VAE, x: Tensor, seen: Tensor, *, n_steps: int) -> tuple[Tensor, Tensor]:
     """A draw of the missing pixels from p(x_missing | x_seen), and their means at the last code; one chain per image.
 

@@ -106,6 +106,7 @@ def _readable(thing: type | ModuleType) -> dict[str, object]:
     return dict(sorted(parts.items(), key=lambda part: part[0])) if sent else parts
 
 
+@functools.lru_cache(maxsize=10_000)  # of the same functions, a sweep asks for each of its jobs
 def _globals_used(code: CodeType) -> list[str]:
     """Names that `code`, or a function inside it, looks up in its module."""
     names = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}

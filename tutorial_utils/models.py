@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .arguments import float_tensor, positive_int, same_shape
+from .matmul import fast_matmul
 
 
 class VAEOutput(NamedTuple):
@@ -76,10 +77,12 @@ class Autoencoder(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
 
+    @fast_matmul()
     def encode(self, x: Tensor) -> Tensor:
         """Codes z [B, D] of images x [B, C, H, W]."""
         return self.encoder(x)
 
+    @fast_matmul()
     def decode(self, z: Tensor) -> Tensor:
         """Logits [B, C, H, W] of codes z [B, D]; `.sigmoid()` gives the image."""
         return self.decoder(z)
@@ -102,6 +105,7 @@ class VAE(nn.Module):
         self.decoder = decoder
         self.latent_dim = positive_int("latent_dim", latent_dim)
 
+    @fast_matmul()
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """mu and logvar of the posterior q(z|x), [B, D] each."""
         out = self.encoder(x)
@@ -110,6 +114,7 @@ class VAE(nn.Module):
         mu, logvar = out.chunk(2, dim=-1)
         return mu, logvar
 
+    @fast_matmul()
     def decode(self, z: Tensor) -> Tensor:
         """Logits [B, C, H, W] of p(x|z) for z [B, D]; their sigmoid is the mean of p(x|z)."""
         return self.decoder(z)

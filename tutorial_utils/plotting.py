@@ -9,9 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .arguments import float_tensor
 from .pictures import COLORS
+
+GAP = 0.07  # between the images of `show_rows`, as a share of their width
 
 
 def show_figure(fig: Figure, *, alt: str) -> None:
@@ -71,13 +74,16 @@ def show_rows(rows: dict[str, Tensor], *, title: str = "", size: float = 0.75) -
     lengths = [len(images) for images in rows.values()]
     if not lengths or lengths != [lengths[0] or -1] * len(lengths):
         raise ValueError(f"rows must hold equally many images in each row, at least one, got {lengths}")
-    n = lengths[0]
-    fig, axes = plt.subplots(len(rows), n, figsize=(size * n + 1, size * len(rows) + 0.4), squeeze=False)
-    for (name, images), row in zip(rows.items(), axes, strict=True):
-        for image, ax in zip(images, row, strict=True):
-            show_image(image, ax=ax)
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    fig.suptitle(title)
+    height = size * len(rows)
+    fig, axes = plt.subplots(len(rows), figsize=(size * lengths[0], height), squeeze=False, layout="none")
+    fig.subplots_adjust(0, 0, 1, 1, hspace=GAP)
+    for (name, images), ax in zip(rows.items(), axes[:, 0], strict=True):
+        images = float_tensor("images", images, ndim=4).detach().cpu()[:, 0]
+        gap = max(1, round(GAP * images.shape[2]))
+        row = pad(images, (0, gap), value=1.0).permute(1, 0, 2).flatten(1)  # one picture, for many axes are slow
+        show_image(row[:, :-gap], ax=ax)
+        ax.set_ylabel(name, rotation=0, ha="right", va="center")
+    fig.suptitle(title, y=1 + 0.1 / height, va="bottom")
     return fig
 
 

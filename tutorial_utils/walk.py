@@ -5,7 +5,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .matmul import fast_matmul
 from .paths import great_circle, straight_line
 from .pictures import decode_images, encode_image
 
@@ -56,7 +55,6 @@ def name_digits(judge: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-@fast_matmul()
 def encode_images(model: nn.Module, x: Tensor) -> list[Tensor]:
     """All that the encoder says of images [N, 1, H, W], on the CPU: codes [N, D], or mu and logvar [N, D] of a VAE."""
     out = model.encode(x.to(next(model.parameters())))

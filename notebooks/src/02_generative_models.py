@@ -598,7 +598,7 @@ with torch.no_grad():
     rows = {name: pairs[0][0].decode(pairs[0][1][:12]).sigmoid()
             for name, pairs in drawn.items()}
 fig = show_rows(rows, size=0.65,
-                title="From N(0, I) codes, only the VAE paints digits")
+                title="Random codes, drawn in three ways, decoded")
 show_figure(fig, alt="Three rows of twelve decoded images. The autoencoder's "
             "are faint tangles of strokes; its stretched codes and the VAE "
             "give soft shapes, about half of them digits.")

@@ -744,11 +744,11 @@ for (name, values), line in zip(PRESETS.items(),
     print(f"{name:14} −ELBO {span([run.scores['-ELBO'] for run in runs], 2)}, "
           f"kl {span([run.scores['kl'] for run in runs], 2)}")
     style = {"linestyle": line, "marker": ""}
-    left.plot(range(1, 31), runs[0].recon_loss, label=name, **style)
-    right.plot(range(1, 31), runs[0].kl, **style)
+    left.plot(range(1, 31), runs[0].recon_loss, **style)
+    right.plot(range(1, 31), runs[0].kl, label=name, **style)
 left.set(title="8 × 8 digits: recon_loss, nats", xlabel="epoch")
 right.set(title="kl, nats", xlabel="epoch", ylim=(-0.3, 12))
-left.legend(fontsize=8)
+right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 show_figure(fig, alt="Reconstruction loss and KL over thirty epochs on the "
             "8 by 8 digits for five schedules. All that end at 1 meet; the "
             "constant 4 stays at a KL of 0.")
@@ -918,7 +918,7 @@ def rate_and_error(model):
 
 
 eigenvalues = torch.linalg.eigvalsh(
-    torch.cov(x_train.flatten(1).T.double())).flip(0)
+    torch.cov(x_train.flatten(1).T).double()).flip(0)
 law = [linear_vae_law(eigenvalues, beta=b)
        for b in torch.logspace(-2.5, 0.7, 60).tolist()]
 groups = {

@@ -451,8 +451,8 @@ class WithStd(nn.Module):  # a decoder, and one log σ for all pixels
         return torch.cat([mean, self.log_std.expand_as(mean)], 1)
 
 
-def make_with_std(make_model=make_vae):
-    model = make_model()
+def make_with_std():
+    model = make_vae()
     model.decoder = WithStd(model.decoder)
     return model
 

@@ -124,7 +124,7 @@ for ax, (name, (truth, z)) in zip(axes, cases.items()):
         ax.plot(*some.T, mark, ms=4, label="u > 0" if above else "u < 0")
     ax.set(title=name, xlabel="$z_1$", aspect="equal")
 axes[0].set_ylabel("$z_2$")
-axes[0].legend(fontsize=8, loc="upper left")
+axes[3].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 show_figure(fig, alt="Four scatters of two numbers, a minus for u below 0, a "
             "plus above: a slanted cloud; a square standing on its tip; a "
             "round cloud divided along its diagonal; a round cloud divided "
@@ -212,7 +212,7 @@ def log_normal_each(z, mu, logvar):  # log N(z_j; mu_j, var_j), per dimension
 
 def log_aggregates(z, mu, logvar):  # log q(z) [M], log q(z_j) [M, D]
     joint, each = [], []
-    for part in z.split(128):  # all of [M, N, D] would not fit
+    for part in z.split(32):  # all of [M, N, D] would not fit
         log_q = log_normal_each(part[:, None], mu, logvar)
         joint.append(log_q.sum(2).logsumexp(1))
         each.append(log_q.logsumexp(1))
