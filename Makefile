@@ -29,10 +29,10 @@ lab: $(VENV)/.installed  ## install if needed, then open JupyterLab on notebook 
 	    --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
 	    $(AS_ROOT) $(ARGS)
 
-test: $(VENV)/.installed-test  ## check the code, then the built notebooks, then run every test in two processes (in one: ARGS="-k cache")
+test: $(VENV)/.installed-test  ## check the code, then the built notebooks, then run every test in three processes (in one: ARGS="-k cache")
 	$(RUN) -m ruff check tutorial_utils tests notebooks/src
 	$(RUN) notebooks/src/build.py --check
-	$(RUN) -m pytest $(or $(ARGS),-n 2)
+	$(RUN) -m pytest $(or $(ARGS),-n 3)
 
 notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose source has changed (ARGS=--all for every one)
 	$(RUN) notebooks/src/build.py $(ARGS)
@@ -70,9 +70,10 @@ $(RUN):
 	"$(PYTHON)" -m venv --clear $(VENV)
 
 # $(call install,WHAT): pip first where it is missing or too old, then torch from TORCH_INDEX if that is set, then WHAT.
+# --no-compile saves half a minute: Python compiles what it uses, when it first does.
 define install
 	@$(RUN) -m pip --version > /dev/null 2>&1 || $(RUN) -m ensurepip --upgrade
 	@$(RUN) -m pip install --quiet 'pip>=22'
-	$(if $(TORCH_INDEX),$(RUN) -m pip install --index-url '$(TORCH_INDEX)' torch torchvision)
-	$(RUN) -m pip install $(1)
+	$(if $(TORCH_INDEX),$(RUN) -m pip install --no-compile --index-url '$(TORCH_INDEX)' torch torchvision)
+	$(RUN) -m pip install --no-compile $(1)
 endef

@@ -1,7 +1,8 @@
 """Every test, and every notebook kernel, gets one fresh and empty TUTORIAL_DATA: training really happens, and once.
 
-`make test` runs two workers of pytest-xdist.  One worker runs a group of tests from its first to its last: the tests of
-a file, those in JupyterLab, or a notebook and then its solution, which finds the models that the notebook trained.
+`make test` runs three workers of pytest-xdist: one waits for JupyterLab most of the time, while two compute.  A worker
+runs a group of tests from its first to its last: the tests of a file, those in JupyterLab, or a notebook and then its
+solution, which finds the models that the notebook trained.
 """
 
 import os

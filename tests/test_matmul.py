@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from torch.nn import Linear
 from torch.nn.functional import linear
 
 from tutorial_utils import matmul
 from tutorial_utils.matmul import fast_matmul
-from tutorial_utils.models import VAE
+from tutorial_utils.models import VAE, Autoencoder
 from tutorial_utils.training import evaluate, fit
 
 switch = torch.backends.mkldnn
@@ -28,24 +29,8 @@ def settings_seen(work) -> set[str]:
             out.register_hook(lambda _: seen.add(setting()))
         return {"loss": out.square().flatten(1).sum(1)}
 
-    work(torch.nn.Linear(3, 2), torch.rand(8, 3), loss)
+    work(Linear(3, 2), torch.rand(8, 3), loss)
     return seen
-
-
-def use(model, x, loss):
-    """The parts of a VAE, without `fit`; what is around them has the setting that it had."""
-    vae = VAE(torch.nn.Linear(3, 2), Spy(loss), latent_dim=1)
-    vae.decode(vae.encode(x)[0])
-    loss(model, x)
-
-
-class Spy(torch.nn.Linear):
-    def __init__(self, loss):
-        super().__init__(1, 3)
-        self.loss = loss
-
-    def forward(self, z):
-        return self.loss(super().forward, z)["loss"]
 
 
 def train(model, x, loss):
@@ -71,9 +56,16 @@ def test_training_and_evaluation_use_onednn_where_it_is_exact(work, monkeypatch)
     assert setting() != matmul.ONEDNN
 
 
-def test_a_model_used_by_itself_uses_onednn_and_what_is_around_it_does_not(monkeypatch):
+@pytest.mark.parametrize(
+    "model", [Autoencoder(Linear(3, 1), Linear(1, 3)), VAE(Linear(3, 2), Linear(1, 3), latent_dim=1)], ids=["AE", "VAE"]
+)
+def test_the_parts_of_a_model_use_onednn_and_what_is_around_them_does_not(model, monkeypatch):
     monkeypatch.setattr(matmul, "_error_of_onednn", lambda: 1e-5)
-    assert settings_seen(use) == {matmul.ONEDNN, setting()}
+    seen = []
+    for part in (model.encoder, model.decoder):
+        part.register_forward_hook(lambda *_: seen.append(setting()))
+    model(torch.rand(4, 3))
+    assert seen == [matmul.ONEDNN] * 2 and setting() != matmul.ONEDNN
 
 
 def test_where_onednn_rounds_nothing_changes(monkeypatch):

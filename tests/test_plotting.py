@@ -195,7 +195,33 @@ def test_rows_are_named_on_the_left_and_every_image_is_in_its_place(images):
 def test_size_is_inches_per_image(images):
     rows = {"x": images[:3], "recon": images[3:6]}
     small, large = (show_rows(rows, size=size).get_size_inches() for size in (0.5, 1.5))
-    assert (large - small).tolist() == pytest.approx([3 * 1.0, 2 * 1.0])
+    assert (large - small).tolist() == pytest.approx([3 * 1.0, 2 * 1.0], abs=0.1)
+
+
+def test_each_text_is_above_the_middle_of_its_image_and_below_the_row_before(images):
+    rows = {"x": images[:3], "recon": images[3:6]}
+    fig = show_rows(rows, above={"recon": ["one", 2, "three"], "x": "abc"}, title="Texts")
+    fig.canvas.draw()
+    assert [[text.get_text() for text in ax.texts] for ax in fig.axes] == [["a", "b", "c"], ["one", "2", "three"]]
+    width = images.shape[3]
+    bottom = fig.axes[0].get_window_extent().y0
+    for ax in fig.axes:
+        gap = (gray(ax).shape[1] - 3 * width) // 2
+        for i, text in enumerate(ax.texts):
+            box = text.get_window_extent()
+            middle = ax.transData.transform((i * (width + gap) + (width - 1) / 2, 0))[0]
+            assert (box.x0 + box.x1) / 2 == pytest.approx(middle, abs=1)
+            assert box.y0 >= ax.get_window_extent().y1 and (ax is fig.axes[0] or box.y1 <= bottom)
+            assert box.y1 <= fig._suptitle.get_window_extent().y0
+
+
+@pytest.mark.parametrize(
+    "above", [{"x": "ab"}, {"y": "abc"}, {"x": "abc", "recon": "abcd"}], ids=["few", "row", "many"]
+)
+def test_texts_that_do_not_fit_are_refused(images, above):
+    with pytest.raises(ValueError, match="above must hold 3 texts"):
+        show_rows({"x": images[:3], "recon": images[3:6]}, above=above)
+    assert not plt.get_fignums()
 
 
 def test_one_row_of_one_image_is_a_figure_too(images):

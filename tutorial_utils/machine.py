@@ -14,18 +14,18 @@ from .training import best_device, fit, local_seed
 
 # Seconds to run each notebook with an empty cache (`make notebooks ARGS=--all` prints them) and the training speed
 # that notebook 00 printed in the same run, on two CPU cores.
-REFERENCE_SPEED = 33_000
+REFERENCE_SPEED = 41_000
 COLD_SECONDS = {
-    "00_start_here": 12,
-    "01_autoencoders": 265,
-    "02_generative_models": 72,
-    "03_mathematics": 105,
-    "04_latent_space": 225,
-    "05_beta": 350,
-    "06_blur": 280,
-    "07_disentanglement": 290,
-    "08_denoising": 200,
-    "09_applications": 250,
+    "00_start_here": 10,
+    "01_autoencoders": 230,
+    "02_generative_models": 65,
+    "03_mathematics": 115,
+    "04_latent_space": 180,
+    "05_beta": 290,
+    "06_blur": 220,
+    "07_disentanglement": 240,
+    "08_denoising": 165,
+    "09_applications": 220,
 }
 
 

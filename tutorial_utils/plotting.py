@@ -1,6 +1,7 @@
 """Pictures: tensors and an optional `Axes` in, `Axes` out; nothing here trains, samples, seeds or saves."""
 
 import io
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import torch
@@ -15,6 +16,7 @@ from .arguments import float_tensor
 from .pictures import COLORS
 
 GAP = 0.07  # between the images of `show_rows`, as a share of their width
+LINE = 0.18  # inches for the texts above a row of images
 
 
 def show_figure(fig: Figure, *, alt: str) -> None:
@@ -66,24 +68,35 @@ def show_images(images: Tensor, *, n_columns: int = 10, title: str = "", ax: Axe
     return show_image(grid, title=title, ax=ax, **imshow)
 
 
-def show_rows(rows: dict[str, Tensor], *, title: str = "", size: float = 0.75) -> Figure:
+def show_rows(
+    rows: dict[str, Tensor], *, title: str = "", size: float = 0.75, above: dict[str, Sequence[object]] | None = None
+) -> Figure:
     """Rows of images, each with its name on the left.
 
-    rows: name -> [N, 1, H, W], the same N.  size: inches per image.
+    rows: name -> [N, 1, H, W], the same N.  size: inches per image.  above: name of a row -> N short texts, one over
+    each of its images.  Raises ValueError for rows or texts of different lengths, or a row that is not there.
     """
     lengths = [len(images) for images in rows.values()]
     if not lengths or lengths != [lengths[0] or -1] * len(lengths):
         raise ValueError(f"rows must hold equally many images in each row, at least one, got {lengths}")
-    height = size * len(rows)
+    above = above or {}
+    if wrong := [name for name, texts in above.items() if name not in rows or len(texts) != lengths[0]]:
+        raise ValueError(f"above must hold {lengths[0]} texts for each of some of {list(rows)}, not so for {wrong}")
+    hspace = GAP if set(above) <= {next(iter(rows))} else GAP + LINE / size
+    height = size * (len(rows) + hspace * (len(rows) - 1))
     fig, axes = plt.subplots(len(rows), figsize=(size * lengths[0], height), squeeze=False, layout="none")
-    fig.subplots_adjust(0, 0, 1, 1, hspace=GAP)
+    fig.subplots_adjust(0, 0, 1, 1, hspace=hspace)
     for (name, images), ax in zip(rows.items(), axes[:, 0], strict=True):
         images = float_tensor("images", images, ndim=4).detach().cpu()[:, 0]
         gap = max(1, round(GAP * images.shape[2]))
         row = pad(images, (0, gap), value=1.0).permute(1, 0, 2).flatten(1)  # one picture, for many axes are slow
         show_image(row[:, :-gap], ax=ax)
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
-    fig.suptitle(title, y=1 + 0.1 / height, va="bottom")
+        for i, text in enumerate(above.get(name, [])):
+            middle = i * (images.shape[2] + gap) + (images.shape[2] - 1) / 2
+            ax.annotate(text, (middle, -0.5), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=9)
+    top = 0.1 + LINE * (next(iter(rows)) in above)
+    fig.suptitle(title, y=1 + top / height, va="bottom")
     return fig
 
 

@@ -457,7 +457,7 @@ for ax, (name, models) in zip(axes.flat, stages.items()):
     ax.add_patch(ring)
     ax.set_aspect("equal", "datalim")
 show_figure(fig, alt="Four scatters of digit glyphs, each with the same "
-            "circle of radius 2. In the first three most codes lie far "
+            "circle of radius 2. In the first three many codes lie far "
             "beyond it, in the second nearly all. In the fourth most lie "
             "in it, class beside class.")
 
@@ -554,13 +554,13 @@ with torch.no_grad():
         show_images(models[0].decode(z[:60]).sigmoid(), title=name, ax=ax)
 fig.suptitle("The same 60 codes from the prior, decoded")
 show_figure(fig, alt="Two grids of sixty soft digits. The autoencoder's holds "
-            "many 8s and no 0; the VAE's spreads over all ten classes.")
+            "some digits often and no 0; the VAE's all ten classes.")
 
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
 # Only the VAE paints all ten classes: the autoencoder's codes for some of them
-# lie where the prior hardly reaches. Yet its images get almost the same
+# lie where the prior hardly reaches. Yet on average its images get the same
 # confidence: with 2 numbers, any place near the codes gives some digit.
 # </details>
 #
@@ -642,12 +642,12 @@ with torch.no_grad():
 fig = show_rows(rows, size=0.65, title="A 7 survives σ, but not ten times σ")
 show_figure(fig, alt="Four rows of eight images: a 7; decoded with a tenth of "
             "sigma, all equal; with sigma, nearly equal; with ten times "
-            "sigma, bolder and fainter 7s and one 9.")
+            "sigma, bolder and fainter strokes, not all of them a 7.")
 
 # %% [markdown]
 # *What to see:* less noise costs more KL than it saves in painting; ten times
-# the noise paints 7s too bold or too faint, and a 9. For this image, the
-# encoder's answer is a good balance.
+# the noise paints 7s too bold or too faint, and what is no 7. For this image,
+# the encoder's answer is a good balance.
 #
 # ## Where it breaks
 #
@@ -688,7 +688,7 @@ with torch.no_grad():
 fig = show_rows(rows, title="A mean over pixels: one image for all")
 show_figure(fig, alt="Three rows of ten images: test digits; below them ten "
             "times the same gray blob, the mean image; below that "
-            "reconstructions that are digits, most of them the right ones.")
+            "reconstructions that are digits, half of them the right ones.")
 
 # %% [markdown]
 # *What to see:* every posterior is the prior, and the decoder paints the mean
@@ -718,8 +718,8 @@ for name, group in {"prior samples": images, "reconstructions": again,
 fig, ax = plt.subplots(figsize=(7, 1.8))
 show_images(images[0][scores[0].argsort()[:20]], ax=ax,
             title="The 20 prior samples that the judge doubts most")
-show_figure(fig, alt="Twenty soft shapes that could each be two or three "
-            "different digits.")
+show_figure(fig, alt="Twenty soft shapes, most of which could be two or "
+            "three different digits.")
 
 # %% [markdown]
 # *What to see:* mostly shapes between two digits. They are few, and

@@ -8,7 +8,7 @@
 # codes of 2, 8, 16 and 64 numbers · judge wide and deep networks · see a t-SNE
 # lie, and catch it · say what a single latent number means · leave the map.
 #
-# *Builds on [03](03_mathematics.ipynb) · about 4 min on two CPU cores ·
+# *Builds on [03](03_mathematics.ipynb) · about 3 min on two CPU cores ·
 # [Solutions](solutions/04_latent_space.ipynb)*
 #
 # **Only here to turn one digit into another?** Run the next two cells and drag.
@@ -154,8 +154,7 @@ show_figure(fig, alt="Three grids of decoded digits: from a small square in "
 # Now train: VAEs with codes of four sizes, autoencoders for comparison, a VAE
 # without KL ($\beta = 0$) and one with far too much. All have the same layers
 # and the same schedule, and all but the last have three seeds. As many
-# trainings run side by side as you have cores; with two, **about a minute and
-# a half**.
+# trainings run side by side as you have cores; with two, **about a minute**.
 
 # %%
 def make_model(k, n_out):
@@ -520,7 +519,7 @@ show_figure(fig, alt="Six rows of twelve images, decoded from 64 numbers. VAE "
 # up to 400-256-64-10, with two latent numbers. It reported "KL ratio
 # `0.99999`", which is the share of the *reconstruction*: its KL weight was
 # $10^{-5}$, averaged over pixels, so $\beta = 784 \cdot 10^{-5}$. Here at that
-# $\beta$ and at 1, for one epoch, with three seeds each: **over a minute**.
+# $\beta$ and at 1, for one epoch, with three seeds each: **about a minute**.
 
 # %%
 layers = ["256-128", "400-128", "400-256", "400-256-64", "400-256-64-10"]
@@ -857,14 +856,14 @@ for ax, z_2, row, cosine in zip(axes, places, effect, alike):
     show_image(row.view(8, 6) / effect.abs().max(), cmap="PuOr", vmin=-1,
                title=f"$z_2$ = {z_2:g}\ncosine {cosine:.2f}", ax=ax)
 show_figure(fig, alt="Five small images in purple and orange: what z_1 does, "
-            "with z_2 from -2 to 2. The pattern moves and grows; the cosine "
-            "with the middle one falls to both sides.")
+            "with z_2 from -2 to 2. The pattern moves; the cosine with the "
+            "middle one falls to both sides.")
 
 # %% [markdown]
 # *What to see:* away from the middle $z_1$ does something slightly else, or
-# does it more strongly; how much differs between seeds. A heat map per number
-# is an average over places. Read such maps together, and at the place in
-# question.
+# does it more or less strongly; how much differs between seeds. A heat map per
+# number is an average over places. Read such maps together, and at the place
+# in question.
 #
 # ## Hands on
 #
@@ -968,11 +967,10 @@ with torch.no_grad(), local_seed(0):
         z, rare = rarity(k, 0)
         z = z[rare.argsort(descending=True)[:12]]
         rows[f"rarest, {k}"] = model.decode(z).sigmoid()
-    names = [judge(images).argmax(1).tolist() for images in rows.values()]
-fig = show_rows(rows, size=0.62, title="Samples of one posterior, and the "
-                "rarest of 2,000 prior draws, with the judge's names")
-for ax, name in zip(fig.axes, sum(names, [])):
-    ax.set_title(name, fontweight="normal", pad=2)
+    names = {name: judge(images).argmax(1).tolist()
+             for name, images in rows.items()}
+fig = show_rows(rows, size=0.62, above=names, title="Samples of one posterior,"
+                " and the rarest of 2,000 prior draws, with the judge's names")
 show_figure(fig, alt="Four rows of twelve images, for 2 and 16 numbers: "
             "samples of one posterior, which look alike but get two names or "
             "more; and decoded prior draws from where codes are rare, with "
@@ -997,10 +995,8 @@ for k in [2, 16]:
     for term in ["loss", "kl"]:
         print(f"{k:2} numbers, {term:4}:", *[f"{v:4.0f}" for v in terms[term]],
               f"  99 % of test images: < {usual[term].quantile(0.99):.0f}")
-fig = show_rows(rows, size=0.9, title="Whatever comes in, strokes of "
-                "digits come out")
-for ax, name in zip(fig.axes, odd):
-    ax.set_title(name, fontweight="normal")
+fig = show_rows(rows, size=0.9, above={"image": list(odd)},
+                title="Whatever comes in, strokes of digits come out")
 show_figure(fig, alt="A 7, rotated by 30, 90 and 180 degrees, shifted by 4 "
             "and 8 pixels, and a sneaker. Below, what models with 2 and 16 "
             "numbers paint: the upright 7 is near, others become other digits "

@@ -9,7 +9,7 @@
 # is no autoencoder · make a collapse, and cure it · over-fit, and stop in time
 # · see where a good β breaks.
 #
-# *Builds on [04](04_latent_space.ipynb) · about 6 min on two CPU cores ·
+# *Builds on [04](04_latent_space.ipynb) · about 5 min on two CPU cores ·
 # [Solutions](solutions/05_beta.ipynb)*
 #
 # **Only here for the slider?** [This page](figures/beta.html) needs neither
@@ -726,8 +726,8 @@ show_figure(fig, alt="KL of each of eight latent numbers over six epochs, "
 # ahead of it in every seed; which is best depends on the seed. Raising the KL
 # weight makes learning more stable, an earlier tutorial held, with a loose
 # bound first: that is a warm-up. It ends better. More stable? The largest
-# gradients are no smaller, and three seeds are too few to say whether ends lie
-# closer together.
+# gradients are on average no smaller, and three seeds are too few to say
+# whether ends lie closer together.
 #
 # Draw a $\beta$ for every part of training, and train on the 8 × 8 digits.
 # Below, no schedule beats the constant 1 by more than the seeds differ; the

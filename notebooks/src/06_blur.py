@@ -8,7 +8,7 @@
 # with two numbers · change one cause at a time, and see what it costs · swap
 # the likelihood · look at photographs · fool the measure.
 #
-# *Builds on [05](05_beta.ipynb) · about 5 min on two CPU cores ·
+# *Builds on [05](05_beta.ipynb) · about 4 min on two CPU cores ·
 # [Solutions](solutions/06_blur.ipynb)*
 
 # %%
