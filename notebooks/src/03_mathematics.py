@@ -783,7 +783,7 @@ ax.set_xticks(rows, [f"a {label}" for label in data.y_test[:len(x)]])
 ax.set(ylabel="gap, nats (logarithmic)", yscale="log",
        title="Here, most of the gap is the encoder's")
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
-show_figure(fig, alt="Two points for each of ten images on a logarithmic axis: "
+show_figure(fig, alt="Two points for each of ten images, logarithmic axis: "
             "the family's mostly below half a nat, the encoder's for most "
             "images many times as high, up to tens of nats.")
 

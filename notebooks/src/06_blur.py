@@ -237,7 +237,7 @@ show_figure(fig, alt="Ten test digits, then the same moved, with half the "
 # for reconstructions (the VAE's from $\mu$), with **new** images, decoded from
 # codes of the prior, and with samples of $p(x|z)$. The decoder's last bias
 # starts at the mean image; `maps` lets it return more than one map of
-# parameters, for later. (Half a minute.)
+# parameters, for later. (Ten to twenty seconds.)
 
 # %%
 picture = x_train.mean(0).flatten().clamp(0.001, 0.999).logit()
@@ -344,7 +344,7 @@ show_figure(fig, alt="Intervals of both measures, three seeds each. In order: "
 #
 # Which of these makes the copies sharper: $\beta$ of 0.1 or 4; 2 or 64 latent
 # numbers; hidden layers of 100 or 800 units (400 so far); three epochs? And
-# which of those lower $-$ELBO at the same time? (One to two minutes.)
+# which of those lower $-$ELBO at the same time? (About a minute.)
 #
 # Columns: the Laplacian of copies and of new images (means), $-$ELBO (`loss`,
 # at $\beta = 1$) and its KL. An arrow: all seeds are above, or below, the
@@ -424,7 +424,7 @@ for name, rows in scores.items():
 #
 # The Gaussian with a $\sigma$ per pixel, the continuous Bernoulli and the
 # discretized logistic need three epochs: compare them with "3 epochs" above.
-# The others have one, as "VAE" above. (Two to three minutes, further down.)
+# The others have one, as "VAE" above. (A minute and a half, further down.)
 
 # %%
 spread = torch.full((784,), -2.0)  # where a map of log σ starts
