@@ -21,7 +21,7 @@ COLD_SECONDS = {
     "02_generative_models": 65,
     "03_mathematics": 115,
     "04_latent_space": 180,
-    "05_beta": 290,
+    "05_beta": 265,
     "06_blur": 220,
     "07_disentanglement": 240,
     "08_denoising": 165,

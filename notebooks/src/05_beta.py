@@ -9,7 +9,7 @@
 # is no autoencoder · make a collapse, and cure it · over-fit, and stop in time
 # · see where a good β breaks.
 #
-# *Builds on [04](04_latent_space.ipynb) · about 5 min on two CPU cores ·
+# *Builds on [04](04_latent_space.ipynb) · about 4 min on two CPU cores ·
 # [Solutions](solutions/05_beta.ipynb)*
 #
 # **Only here for the slider?** [This page](figures/beta.html) needs neither
@@ -715,9 +715,9 @@ for ax, name in zip(axes, recipes):
 axes[0].set_ylabel("kl of each number, nats")
 show_figure(fig, alt="KL of each of eight latent numbers over six epochs, "
             "deep network, first seed. Constant: two rise, six stay near 0. "
-            "Warm-up: most rise at once, two fall to 0. Cyclical: four rise "
-            "and stay, the others rise and fall. Free bits: four rise, four "
-            "stay at 0.1.")
+            "Warm-up: most rise at once and stay, the others fall towards 0. "
+            "Cyclical: about half rise and stay, the others fall. Free bits: "
+            "half rise, one of them late, half end at 0.1.")
 
 # %% [markdown]
 # *What to see, and the verdict.* In the **shallow** network all recipes end
