@@ -70,7 +70,7 @@ $(RUN):
 	"$(PYTHON)" -m venv --clear $(VENV)
 
 # $(call install,WHAT): pip first where it is missing or too old, then torch from TORCH_INDEX if that is set, then WHAT.
-# --no-compile saves half a minute: Python compiles what it uses, when it first does.
+# --no-compile: Python compiles what it uses, when it first does, and most of it never.
 define install
 	@$(RUN) -m pip --version > /dev/null 2>&1 || $(RUN) -m ensurepip --upgrade
 	@$(RUN) -m pip install --quiet 'pip>=22'

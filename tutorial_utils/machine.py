@@ -19,13 +19,13 @@ COLD_SECONDS = {
     "00_start_here": 10,
     "01_autoencoders": 230,
     "02_generative_models": 65,
-    "03_mathematics": 115,
+    "03_mathematics": 107,
     "04_latent_space": 180,
     "05_beta": 265,
     "06_blur": 220,
     "07_disentanglement": 240,
     "08_denoising": 165,
-    "09_applications": 220,
+    "09_applications": 248,
 }
 
 

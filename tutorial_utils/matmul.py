@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import torch
 
-# torch multiplies float32 matrices with MKL, which uses half the width of an AMD processor.  oneDNN, a part of torch as
-# well, uses all of it; the only switch to it is the permission to round to bfloat16, which most processors ignore.
+# torch multiplies float32 matrices with MKL.  On an AMD processor with AVX-512, oneDNN, a part of torch as well, was
+# measured twice as fast; the only switch to it is the permission to round to bfloat16, of which it made no use there.
 ONEDNN = "bf16"
 
 
@@ -15,8 +15,8 @@ ONEDNN = "bf16"
 def fast_matmul() -> Iterator[None]:
     """Inside, and in a function with this decorator, oneDNN multiplies the matrices, where that stays float32.
 
-    Products take half as long on AMD's newer processors, as long as before on others.  A processor on which oneDNN does
-    round (one with AMX), and a torch without the switch, are left as they are.
+    Products took half as long on an AMD processor with AVX-512; others were not measured.  A processor on which oneDNN
+    does round, and a torch without the switch, are left as they are.
     """
     switch = getattr(torch.backends.mkldnn, "matmul", None)
     if switch is None or _error_of_onednn() > 1e-3:  # float32: about 1e-5, bfloat16: about 0.1
