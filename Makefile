@@ -15,6 +15,8 @@ AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 # Python reads and writes UTF-8 whatever the language settings of the shell; pip does not advertise itself.
 export PYTHONUTF8 = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Python keeps what it has compiled, even where the shell forbids it: otherwise every start compiles torch again.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help lab test notebooks bench pretrained figures clean
 
