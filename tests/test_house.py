@@ -1,6 +1,7 @@
 """The house: one home for dependencies, documented commands and names, links that resolve, light imports."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -78,6 +79,13 @@ def test_make_help_lists_exactly_the_targets_that_exist():
     )
     assert set(listed) == rules == phony
     assert all(len(text) > 10 for text in listed.values())
+
+
+def test_make_lets_python_keep_what_it_compiled():
+    rule = f"include {ROOT / 'Makefile'}\nshow:\n\t@echo [$$PYTHONDONTWRITEBYTECODE]\n"
+    forbidden = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    said = subprocess.check_output(["make", "-f", "-", "show"], input=rule, env=forbidden, cwd=ROOT, text=True)
+    assert said.splitlines() == ["[]"]
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
