@@ -15,8 +15,8 @@ ONEDNN = "bf16"
 def fast_matmul() -> Iterator[None]:
     """Inside, and in a function with this decorator, oneDNN multiplies the matrices, where that stays float32.
 
-    Products took half as long on an AMD processor with AVX-512; others were not measured.  A processor on which oneDNN
-    does round, and a torch without the switch, are left as they are.
+    Products took half as long on an AMD processor with AVX-512, and as long as before on one without; others were not
+    measured.  A processor on which oneDNN does round, and a torch without the switch, are left as they are.
     """
     switch = getattr(torch.backends.mkldnn, "matmul", None)
     if switch is None or _error_of_onednn() > 1e-3:  # float32: about 1e-5, bfloat16: about 0.1
