@@ -130,7 +130,7 @@ SHAPES = {
     (32,): "code of one image",
     (5, 1, 28, 28): "shape of the images",
     (5, 784): "flattened",
-    (5, 400): "hidden layer",
+    (5, 256): "hidden layer",
     (32, 5): "swapped",
     (5, 1, 32): "no axis is left",
 }

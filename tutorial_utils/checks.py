@@ -52,7 +52,7 @@ def check_code_shape(answer: object) -> None:
         (32,): one,
         (5, 1, 28, 28): "that is the shape of the images, and of the reconstructions. The code is the narrow middle.",
         (5, 784): "that is the flattened image, before the encoder has made it small.",
-        (5, 400): "that is the hidden layer. The code is what the encoder returns after it.",
+        (5, 256): "that is the hidden layer. The code is what the encoder returns after it.",
         (32, 5): "the axes are swapped: the first axis counts the images in the batch.",
         (5, 1, 32): "the encoder flattens the image: of channel, height and width no axis is left.",
     }
