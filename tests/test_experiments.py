@@ -210,7 +210,7 @@ CLAIMS = {  # what had to be measured beside the figures, and the exercises that
     ("04", "Wider, deeper?"): {
         "S0 (b): overlaps": "not that only 256-128 confuses 2 with 3, 5 and 8",
         "S0 (c): all three reconstruct alike": "**Width:** they do not reconstruct alike",
-        "S0 (d): depth": "**Depth:** one more layer of 64 hardly changes the BCE",
+        "S0 (d): depth": "**Depth:** one more layer of 64 does not help",
     },
     ("04", "The same glasses for everyone: t-SNE"): {
         "S4: why there are clusters": "images that look alike get neighboring codes because the networks are smooth",
