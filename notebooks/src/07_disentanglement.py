@@ -290,7 +290,7 @@ def tcvae_loss(model, x, beta):
 # Five values of $\beta$, five seeds, two methods: the **β-VAE**, which is the
 # VAE of 05, and the β-TCVAE (at $\beta = 1$ they are the same), ten latent
 # numbers. Which $\beta$ disentangles best? Will the methods differ more than
-# the seeds? (Over a minute, side by side.)
+# the seeds? (One to four minutes, side by side.)
 
 # %%
 def make_vae():
