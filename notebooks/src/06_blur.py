@@ -767,7 +767,7 @@ for autoencoder, vae in [("autoencoder", "VAE"),
 # Photographs have detail at every scale. The same network and loss with a
 # shared $\sigma$, on 10,000 gray patches of two photographs, on Fashion-MNIST
 # if it is on this machine, and on what `photos` names, beside PCA (01) with as
-# many numbers. (A few seconds each.)
+# many numbers. (A quarter of a minute each.)
 
 # %%
 names = photos + ["fashion_mnist"] * is_here("fashion_mnist")
