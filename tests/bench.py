@@ -348,7 +348,7 @@ def widget_rows(data, moves: int = 300) -> list[Row]:
     import ipywidgets
 
     from tutorial_utils.pictures import morph, to_png
-    from tutorial_utils.widgets import interpolation_studio
+    from tutorial_utils.studio import interpolation_studio
 
     say("widgets, about ten seconds")
     threads = torch.get_num_threads()

@@ -1,6 +1,7 @@
 """The house: one home for dependencies, documented commands and names, links that resolve, light imports."""
 
 import ast
+import importlib
 import os
 import re
 import subprocess
@@ -48,6 +49,19 @@ def test_contributing_names_every_module_and_what_it_is_about():
     rows = dict(re.findall(r"^\| `(\w+\.py)` \| (.+) \|$", read("CONTRIBUTING.md"), re.M))
     sentences = {path.name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES}
     assert rows == {name: text.splitlines()[0] for name, text in sentences.items() if name != "__init__.py"}
+
+
+@pytest.mark.parametrize(
+    "path", [*(ROOT / "tests").glob("*.py"), *(ROOT / "notebooks" / "src").glob("*.py")], ids=lambda path: path.name
+)
+def test_what_is_imported_from_the_package_is_there(path):
+    """Also inside functions that no test runs, as in `make bench`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tutorial_utils"):
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                is_module = node.module == "tutorial_utils" and ROOT / node.module / f"{alias.name}.py" in MODULES
+                assert is_module or hasattr(module, alias.name), f"line {node.lineno}: no {alias.name} in {node.module}"
 
 
 # ---- dependencies ----

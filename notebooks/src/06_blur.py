@@ -101,7 +101,8 @@ assert off < 0.01
 
 # %% [markdown]
 # It paints the average, and each of the 104 pixels in which the images differ
-# costs $\log 2$. This is a law: for squared error and cross-entropy alike, the
+# costs $\log 2$. (The small rest: after so few steps black is not quite black.)
+# This is a law: for squared error and cross-entropy alike, the
 # cheapest image is $\mathbb{E}[x|z]$, pixel by pixel the average of all images
 # that share the code.
 #
@@ -159,7 +160,7 @@ show_figure(fig, alt="Squared error against the shift. The sharp seven starts "
 
 # %% [markdown]
 # *What to see:* two pixels off, a sharp seven costs nearly as much as an empty
-# image, three pixels off far more. There is a law here too. If $x'$ is drawn
+# image, three pixels off a third more. There is a law here too. If $x'$ is drawn
 # as the truth $x$ is, independently, $\mathbb{E}\lVert x - x'\rVert^2 =
 # 2\,\mathbb{E}\lVert x - \mathbb{E}[x]\rVert^2$: sharp at random costs twice
 # as much as the mean.
@@ -309,6 +310,7 @@ def five_kinds(seed, x):
 
 
 kinds = [five_kinds(seed, x_few) for seed in seeds]
+print(f"{'':17} {'Laplacian':>16} {'share above 1/4':>16}")
 sharp = {name: [[measure(kind[name]) for kind in kinds]
                 for measure in measures] for name in kinds[0]}
 for name, of_measures in sharp.items():
@@ -340,8 +342,8 @@ show_figure(fig, alt="Intervals of both measures, three seeds each. In order: "
 # the images, though nothing in it is random. No two images have quite the same
 # code, but a decoder with few weights and little training paints near codes
 # alike: it averages neighbors. The VAE's copies have less, its new images
-# still less. Samples of $p(x|z)$ have four times as much as the images:
-# speckles. From here on we compare means.
+# still less. Samples of $p(x|z)$ have four times as much as the images by the
+# Laplacian, three times by the share: speckles. From here on we compare means.
 #
 # ## Predict
 #
@@ -402,7 +404,7 @@ for name, rows in scores.items():
 # Sharper (↑ in the first two columns): the smaller $\beta$, the larger
 # network, longer training. Of these, only network and training also lower
 # $-$ELBO (`loss`); $\beta = 0.1$ pays for its sharp copies with about 15 nats.
-# More latent numbers do not help, within one epoch.
+# 64 latent numbers do not help; within one epoch they even make copies softer.
 # </details>
 #
 # *What to see:* the best cure is the dullest one: a larger network, trained
@@ -539,8 +541,10 @@ models |= train_all({
 # Their $-$ELBOs cannot be compared: densities can be larger than 1, and a
 # negative $-\log p$ means no more than that. So there is one more column: the
 # $-$ELBO of the 256 **levels**, for which each density is sliced. (A Bernoulli
-# pixel gives no probability to gray at all.) `error` is the squared error of
-# the copies.
+# pixel gives no probability to gray at all.) The continuous Bernoulli's density
+# is proportional to $e^{ax}$ with the logit $a$, so its slice is a difference
+# of two exponentials; where $a > 0$, black and white are swapped first. `error`
+# is the squared error of the copies.
 
 # %%
 def continuous_levels(params, x):
@@ -594,9 +598,10 @@ with torch.no_grad():
         rows[f"mixture, 2: mean {j + 1}"] = params[:, j:j + 1].sigmoid()
 fig = show_rows(rows, size=0.52, title="Blurred, gray, freckled, broken")
 show_figure(fig, alt="Test digits and their means under each likelihood. "
-            "Sigma of 1: blurred. Other Gaussians: close copies. Continuous: "
-            "sharp or freckled. Discretized: gray fog around uncertain "
-            "strokes; location: sharp with gaps. Mixtures: overlays.")
+            "Sigma of 1: blurred. Sigma of 0.1 and shared: close copies; per "
+            "pixel: some digits lost. Continuous: sharp or freckled. "
+            "Discretized: gray fog around uncertain strokes; location: sharp "
+            "with gaps. Mixtures: overlays.")
 
 # %% [markdown]
 # *What to see:*
@@ -608,7 +613,8 @@ show_figure(fig, alt="Test digits and their means under each likelihood. "
 #   the 256 levels the continuous Bernoulli comes last: its density is earned
 #   on pixels that are exactly black. Its copies are sharp where it is sure,
 #   and freckled elsewhere; its squared error is larger than that of $\sigma =
-#   1$. Sharp is not right.
+#   1$. Sharp is not right. Nor does a good likelihood mean sharp: in levels
+#   $\sigma = 1$, which blurs, beats the shared $\sigma$; its codes are cheap.
 # * The discretized logistic, best in levels, has *one* $p(x|z)$ and two
 #   pictures: the mean is gray where the location, its median, decides.
 # * A mixture's mean is blurred more than one Bernoulli's with as many numbers,
@@ -652,15 +658,15 @@ for name in ["β = 4", "2 numbers", "64 units", "σ = 1", "mixture"]:
 fig, ax = plt.subplots(figsize=(8, 4))
 places = {"VAE": (-26, 0), "64 numbers": (8, -8), "2 numbers": (8, -4),
           "2 epochs": (-54, -2), "β = 4": (-8, 9), "β = 0.1": (-8, -16),
-          "64 units": (-48, -2), "512 units": (14, -8),
+          "64 units": (-48, -2), "512 units": (8, -10),
           "σ = 1": (-34, -2), "σ = 0.1": (7, -6), "σ shared": (2, 9),
-          "σ per pixel": (-66, -4), "continuous": (-66, -3),
+          "σ per pixel": (-14, -17), "continuous": (-66, -3),
           "discretized": (-20, 9), "mixture": (8, -8),
           "mixture, 2": (8, -8)}
 for name, rows in scores.items():
     mark = "o" if name == "VAE" or name in causes else "s"
     ax.plot([row["kl"] for row in rows], [row["copy"] for row in rows], mark,
-            ms=5, color="C0" if mark == "o" else "C1")
+            ms=5, color="C0" if mark == "o" else "C1", zorder=2 + (mark == "o"))
     ax.annotate(name, (rows[0]["kl"], rows[0]["copy"]), fontsize=9,
                 xytext=places.get(name, (7, -4)), textcoords="offset points")
 whole = laplacian_sharpness(x_few).mean().item()
@@ -675,13 +681,15 @@ ax.minorticks_off()
 show_figure(fig, alt="Sharpness of copies against the rate of all models, "
             "three seeds each. From 0.2 at 5 nats the points climb along one "
             "band to 0.7 at 17 and 1.0 at 50 nats; the continuous Bernoulli "
-            "is alone, far above and near 100. The test images are at 2.1.")
+            "is alone at 1.4, near 100 nats. The test images are at 2.1.")
 
 # %% [markdown]
 # *What to see:* mostly, sharper copies cost a longer message. The exceptions
-# are the interesting ones: more training gains much for one or two nats; the
-# discretized logistic is nearly as sharp as a shared $\sigma$, with half as
-# many nats; a mixture's mean lies below.
+# are the interesting ones: more training gains much for one or two nats; a
+# $\sigma$ per pixel pays twice that rate and is no sharper; the discretized
+# logistic has nearly the number of a shared $\sigma$ at half the rate, but more
+# than twice its squared error, for fog with hard edges also counts as sharp; a
+# mixture's mean lies below.
 #
 # ## The prior
 #
@@ -756,8 +764,8 @@ for autoencoder, vae in [("autoencoder", "VAE"),
 #   and time help, and lower $-$ELBO.
 # * **The KL's price**, $\beta$ or equally $\sigma$, takes more than a quarter
 #   of the rest: posteriors overlap, and what overlaps is averaged.
-# * **The prior** takes about an eighth at the end; a density fitted to the codes
-#   gives nearly all of it back.
+# * **The prior** takes a seventh at the end, after two epochs about a tenth; a
+#   density fitted to the codes gives nearly all of it back.
 # * **The likelihood** acts through the rate that it makes worth paying. Its
 #   shape, pixel by pixel, repairs no mean; pixels that depend on each other,
 #   as in a mixture, can.
@@ -792,7 +800,7 @@ def make_net(x, vae, k=latent_dim):  # for images of any shape
     return VAE(mlp([n, 256, 2 * k]), WithStd(decoder), latent_dim=k)
 
 
-def squared_loss(model, x):
+def squared_loss(model, x):  # 100: as for a σ of 0.07
     return {"loss": 100 * squared_error(model(x).sigmoid(), x)}
 
 
@@ -858,11 +866,11 @@ for ax, (name, of_seeds) in zip(axes[0], found.items()):
     ax.set_xticks(ticks, ticks)
     ax.minorticks_off()
 axes[0, 0].set_ylabel("power")
-axes[0, 0].legend(fontsize=9)
+axes[0, -1].legend(fontsize=9, loc="lower left")
 show_figure(fig, alt="Power against frequency, both logarithmic. Patches: the "
-            "images made by a model fall far below the test images from 0.1 "
-            "cycles per pixel on. Where there is a second panel, of clothes, "
-            "the gap is smaller.")
+            "networks' images lie far below the test images from 0.07 cycles "
+            "per pixel on, PCA's from 0.1 on. Where there is a second panel, "
+            "of clothes, the gap is smaller.")
 
 # %%
 for name, of_seeds in found.items():
@@ -879,7 +887,8 @@ for name, of_seeds in found.items():
 # *What to see:* foliage becomes fog; at a quarter of a cycle per pixel hardly
 # any power is left (mind the logarithmic axis). 20 numbers cannot say where
 # each leaf is: PCA keeps light and shade, and two networks, trained briefly,
-# only the broadest of it. (What brings their percentages near PCA's is grain.)
+# only the broadest of it. (What brings their percentages near PCA's, and new
+# images even above, is grain on nearly flat ones.)
 # Of a digit, most can be said in 20 numbers. Clothes lie between: shapes
 # survive, prints and checks do not.
 #
@@ -943,9 +952,9 @@ def cheated(copies):
 
 
 # %%
-print(" " * 18, "Laplacian  share  squared error")
+print(" " * 19, "Laplacian  share  squared error")
 for name, images in cheated(kinds[0]["VAE, copy, mean"]).items():
-    print(f"{name:18} {laplacian_sharpness(images).mean():9.2f} "
+    print(f"{name:19} {laplacian_sharpness(images).mean():9.2f} "
           f"{high_frequency_share(images).mean():6.3f} "
           f"{squared_error(images, x_few).mean():14.1f}")
 copies = five_kinds(0, x_test[:12])["VAE, copy, mean"]

@@ -705,4 +705,4 @@ check_entangling(matrix)
 #   images that ours are modeled on.
 #
 # **Next:** [08 · Denoising autoencoders](08_denoising.ipynb), which asks what
-# a network must know to take away noise that it has never seen.
+# a network must know to clean an image that it has never seen.
