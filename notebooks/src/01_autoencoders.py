@@ -71,9 +71,9 @@ def squared_error(recon, x):
 
 # %% [markdown]
 # The laziest model paints the same picture for every image. The best such
-# picture, by squared error on the training images, is their mean. How bad is it
-# on test images? To compare images of different sizes, reports divide by the
-# number of pixels: that is the **mean squared error**, MSE.
+# picture, by squared error on the training images, is their mean. How bad is
+# it on test images? To compare images of different sizes, reports divide by
+# the number of pixels: that is the **mean squared error**, MSE.
 
 # %% tags=["nbval-check-output"]
 mean_image = x_train.mean(0)
@@ -154,9 +154,9 @@ class Autoencoder(nn.Module):
 
 
 # %% [markdown]
-# Both halves are stacks of linear layers with a nonlinearity between them, here
-# SiLU: $a \cdot s(a)$, with the sigmoid $s(a) = 1 / (1 + e^{-a})$. Written out
-# for a code of 32 numbers:
+# Both halves are stacks of linear layers with a nonlinearity between them,
+# here SiLU: $a \cdot s(a)$, with the sigmoid $s(a) = 1 / (1 + e^{-a})$.
+# Written out for a code of 32 numbers:
 
 # %%
 k = 32
@@ -275,7 +275,7 @@ def make_autoencoder(k):
 # the mean of a loss over all images, each counted once.
 #
 # Does the changing rate pay? Same network, same peak rate, same two epochs,
-# three seeds each. This takes about 15 seconds.
+# three seeds each. This takes about half a minute.
 
 # %%
 def train_autoencoder(k, seed, schedule=warmup_then_linear, **options):
@@ -331,7 +331,7 @@ show_figure(fig, alt="Left: the two schedules over training, a flat line and "
 # flat sheet has a smaller error than PCA's. So training should end close to
 # PCA's error, on PCA's sheet. How far one sheet is turned against another is
 # measured by **principal angles**: all zero when the sheets are the same. Two
-# code sizes with three seeds each take about ten seconds.
+# code sizes with three seeds each take about 20 seconds.
 
 # %%
 def make_linear(k):
@@ -383,7 +383,7 @@ for k in [2, 8, 16]:
 # Put the hidden layers and the sigmoid back. How much will they lower PCA's
 # error with 2 numbers per image, and how much with 64: by nothing, by a
 # quarter, by half, by more? Decide before you run the next cells. They train
-# five code sizes with three seeds each and take about half a minute.
+# five code sizes with three seeds each and take about a minute.
 
 # %%
 ae = {}
@@ -452,7 +452,7 @@ show_figure(fig, alt="Seven rows of nine digits: the images, then PCA and "
 # If short codes are hard and long ones easy, take a long one: 1,024 numbers
 # for 784 pixels, an **over-complete** code. One layer each side, with ReLU,
 # which sets negative numbers to 0, and no sigmoid. Nothing stops it from
-# copying. Three seeds take about 20 seconds.
+# copying. Three seeds take about half a minute.
 
 # %%
 code_dim = 1024
@@ -536,7 +536,7 @@ show_figure(fig, alt="Three rows of nine images: three digits, three patches "
 # Both are a penalty on the *code*, which depends on the data. They are not a
 # belief about the weights. Nor are they a prior on the data, which is what an
 # earlier tutorial called such a penalty. ($\log$ is the natural logarithm,
-# here and everywhere.) The six trainings take about half a minute.
+# here and everywhere.) The six trainings take about a minute.
 
 # %%
 def l1_loss(model, x, weight=0.2):

@@ -101,8 +101,8 @@ assert off < 0.01
 
 # %% [markdown]
 # It paints the average, and each of the 104 pixels in which the images differ
-# costs $\log 2$. (The small rest: after so few steps black is not quite black.)
-# This is a law: for squared error and cross-entropy alike, the
+# costs $\log 2$. (The small rest: after so few steps black is not quite
+# black.) This is a law: for squared error and cross-entropy alike, the
 # cheapest image is $\mathbb{E}[x|z]$, pixel by pixel the average of all images
 # that share the code.
 #
@@ -160,8 +160,8 @@ show_figure(fig, alt="Squared error against the shift. The sharp seven starts "
 
 # %% [markdown]
 # *What to see:* two pixels off, a sharp seven costs nearly as much as an empty
-# image, three pixels off a third more. There is a law here too. If $x'$ is drawn
-# as the truth $x$ is, independently, $\mathbb{E}\lVert x - x'\rVert^2 =
+# image, three pixels off a third more. There is a law here too. If $x'$ is
+# drawn as the truth $x$ is, independently, $\mathbb{E}\lVert x - x'\rVert^2 =
 # 2\,\mathbb{E}\lVert x - \mathbb{E}[x]\rVert^2$: sharp at random costs twice
 # as much as the mean.
 
@@ -238,7 +238,7 @@ show_figure(fig, alt="Ten test digits, then the same moved, with half the "
 # for reconstructions (the VAE's from $\mu$), with **new** images, decoded from
 # codes of the prior, and with samples of $p(x|z)$. The decoder's last bias
 # starts at the mean image; `maps` lets it return more than one map of
-# parameters, for later. (About ten seconds.)
+# parameters, for later. (A quarter of a minute.)
 
 # %%
 picture = x_train.mean(0).flatten().clamp(0.001, 0.999).logit()
@@ -349,7 +349,7 @@ show_figure(fig, alt="Intervals of both measures, three seeds each. In order: "
 #
 # Which of these makes the copies sharper: $\beta$ of 0.1 or 4; 2 or 64 latent
 # numbers; hidden layers of 64 or 512 units (256 so far); two epochs? And
-# which of those lower $-$ELBO at the same time? (About half a minute.)
+# which of those lower $-$ELBO at the same time? (About a minute.)
 #
 # Columns: the Laplacian of copies and of new images (means), $-$ELBO (`loss`,
 # at $\beta = 1$) and its KL. An arrow: all seeds are above, or below, the
@@ -430,7 +430,7 @@ for name, rows in scores.items():
 # The Gaussian with a $\sigma$ per pixel, the continuous Bernoulli and the
 # discretized logistic need more training: two epochs, with batches of 128
 # instead of 256. Above, "2 epochs" is nearest to them; the others train as
-# "VAE" did. (A minute, further down.)
+# "VAE" did. (Nearly two minutes, further down.)
 
 # %%
 spread = torch.full((784,), -2.0)  # where a map of log σ starts
@@ -541,10 +541,10 @@ models |= train_all({
 # Their $-$ELBOs cannot be compared: densities can be larger than 1, and a
 # negative $-\log p$ means no more than that. So there is one more column: the
 # $-$ELBO of the 256 **levels**, for which each density is sliced. (A Bernoulli
-# pixel gives no probability to gray at all.) The continuous Bernoulli's density
-# is proportional to $e^{ax}$ with the logit $a$, so its slice is a difference
-# of two exponentials; where $a > 0$, black and white are swapped first. `error`
-# is the squared error of the copies.
+# pixel gives no probability to gray at all.) The continuous Bernoulli's
+# density is proportional to $e^{ax}$ with the logit $a$, so its slice is a
+# difference of two exponentials; where $a > 0$, black and white are swapped
+# first. `error` is the squared error of the copies.
 
 # %%
 def continuous_levels(params, x):
@@ -606,9 +606,9 @@ show_figure(fig, alt="Test digits and their means under each likelihood. "
 # %% [markdown]
 # *What to see:*
 #
-# * $\sigma = 1$ blurs, $\sigma = 0.1$ sharpens: $\sigma^2$ is $\beta$ by another
-#   name (05). A shared $\sigma$ finds its place by itself, near the root of the
-#   mean squared error.
+# * $\sigma = 1$ blurs, $\sigma = 0.1$ sharpens: $\sigma^2$ is $\beta$ by
+#   another name (05). A shared $\sigma$ finds its place by itself, near the
+#   root of the mean squared error.
 # * Densities of a thousand nats and more look like triumphs. On the ruler of
 #   the 256 levels the continuous Bernoulli comes last: its density is earned
 #   on pixels that are exactly black. Its copies are sharp where it is sure,
@@ -687,9 +687,9 @@ show_figure(fig, alt="Sharpness of copies against the rate of all models, "
 # *What to see:* mostly, sharper copies cost a longer message. The exceptions
 # are the interesting ones: more training gains much for one or two nats; a
 # $\sigma$ per pixel pays twice that rate and is no sharper; the discretized
-# logistic has nearly the number of a shared $\sigma$ at half the rate, but more
-# than twice its squared error, for fog with hard edges also counts as sharp; a
-# mixture's mean lies below.
+# logistic has nearly the number of a shared $\sigma$ at half the rate, but
+# more than twice its squared error, for fog with hard edges also counts as
+# sharp; a mixture's mean lies below.
 #
 # ## The prior
 #
@@ -1065,8 +1065,9 @@ check_noise_that_fools(noise_std)
 #
 # * Bishop (1994), *Mixture density networks*: the average of two right answers
 #   can be wrong.
-# * Mathieu, Couprie and LeCun (2016), *Deep multi-scale video prediction beyond
-#   mean square error*, [arXiv:1511.05440](https://arxiv.org/abs/1511.05440).
+# * Mathieu, Couprie and LeCun (2016), *Deep multi-scale video prediction
+#   beyond mean square error*,
+#   [arXiv:1511.05440](https://arxiv.org/abs/1511.05440).
 # * Rybkin, Daniilidis and Levine (2021), *Simple and effective VAE training
 #   with calibrated decoders*,
 #   [arXiv:2006.13202](https://arxiv.org/abs/2006.13202): the shared σ.

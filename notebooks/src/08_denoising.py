@@ -131,7 +131,7 @@ def denoising_loss(model, x, add_noise, high, low=0.0):
 # and beside them for later: the copier, an autoencoder and a VAE with 20
 # numbers, both trained on clean digits, and, with one seed, two denoisers for
 # one level of Gaussian noise only. Each sees every digit once; longer training
-# may change their ranks. About a minute and a half.
+# may change their ranks. A good minute.
 
 # %%
 def make_narrow():
@@ -192,9 +192,9 @@ for name in ("copier", "Gaussian"):
 # decibels: ten more means a tenth of the squared error, three more a half.
 # What a method returns is clamped to [0, 1] before it is judged. The copier is
 # by far the better of the two on clean images. On noisy ones it leaves nearly
-# twice the error of the denoiser. (It gains seven decibels even so: it has only
-# ever painted digits, and is no perfect copier.) Nothing was made smaller:
-# **what the loss asks for** rules out the copy.
+# twice the error of the denoiser. (It gains seven decibels even so: it has
+# only ever painted digits, and is no perfect copier.) Nothing was made
+# smaller: **what the loss asks for** rules out the copy.
 
 # %%
 shown = x_few[3:13]
@@ -214,7 +214,8 @@ show_figure(fig, alt="Ten digits, clean, with Gaussian noise, as the copier "
 # methods, each tuned on training images for each kind and level of noise:
 #
 # * **PCA**: keep the first directions of the training images (how many?);
-# * a **Gaussian filter**: each pixel becomes a mean of its neighbors (how wide?);
+# * a **Gaussian filter**: each pixel becomes a mean of its neighbors (how
+#   wide?);
 # * a **median filter**: each pixel becomes their median (how many?);
 # * **non-local means**: a mean of those pixels around which the image looks
 #   alike (how alike?).
@@ -335,8 +336,8 @@ for kind, k in product(noises, (1, 2)):
 # They can paint other things: see the next figure. The median filter takes
 # salt and pepper best, at low levels: single wrong pixels never are the
 # median. A narrow code helps against Gaussian noise, though less than PCA
-# does. Against salt and pepper its PSNR is above that of doing nothing, but its
-# SSIM is only half as high: white dots look like ink and move the code to
+# does. Against salt and pepper its PSNR is above that of doing nothing, but
+# its SSIM is only half as high: white dots look like ink and move the code to
 # another digit, and nothing in its training spoke against that.
 # </details>
 #
@@ -432,12 +433,11 @@ show_figure(fig, alt="Two tables of PSNR. Left, trained at one level of "
 #
 # Here $p_\sigma$ is the density of *noisy* data; the gradient of its logarithm
 # is called the **score**. (Proof: $p_\sigma(\tilde x) = \int p(x)\,N(\tilde x;
-# x,
-# \sigma^2)\,dx$. The gradient of the Gaussian is itself times $(x - \tilde x) /
-# \sigma^2$; divide by $p_\sigma$, and the mean of $x - \tilde x$ given $\tilde x$
-# remains.) It points where noisy data are denser: uphill. Let us check that on
-# points along a spiral, a mixture of 60 small Gaussians, for which both sides
-# are known.
+# x, \sigma^2)\,dx$. The gradient of the Gaussian is itself times $(x - \tilde
+# x) / \sigma^2$; divide by $p_\sigma$, and the mean of $x - \tilde x$ given
+# $\tilde x$ remains.) It points where noisy data are denser: uphill. Let us
+# check that on points along a spiral, a mixture of 60 small Gaussians, for
+# which both sides are known.
 
 # %%
 turn = torch.linspace(0.6, 3.4, 60) * math.pi
@@ -537,11 +537,11 @@ show_figure(fig, alt="Left and middle, arrows from a grid of noisy points to "
             "points walk along the arrows onto the spiral.")
 
 # %% [markdown]
-# *What to see:* the two fields agree roughly: the error is a quarter to a third
-# of an arrow at $\sigma = 0.1$ and 0.3, and a tenth or less at 1. Follow the arrows again and again, and any point walks onto the
-# spiral: **a denoiser knows where the data lie**. Is that enough to draw new
-# data? Not at one level, as you will see: the points clump where the *noisy*
-# data are densest.
+# *What to see:* the two fields agree roughly: the error is a quarter to a
+# third of an arrow at $\sigma = 0.1$ and 0.3, and a tenth or less at 1. Follow
+# the arrows again and again, and any point walks onto the spiral: **a denoiser
+# knows where the data lie**. Is that enough to draw new data? Not at one
+# level, as you will see: the points clump where the *noisy* data are densest.
 #
 # ## A denoiser is a generator
 #
@@ -654,13 +654,13 @@ for seed in seeds:
 
 # %% [markdown]
 # *What to see:* a network with one hidden layer that was only ever asked to
-# clean digits paints new ones, about half of them well formed. This is the idea of **score models and
-# diffusion models**, of which large image generators are made; they use far
-# larger networks and many more tricks. (Its images convince the judge more
-# than those of our VAE; but the networks differ, and confidence is no
-# proof of quality.) A diffusion model is also a VAE, a deep one: its encoder
-# adds noise, level by level, and has nothing to learn; its decoder takes it
-# away.
+# clean digits paints new ones, about half of them well formed. This is the
+# idea of **score models and diffusion models**, of which large image
+# generators are made; they use far larger networks and many more tricks. (Its
+# images convince the judge more than those of our VAE; but the networks
+# differ, and confidence is no proof of quality.) A diffusion model is also a
+# VAE, a deep one: its encoder adds noise, level by level, and has nothing to
+# learn; its decoder takes it away.
 #
 # ## What its features are worth
 #
@@ -735,11 +735,11 @@ assert min(min(accuracies[name, 1000]) for name in noises) > max(max(
 # %% [markdown]
 # *What to see:* by eye, denoising makes pieces of strokes; by this number only
 # masking stands out from grain. (The first two rows are both grain: of normal
-# numbers, and of the uniform ones that an untrained layer has.) With 50 labels the codes of the denoisers and
-# of the narrow autoencoder overlap. From 200 on a linear classifier does
-# better on each denoiser's code than on any other of the table. Size alone
-# also helps: with 1,000 labels even an *untrained* wide network offers as much
-# as the copier, and more than the narrow codes.
+# numbers, and of the uniform ones that an untrained layer has.) With 50 labels
+# the codes of the denoisers and of the narrow autoencoder overlap. From 200 on
+# a linear classifier does better on each denoiser's code than on any other of
+# the table. Size alone also helps: with 1,000 labels even an *untrained* wide
+# network offers as much as the copier, and more than the narrow codes.
 #
 # ## Another data set
 #
@@ -788,8 +788,8 @@ if is_here("fashion_mnist"):
 
 # %% [markdown]
 # *What to see:* the lead is as large as with digits: none at the lowest level,
-# where non-local means win, one to two decibels above. And what the mean loses shows: prints
-# and folds.
+# where non-local means win, one to two decibels above. And what the mean loses
+# shows: prints and folds.
 #
 # ## Turn it
 #
@@ -890,10 +890,10 @@ for level in three:
 # %% [markdown]
 # *What to see:* of damage that nobody trained for, a bar is mended a little
 # (by two to four decibels; Gaussian noise at 0.5 gained ten), blur hardly, or
-# made worse. And **it invents**: at $\sigma = 1$ ten noisy copies of one image are
-# read as more than two different digits on average, one answer in six is read
-# as another digit than the truth, a quarter of these without doubt. Even the
-# exact $\mathbb{E}[x|\tilde x]$ is a guess from what training digits look
+# made worse. And **it invents**: at $\sigma = 1$ ten noisy copies of one image
+# are read as more than two different digits on average, one answer in six is
+# read as another digit than the truth, a quarter of these without doubt. Even
+# the exact $\mathbb{E}[x|\tilde x]$ is a guess from what training digits look
 # like; but it would show its doubt as gray. This network, at the end of its
 # range, is too sure as well: what it paints nearly white is less white in
 # truth. You cannot tell which stroke was there. Whoever restores faces, or

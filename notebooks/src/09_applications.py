@@ -115,7 +115,7 @@ def make_vae(x=x_train):
 
 # %% [markdown]
 # Three seeds each, with $\beta = 1$ and $\beta = 3$, and for comparison a VAE
-# that is told nothing; about a quarter of a minute.
+# that is told nothing; about half a minute.
 
 # %%
 labels = one_hot(y_train, 10).float()
@@ -231,7 +231,8 @@ show_figure(show_rows(strip, size=0.75, title="On paper: the hand changes, "
 # $p(x_\text{missing}|x_\text{seen})$. Bernoulli pixels are 0 or 1, so from
 # here on digits are **binarized**: white where the pixel is above ½. Then
 # −ELBO is an honest bound in nats, and a sample of the pixels is a binary
-# image. (Not drawn, as in 03: the nats of the two cannot be compared.)
+# image. (Not drawn, as in 03: the nats of the two cannot be compared.) Three
+# seeds, about ten seconds.
 
 # %%
 def binarize(x):
@@ -396,7 +397,7 @@ show_figure(show_rows(twin, size=0.7, title="On paper: ten answers, more and "
 # draws (IWAE); how rare the code is among training codes. How well a score
 # sorts odd from normal is its **AUC**: the probability that an odd image
 # scores higher than a normal one; 0.5 is guessing. Which digit will be hardest
-# to spot?
+# to spot? (Ten trainings, about ten seconds.)
 
 # %%
 without = []
@@ -489,8 +490,7 @@ show_figure(fig, alt="AUC of four scores for each digit left out, with "
 # earlier tutorial proposes it. The honest rival needs no model: turn, scale
 # and shift the real images a little. Every classifier gets 10,000 images (real
 # ones are repeated; `both` is half and half) and equally many steps. Three
-# draws of the $n$ images; 15 small VAEs and 60 classifiers, about half a
-# minute.
+# draws of the $n$ images; 15 small VAEs and 60 classifiers, about a minute.
 
 # %%
 sizes = [5, 10, 50, 100, 500]
@@ -589,12 +589,13 @@ show_figure(fig, alt="Test accuracy against the number of real images per "
 
 # %% [markdown]
 # *What to see:* the verdict, for this VAE, is **no**. With 5 or 10 per class,
-# generated images do about as well as the real ones they were learned from (the
-# draws overlap); from 50 on they do worse. Both together gain a point at most
-# (with 5 per class, and the draws overlap), and with 500 lose one. No surprise: the VAE has seen nothing
-# that the classifier could not see, and adds its blur. Moving images does
-# help, most of all when there are few, because it brings in something that is
-# *not* in the data: our knowledge that a moved digit is the same digit.
+# generated images do about as well as the real ones they were learned from
+# (the draws overlap); from 50 on they do worse. Both together gain a point at
+# most (with 5 per class, and the draws overlap), and with 500 lose one. No
+# surprise: the VAE has seen nothing that the classifier could not see, and
+# adds its blur. Moving images does help, most of all when there are few,
+# because it brings in something that is *not* in the data: our knowledge that
+# a moved digit is the same digit.
 #
 # ## Count bits
 #
@@ -693,13 +694,13 @@ against(binary, b_few[::20], others)
 
 # %% [markdown]
 # *What to see:* other test digits give about ½, as they should (of 100 against
-# 100 images, chance moves it by 0.05). Clothes are
-# far away, and so are photographs; only by the tighter bound do some pass. Ones are digits like all others, and get an AUC near 0: few pixels,
-# few nats. And the blank image: by $-$ELBO it is odd; by the tighter bound it
-# is **more likely than nearly every digit**. Both bounds hold. Under this model
-# $p(\text{blank})$ is large, but the encoder has never seen it, answers with
-# the wrong $q$, and the bound is loose. Here the better bound is the worse
-# detector.
+# 100 images, chance moves it by 0.05). Clothes are far away, and so are
+# photographs; only by the tighter bound do some pass. Ones are digits like all
+# others, and get an AUC near 0: few pixels, few nats. And the blank image: by
+# $-$ELBO it is odd; by the tighter bound it is **more likely than nearly every
+# digit**. Both bounds hold. Under this model $p(\text{blank})$ is large, but
+# the encoder has never seen it, answers with the wrong $q$, and the bound is
+# loose. Here the better bound is the worse detector.
 #
 # The other way round is the case that became known: a model of **clothes**,
 # with gray pixels, as many train it, and with binarized ones; half the images.
@@ -733,10 +734,11 @@ else:
 # *What to see:* gray, digits look **more** likely than clothes. That proves
 # little: gray pixels have no Bernoulli likelihood, and the floor of clothes is
 # four times that of digits. Binarized, digits are mostly odd, as they should
-# be (in about three of four pairs); but the blank image wins both ways. (With models that have a true likelihood of
-# gray pixels, Nalisnick and others found that digits are preferred.) A
-# likelihood says how many nats an image costs, not whether it is of the kind
-# you trained on: compare it with something, such as a second model.
+# be (in about three of four pairs); but the blank image wins both ways. (With
+# models that have a true likelihood of gray pixels, Nalisnick and others found
+# that digits are preferred.) A likelihood says how many nats an image costs,
+# not whether it is of the kind you trained on: compare it with something, such
+# as a second model.
 #
 # ### Sentences to read twice
 #
@@ -832,10 +834,10 @@ check_write_as(write_as)
 # * Mattei and Frellsen (2018), *Leveraging the exact likelihood of deep latent
 #   variable models*, [arXiv:1802.04826](https://arxiv.org/abs/1802.04826): with
 #   the acceptance step.
-# * Nalisnick and others (2019), *Do deep generative models know what they don't
-#   know?*, [arXiv:1810.09136](https://arxiv.org/abs/1810.09136).
-# * Townsend, Bird and Barber (2019), *Practical lossless compression with latent
-#   variables using bits back coding*,
+# * Nalisnick and others (2019), *Do deep generative models know what they
+#   don't know?*, [arXiv:1810.09136](https://arxiv.org/abs/1810.09136).
+# * Townsend, Bird and Barber (2019), *Practical lossless compression with
+#   latent variables using bits back coding*,
 #   [arXiv:1901.04866](https://arxiv.org/abs/1901.04866).
 # * Xiao, Rasul and Vollgraf (2017), *Fashion-MNIST*,
 #   [arXiv:1708.07747](https://arxiv.org/abs/1708.07747).
