@@ -226,7 +226,7 @@ def networks(n_out):
 
 
 # %% [markdown]
-# Every model is trained once per seed; these three take about 10 seconds.
+# Every model is trained once per seed; these three take about 20 seconds.
 
 # %%
 def make_plain():
@@ -405,7 +405,7 @@ for n, center in enumerate([0.0, 1.6, 2.4]):
 # pays $\log 2$ for it.
 #
 # As code. The factor $\beta$ is 1 unless you have a reason; three trainings,
-# about 10 seconds:
+# about half a minute:
 
 # %%
 def negative_elbo(model, x, *, beta=1.0):
@@ -566,7 +566,7 @@ show_figure(fig, alt="Two grids of sixty soft digits. The autoencoder's holds "
 #
 # *What to see:* the images are means of $p(x|z)$. Now longer codes: 01's
 # network with 20 numbers and today's loss, one epoch, as autoencoder and as
-# VAE, about 10 seconds. And a fair third way, 01's trick: measure the
+# VAE, about 20 seconds. And a fair third way, 01's trick: measure the
 # autoencoder's codes *afterwards*, number by number, and stretch the draws to
 # their mean and standard deviation.
 
@@ -660,7 +660,7 @@ show_figure(fig, alt="Four rows of eight images: a 7; decoded with a tenth of "
 # $$\tfrac{1}{784}\,\text{recon\_loss} + \text{kl} = \tfrac{1}{784}\,
 # \big(\text{recon\_loss} + 784\,\text{kl}\big),$$
 #
-# so $\beta$ is 784, silently. Train it for one epoch, a few seconds:
+# so $\beta$ is 784, silently. Train it for one epoch, about ten seconds:
 
 # %%
 def averaged_loss(model, x):

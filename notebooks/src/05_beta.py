@@ -81,11 +81,11 @@ print(f"this notebook on this machine, the first time: {minutes:.0f} min")
 #
 # Now train the same two networks, with 2 and 64 latent numbers, at eleven
 # values of $\beta$, six of them with three seeds, for one epoch each: on two
-# cores **about a minute**; later waits are **under half a minute**. This is a
-# **sweep**: `train_many` runs as many trainings side by side as you have cores,
-# and keeps each when done; stopped, it goes on from there. Guess first: which
-# $\beta$ will have the sharpest copies, the best $-$ELBO, the most varied prior
-# samples?
+# cores **one to two minutes**; later waits are **about half a minute** at
+# most. This is a **sweep**: `train_many` runs as many trainings side by side
+# as you have cores, and keeps each when done; stopped, it goes on from there.
+# Guess first: which $\beta$ will have the sharpest copies, the best $-$ELBO,
+# the most varied prior samples?
 #
 # <details><summary>The same lines on a cluster</summary>
 #
@@ -328,12 +328,12 @@ show_figure(fig, alt="Distortion against rate. Both curves start at 205 nats "
             "of 64 falls to 76 at a rate of 500.")
 
 # %% [markdown]
-# *What to see:* the prices lie between the two $\beta$s, or nearly, but for two
-# numbers from 0.5 to 1: one epoch is not the optimum. An earlier tutorial says
-# that $\beta = 200$ optimizes only the KL; it is still a weighted sum, but
-# no nat of rate saves 200 nats of distortion. Two numbers cannot carry more
-# than a few useful nats: below $\beta = 0.1$ their curve is flat, and the KL
-# rises for nothing.
+# *What to see:* the prices lie between the two $\beta$s, or nearly, but for
+# two numbers from 0.5 to 1: one epoch is not the optimum. An earlier tutorial
+# says that $\beta = 200$ optimizes only the KL; it is still a weighted sum,
+# but no nat of rate saves 200 nats of distortion. Two numbers cannot carry
+# more than a few useful nats: below $\beta = 0.1$ their curve is flat, and the
+# KL rises for nothing.
 #
 # ## Predict
 #
@@ -829,11 +829,11 @@ for (_, seed), (model, _) in train_all(jobs).items():
 # %% [markdown]
 # *What to see:* at $\beta = 0$ the validation loss turns up again, by up to 18
 # nats, and its distance to training is larger than at $\beta = 1$, with 8 and
-# 64 numbers twice as large: the KL is a price on learning images by heart. More
-# numbers do not mean more over-fitting here: it is worst with 8. At $\beta = 0$
-# the validation $-$ELBO is no guide: its KL has no price, and it is lowest
-# before recon_loss is; stop by that. At 1 stopping by $-$ELBO gains two to three
-# nats with two numbers; with 64, training has not ended.
+# 64 numbers twice as large: the KL is a price on learning images by heart.
+# More numbers do not mean more over-fitting here: it is worst with 8. At
+# $\beta = 0$ the validation $-$ELBO is no guide: its KL has no price, and it
+# is lowest before recon_loss is; stop by that. At 1 stopping by $-$ELBO gains
+# two to three nats with two numbers; with 64, training has not ended.
 #
 # ## Where it breaks
 #
@@ -984,8 +984,8 @@ show_figure(fig, alt="Squared error against rate. All start at 53 at rate "
 #
 # * **A**, MNIST, 2 numbers: weights 0.5 and 0.5, no clusters left; KL weight
 #   0.01, some; $10^{-7}$, clear clusters.
-# * **B**, MNIST, 2 numbers: $\beta = 12$ gives a map with several digits; at 200
-#   all are alike.
+# * **B**, MNIST, 2 numbers: $\beta = 12$ gives a map with several digits; at
+#   200 all are alike.
 # * **C**, 48 columns: both classes in one place; reconstruction × 48 separates
 #   them.
 # * **D**, MNIST: $\beta = 10$ gives blurred digits, of fewer classes than 1.
