@@ -205,7 +205,7 @@ CLAIMS = {  # what had to be measured beside the figures, and the exercises that
         "S2: digits on the path": "a walk passes through one to two third digits",
     },
     ("04", "How many numbers?"): {
-        "S2: the gap grows with the code": "both bounds of the mismatch grow up to 16; from 8 on the gap is there",
+        "S2: the gap grows with the code": "from 8 on the gap is there, and `low` grows",
     },
     ("04", "Wider, deeper?"): {
         "S0 (b): overlaps": "not that only 256-128 confuses 2 with 3, 5 and 8",

@@ -14,18 +14,18 @@ from .training import best_device, fit, local_seed
 
 # Seconds to run each notebook with an empty cache (`make notebooks ARGS=--all` prints them) and the training speed
 # that notebook 00 printed in the same run, on two CPU cores.
-REFERENCE_SPEED = 41_000
+REFERENCE_SPEED = 21_000
 COLD_SECONDS = {
-    "00_start_here": 10,
-    "01_autoencoders": 230,
-    "02_generative_models": 65,
-    "03_mathematics": 107,
-    "04_latent_space": 180,
-    "05_beta": 265,
-    "06_blur": 220,
-    "07_disentanglement": 240,
-    "08_denoising": 165,
-    "09_applications": 248,
+    "00_start_here": 13,
+    "01_autoencoders": 262,
+    "02_generative_models": 144,
+    "03_mathematics": 214,
+    "04_latent_space": 253,
+    "05_beta": 314,
+    "06_blur": 261,
+    "07_disentanglement": 293,
+    "08_denoising": 189,
+    "09_applications": 182,
 }
 
 

@@ -9,7 +9,7 @@
 # send a gradient through a random number · train a first VAE and draw digits
 # from its prior · see a mean in the wrong place undo it all.
 #
-# *Builds on [01](01_autoencoders.ipynb) · about 1 min on two CPU cores ·
+# *Builds on [01](01_autoencoders.ipynb) · about 2 min on two CPU cores ·
 # [Solutions](solutions/02_generative_models.ipynb)*
 
 # %%

@@ -9,7 +9,7 @@
 # change · audit a museum of real losses · tighten the bound · predict
 # collapse, by a law.
 #
-# *Builds on [02](02_generative_models.ipynb) · about 2 min on two CPU cores ·
+# *Builds on [02](02_generative_models.ipynb) · about 4 min on two CPU cores ·
 # [Solutions](solutions/03_mathematics.ipynb)*
 
 # %%
@@ -112,7 +112,7 @@ x_test = torch.bernoulli(x_test_gray, generator=generator)
 # ### Seen on a grid
 #
 # With two latent numbers a grid can do the integral. Train three such VAEs, in
-# about 20 seconds; the first is the one we look into:
+# about half a minute; the first is the one we look into:
 
 # %%
 def make_vae(x=x_train):
@@ -240,8 +240,8 @@ for i, ax in enumerate(axes):
 axes[0].set_ylabel("$z_2$")
 fig.suptitle("q(z|x) (dashed) can miss the true posterior (solid)")
 show_figure(fig, alt="Four panels with contour lines. The dashed ellipses of "
-            "q lie on or near the solid, bent or tilted contours of the true "
-            "posterior; for the fourth image they lie beside them.")
+            "q lie on the solid, bent or tilted contours of the true "
+            "posterior, or a little beside them.")
 
 # %% [markdown]
 # *What to see:* the last column is rounding: the gap is the KL. The contours
@@ -506,7 +506,7 @@ def make_gray():
 
 
 # %% [markdown]
-# Same network, two epochs, about 15 seconds:
+# Same network, two epochs, about half a minute:
 
 # %%
 gray = {}
@@ -712,9 +712,9 @@ ax.set_yscale("symlog", linthresh=0.1, linscale=0.5)
 ax.set(xscale="log", xlabel="weights $k$", ylabel="short by, nats",
        title="More weights, tighter bound, at very different speeds")
 ax.legend()
-show_figure(fig, alt="Ten falling lines over k on logarithmic axes. About "
-            "half of them pass a tenth of a nat by k of 50; most of the "
-            "others have not by 5000.")
+show_figure(fig, alt="Ten falling lines over k on logarithmic axes. Half of "
+            "them or more pass a tenth of a nat by k of 50; at least one has "
+            "not by 5000.")
 
 # %% [markdown]
 # <details><summary>Answer</summary>
@@ -785,7 +785,7 @@ ax.set(ylabel="gap, nats (logarithmic)", yscale="log",
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
 show_figure(fig, alt="Two points for each of ten images, logarithmic axis: "
             "the family's mostly below half a nat, the encoder's for most "
-            "images many times as high, up to tens of nats.")
+            "images many times as high, up to ten nats or more.")
 
 # %% [markdown]
 # ### Where it breaks
@@ -857,7 +857,7 @@ print("largest eigenvalues", [round(v, 3) for v in eigenvalues[:6].tolist()])
 
 # %% [markdown]
 # Now train one, with 32 latent numbers and ten epochs, at five values of
-# $\beta$ (about 20 seconds), and count the numbers with a mean KL above 0.01
+# $\beta$ (about a minute), and count the numbers with a mean KL above 0.01
 # nats. Squared errors are per image.
 
 # %%

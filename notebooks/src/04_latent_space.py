@@ -8,7 +8,7 @@
 # codes of 2, 8, 16 and 64 numbers · judge wide and deep networks · see a t-SNE
 # lie, and catch it · say what a single latent number means · leave the map.
 #
-# *Builds on [03](03_mathematics.ipynb) · about 3 min on two CPU cores ·
+# *Builds on [03](03_mathematics.ipynb) · about 4 min on two CPU cores ·
 # [Solutions](solutions/04_latent_space.ipynb)*
 #
 # **Only here to turn one digit into another?** Run the next two cells and
@@ -152,9 +152,9 @@ show_figure(fig, alt="Three grids of decoded digits: from a small square in "
 # ## Four sizes, and rivals
 #
 # Now train: VAEs with codes of four sizes, autoencoders for comparison, a VAE
-# without KL ($\beta = 0$) and one with far too much. All have the same layers
-# and the same schedule, and all but the last have three seeds. As many
-# trainings run side by side as you have cores; with two, **under a minute**.
+# without KL ($\beta = 0$) and one with far too much, all with the same layers
+# and schedule, and all but the last with three seeds. With two cores, **about
+# a minute**.
 
 # %%
 def make_model(k, n_out):
@@ -221,9 +221,8 @@ for name in ["vae_2", "no_kl", "collapsed"]:
     print(f"{name:10} std of means {mu.std():.3f}, of samples {z.std():.3f}")
 
 # %% [markdown]
-# *What to see:* after one epoch `vae_2` is still wider than the prior. With a
-# huge $\beta$ the means shrink to a point, while the samples are a perfect
-# $N(0, I)$. An earlier tutorial called such concentrated
+# *What to see:* with a huge $\beta$ the means shrink to a point, while the
+# samples are a perfect $N(0, I)$. An earlier tutorial called such concentrated
 # codes "more normal". It plotted the means: a cloud of *means* that is tight
 # against $\sigma$ says next to nothing. Print both numbers.
 #
@@ -310,10 +309,9 @@ print(f"pixel cross-fade         {confidence(judge, fades).mean():.2f}")
 # *What to see:* with **two** numbers the plane is so crowded that a walk
 # passes through one to two third digits; with 64, through half a digit on
 # average. The circle helps the VAE with 64 numbers a little, the others less
-# or not. (We walk between means, which lie well inside the shell.) And
-# "autoencoders cannot be walked through"? On straight lines the judge is half
-# way about as sure in theirs as in the VAE's, and cross-fading is only
-# somewhat worse.
+# or not. And "autoencoders cannot be walked through"? On straight lines the
+# judge is half way about as sure in theirs as in the VAE's, and cross-fading
+# is only somewhat worse.
 #
 # Drag it yourself: two models, three paths, the judge's verdict, the density
 # of the codes, the path on the map. *Save GIF* keeps what you see.
@@ -341,9 +339,9 @@ show_figure(fig, alt="Nine rows of nine images from a 2 to a 1. Pixels: two "
             "first, other digits on the way. Codes of 64: the 2 thins to a 1.")
 
 # %% [markdown]
-# *What to see:* two numbers paint this 2 as a 3. An earlier tutorial walked
-# from a 2 to a 1 with two numbers, and passed 3, 8, 7, 9. Here is the richest
-# of 144 walks, in the shipped model, and two with 64 numbers.
+# An earlier tutorial walked from a 2 to a 1 with two numbers, and passed 3, 8,
+# 7, 9. Here is the richest of 144 walks, in the shipped model, and two with 64
+# numbers.
 
 # %%
 @torch.no_grad()
@@ -472,9 +470,8 @@ show_figure(fig, alt="Eight rows of twelve images: for 2, 8, 16 and 64 "
 # prior and posterior samples. More numbers pay until 16. Of 64, most say next
 # to nothing, though they pass 0.01 nats, and $-$ELBO is three to four nats
 # worse. With two, prior samples are nearly as good as posterior samples; from
-# 8 on the gap is there. The lower bound of the mismatch grows from 0.5 to over
-# 2 nats; from 8 on `high` is little more than kl $- \log 10\,000$ (9.2), and
-# says little.
+# 8 on the gap is there, and `low` grows. (`high` is hardly more than kl $-
+# \log N$.)
 #
 # "The decoder has never seen such a vector", they say, and this is partly
 # right: the prior puts mass where the aggregate has little. **The repair**
@@ -516,8 +513,8 @@ show_figure(fig, alt="Six rows of twelve images, decoded from 64 numbers. VAE "
 # %% [markdown]
 # *What to see:* with the mixture, judge and eye find the VAE's *and* the
 # autoencoder's images better, and the judge is as sure of both. The mixture
-# closes most of the VAE's gap, not all. What the VAE has of its own is a prior
-# to draw from without a fit, if a rough one.
+# closes most of the VAE's gap. What the VAE has of its own is a prior to draw
+# from without a fit, if a rough one.
 #
 # ## Wider, deeper?
 #
@@ -526,7 +523,7 @@ show_figure(fig, alt="Six rows of twelve images, decoded from 64 numbers. VAE "
 # `0.99999`", which is the share of the *reconstruction*: its KL weight was
 # $10^{-5}$, averaged over pixels, so $\beta = 784 \cdot 10^{-5}$. Here at that
 # $\beta$ and at 1, one pass over half of the images, with three seeds each:
-# **under a minute**.
+# **about a minute**.
 
 # %%
 layers = ["256-128", "400-128", "400-256", "400-256-64", "400-256-64-10"]
@@ -597,11 +594,9 @@ for ax, name in zip(axes, layers):
     rates.append([f"{name}: {span(both[:, a, b])}" for a, b in pairs])
 for (a, b), row in zip(pairs, zip(*rates)):
     print(f"{a}-{b}  ", "   ".join(row))
-axes[0].set_ylabel("true class")
-fig.colorbar(image, ax=axes, label="share of the class", extend="max")
-show_figure(fig, alt="Three confusion matrices of k-NN on the means, one row "
-            "per class. Off the diagonal, 4 and 9, and 3, 5 and 8 are "
-            "darkest.")
+fig.colorbar(image, ax=axes, label="share of the row's class", extend="max")
+show_figure(fig, alt="Three confusion matrices of k-NN on the means, a row "
+            "per class. Off the diagonal, 4, 9 and 3, 5, 8 are darkest.")
 
 # %% [markdown]
 # *What to see, and the verdict.* **Width:** they do not reconstruct alike;
@@ -609,10 +604,9 @@ show_figure(fig, alt="Three confusion matrices of k-NN on the means, one row "
 # 400-256 and 400-128 overlap over the seeds. **Depth:** one more layer of 64
 # does not help: after so short a training it costs two to three nats of test
 # BCE, on average. A layer of 10 costs more each time, and can fail altogether:
-# a test BCE near 206 is the mean image. So go wide first. All this at a high
-# learning rate. **Overlaps**, at the small $\beta$: 4 with 9, and 3, 5 and 8
-# with each other, as was reported; but not that only 256-128 confuses 2 with
-# 3, 5 and 8.
+# a test BCE near 206 is the mean image. So go wide first. **Overlaps**, at the
+# small $\beta$: 4 with 9, and 3, 5 and 8 with each other, as was reported; but
+# not that only 256-128 confuses 2 with 3, 5 and 8.
 #
 # ## The same glasses for everyone: t-SNE
 #
@@ -622,7 +616,7 @@ show_figure(fig, alt="Three confusion matrices of k-NN on the means, one row "
 # one. So: the same projection for all, and beside each picture numbers from
 # the *full* space, the accuracy of k-NN and the **silhouette** (how much
 # nearer a code is to its own class than to the next, from $-1$ to 1). Eight
-# pictures, **about 20 seconds**.
+# pictures, **about half a minute**.
 
 # %%
 few, y_few = x_test[:800], y_test[:800]
@@ -816,8 +810,7 @@ show_figure(fig, alt="Mean images of 3 and 8 at 8 by 6 pixels, and for three "
 # *What to see:* on the table the right columns come out on top, every one, in
 # encoder and decoder and for each seed. So attribution can be trusted in this
 # easy case. On digits, unchecked, the decoder's maps read as parts of strokes
-# (purple pixels rise with the number, orange ones fall); the encoder's also
-# mark pixels that hardly ever have ink.
+# (purple pixels rise with the number, orange ones fall).
 #
 # An earlier tutorial approximated the decoder's sensitivity by $f(z_1 +
 # \theta) / \theta$. Without subtracting $f(z_1)$ that has no limit. Three ways
@@ -849,12 +842,10 @@ show_figure(fig, alt="Error against step size, both logarithmic. Without "
             "central differences are V-shaped, central lower or equal.")
 
 # %% [markdown]
-# Below some step the rounding of 32-bit numbers, divided by $h$, takes over.
-#
-# And that tutorial ended in mid-sentence, at "the gradients show
-# interdependencies between each dimension". The effect of a number depends on
-# where *you stand*, in all the others. Here is $\partial \hat x / \partial
-# z_1$ as $z_2$ moves:
+# Below some step, rounding takes over. That tutorial ended in
+# mid-sentence, at "the gradients show interdependencies between each
+# dimension". The effect of a number depends on where *you stand*, in all the
+# others. Here is $\partial \hat x / \partial z_1$ as $z_2$ moves:
 
 # %%
 places = [-2.0, -1.0, 0.0, 1.0, 2.0]
@@ -874,11 +865,10 @@ show_figure(fig, alt="Five small images in purple and orange: what z_1 does, "
             "middle one falls to both sides.")
 
 # %% [markdown]
-# *What to see:* away from the middle $z_1$ does something slightly else, or
-# does it more or less strongly. How much differs between seeds: the picture is
-# of seed 0, where it changes most; with seed 1 hardly anything does. A heat
-# map per number is an average over places. Read such maps together, and at the
-# place in question.
+# *What to see:* away from the middle $z_1$ does something else, or does it more
+# or less strongly; how much differs between seeds (drawn: seed 0, where it
+# changes most). A heat map per number is an average over places. Read such
+# maps together, and at the place in question.
 #
 # ## Hands on
 #
@@ -1030,7 +1020,7 @@ show_figure(fig, alt="A 7, rotated by 30, 90 and 180 degrees, shifted by 4 "
 #
 # | you may read | better |
 # |---|---|
-# | good samples mean a good representation | not implied: the judge is as sure of prior samples of 2 as of 64 numbers, k-NN is far apart; a strong decoder can ignore $z$ |
+# | good samples mean a good representation | not implied: the judge is as sure of samples of 2 as of 64 numbers, k-NN not; a strong decoder can ignore $z$ |
 # | every image's code is pushed to a standard normal | kl = information + mismatch; the KL acts on each $q(z\mid x)$ |
 # | a plain autoencoder's latent space has no structure | classes cluster there as well; what it lacks is a known density |
 # | t-SNE of 64 numbers is better organized than a plot of 2 | not comparable: same projection, or a number |

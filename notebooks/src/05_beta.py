@@ -9,7 +9,7 @@
 # is no autoencoder · make a collapse, and cure it · over-fit, and stop in time
 # · see where a good β breaks.
 #
-# *Builds on [04](04_latent_space.ipynb) · about 4 min on two CPU cores ·
+# *Builds on [04](04_latent_space.ipynb) · about 5 min on two CPU cores ·
 # [Solutions](solutions/05_beta.ipynb)*
 #
 # **Only here for the slider?** [This page](figures/beta.html) needs neither
@@ -81,11 +81,11 @@ print(f"this notebook on this machine, the first time: {minutes:.0f} min")
 #
 # Now train the same two networks, with 2 and 64 latent numbers, at eleven
 # values of $\beta$, six of them with three seeds, for one epoch each: on two
-# cores **one to two minutes**; later waits are **about half a minute** at
-# most. This is a **sweep**: `train_many` runs as many trainings side by side
-# as you have cores, and keeps each when done; stopped, it goes on from there.
-# Guess first: which $\beta$ will have the sharpest copies, the best $-$ELBO,
-# the most varied prior samples?
+# cores **one to two minutes**; later waits are **half a minute** at most. This
+# is a **sweep**: `train_many` runs as many trainings side by side as you have
+# cores, and keeps each when done; stopped, it goes on from there. Guess: which
+# $\beta$ will have the sharpest copies, the best $-$ELBO, the most varied prior
+# samples?
 #
 # <details><summary>The same lines on a cluster</summary>
 #

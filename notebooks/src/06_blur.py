@@ -598,10 +598,9 @@ with torch.no_grad():
         rows[f"mixture, 2: mean {j + 1}"] = params[:, j:j + 1].sigmoid()
 fig = show_rows(rows, size=0.52, title="Blurred, gray, freckled, broken")
 show_figure(fig, alt="Test digits and their means under each likelihood. "
-            "Sigma of 1: blurred. Sigma of 0.1 and shared: close copies; per "
-            "pixel: some digits lost. Continuous: sharp or freckled. "
-            "Discretized: gray fog around uncertain strokes; location: sharp "
-            "with gaps. Mixtures: overlays.")
+            "Sigma of 1: blurred; others: close copies, per pixel some lost. "
+            "Continuous: sharp or freckled. Discretized: gray fog around "
+            "unsure strokes; location: sharp with gaps. Mixtures: overlays.")
 
 # %% [markdown]
 # *What to see:*
@@ -666,7 +665,8 @@ places = {"VAE": (-26, 0), "64 numbers": (8, -8), "2 numbers": (8, -4),
 for name, rows in scores.items():
     mark = "o" if name == "VAE" or name in causes else "s"
     ax.plot([row["kl"] for row in rows], [row["copy"] for row in rows], mark,
-            ms=5, color="C0" if mark == "o" else "C1", zorder=2 + (mark == "o"))
+            ms=5, color="C0" if mark == "o" else "C1",
+            zorder=2 + (mark == "o"))
     ax.annotate(name, (rows[0]["kl"], rows[0]["copy"]), fontsize=9,
                 xytext=places.get(name, (7, -4)), textcoords="offset points")
 whole = laplacian_sharpness(x_few).mean().item()

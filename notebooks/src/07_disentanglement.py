@@ -9,7 +9,7 @@
 # into three terms · train two methods with five seeds each · read traversals ·
 # rotate a model until nothing is left but its ELBO.
 #
-# *Builds on [06](06_blur.ipynb) · about 4 min on two CPU cores ·
+# *Builds on [06](06_blur.ipynb) · about 5 min on two CPU cores ·
 # [Solutions](solutions/07_disentanglement.ipynb)*
 
 # %%

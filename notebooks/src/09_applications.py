@@ -9,7 +9,7 @@
 # a classifier on made-up digits · count bits · see a likelihood prefer a blank
 # page.
 #
-# *Builds on [08](08_denoising.ipynb) · about 4 min on two CPU cores ·
+# *Builds on [08](08_denoising.ipynb) · about 3 min on two CPU cores ·
 # [Solutions](solutions/09_applications.ipynb)*
 
 # %%
