@@ -22,7 +22,7 @@ COLD_SECONDS = {
     "03_mathematics": 214,
     "04_latent_space": 253,
     "05_beta": 314,
-    "06_blur": 261,
+    "06_blur": 260,
     "07_disentanglement": 293,
     "08_denoising": 189,
     "09_applications": 182,
