@@ -604,8 +604,8 @@ show_figure(fig, alt="1,500 points on their way from a wide cloud of noise to "
 # %% [markdown]
 # With falling levels the points spread along the spiral nearly as the data do.
 # (The second number: cut the spiral into ten equal parts; which share of the
-# points would have to move for all parts to have as many?) Less than a tenth
-# or so stays between its arms: the network's fault, since with the exact guess
+# points would have to move for all parts to have as many?) Up to a tenth
+# stays between its arms: the network's fault, since with the exact guess
 # hardly any do. The same works with digits. One more network of the same kind,
 # one hidden layer, for Gaussian noise of $\sigma$ from 0.05 to 3; its input is
 # divided by $\sqrt{1 + \sigma^2}$ to keep it in range. Three seeds, about 20
