@@ -43,13 +43,13 @@ bench: $(VENV)/.installed  ## measure speed: one table of ratios, 2 to 12 minute
 	$(RUN) tests/bench.py $(ARGS)
 
 pretrained: $(VENV)/.installed  ## train the shipped 2-D model again
-	$(RUN) -m tutorial_utils.pretrained
+	$(RUN) -m tutorial_utils.store.shelf
 
 figures: $(VENV)/.installed-test  ## make the README's pictures, GIF and playground again
 	$(RUN) notebooks/src/figures.py
 
 clean:  ## delete the cache of trained models; notebooks then train theirs again
-	@if [ -x $(RUN) ]; then $(RUN) -m tutorial_utils.cache --clear; else echo "Nothing is installed yet: make lab"; fi
+	@if [ -x $(RUN) ]; then $(RUN) -m tutorial_utils.store.files --clear; else echo "Nothing is installed yet: make lab"; fi
 
 # The files below are stamps: each is written last, so an interrupted installation is done again.
 

@@ -1,9 +1,10 @@
 """Every test, and every notebook kernel, gets one fresh and empty TUTORIAL_DATA: training really happens, and once.
 
-`make test` runs three workers of pytest-xdist: one waits for JupyterLab most of the time, while two compute.  A worker
-runs a group of tests from its first to its last: the tests of a file, those in JupyterLab, or a notebook with its
-solutions.  What a notebook and its solutions share runs once: the cells that only the solutions have run in the kernel
-of the notebook, each where it stands.  (`pytest notebooks/solutions` alone runs every cell of the solutions.)
+`make test` runs three workers of pytest-xdist: one waits for JupyterLab most of the time, while two
+compute.  A worker runs a group of tests from its first to its last: the tests of a file, those in
+JupyterLab, or a notebook with its solutions.  What a notebook and its solutions share runs once:
+the cells that only the solutions have run in the kernel of the notebook, each where it stands. 
+(`pytest notebooks/solutions` alone runs every cell of the solutions.)
 """
 
 import os
@@ -41,7 +42,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def join_solutions(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """What is to run, and the cells of solutions that stand in their notebook as well.
 
-    A cell that only the solutions have is given to the notebook, behind the last cell before it that both have.
+    A cell that only the solutions have is given to the notebook, behind the last cell before it
+    that both have.
     """
     run, again, before = [item for item in items if not is_solution(item)], [], {}
     shared = {(item.path.name, item.cell.source): item for item in run if is_cell(item)}
@@ -69,7 +71,10 @@ def is_solution(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Give the next group to the worker that is free.  (xdist's own groups, --dist=loadgroup, need pytest < 9.2.)"""
+    """Give the next group to the worker that is free.
+
+    (xdist's own groups, --dist=loadgroup, need pytest < 9.2.)
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     config.option.loadscopereorder = False  # the order is that of `place`
@@ -86,9 +91,10 @@ def group(path: PurePath) -> str:
 def place(item: pytest.Item) -> tuple:
     """Sorts tests: JupyterLab, which waits a lot, beside the other tests; then the notebooks, the longest first.
 
-    So a short one comes last, and both workers have work almost to the end.  Without an estimate counts as long.
+    So a short one comes last, and both workers have work almost to the end.  Without an estimate
+    counts as long.
     """
-    from tutorial_utils.machine import COLD_SECONDS
+    from tutorial_utils.store.machine import COLD_SECONDS
 
     path = item.path
     if not is_cell(item):

@@ -1,7 +1,8 @@
 """`make bench`: how fast the tutorial is, as ratios of things measured beside each other in one call.
 
-Machines are noisy, so seconds are not comparable between calls; ratios within one call are.  One seed and 2 to 12
-minutes by default; `--full` takes the median of three seeds and three times as long.
+Machines are noisy, so seconds are not comparable between calls; ratios within one call are.  One
+seed and 2 to 12 minutes by default; `--full` takes the median of three seeds and three times as
+long.
 """
 
 import argparse
@@ -26,12 +27,12 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
-from tutorial_utils.cache import load_pretrained, trained
 from tutorial_utils.data import load_images
 from tutorial_utils.losses import kl_standard_normal, negative_elbo
-from tutorial_utils.matmul import fast_matmul
 from tutorial_utils.models import VAE, mlp, reparameterize, start_at_mean_image
-from tutorial_utils.sweep import train_many
+from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.train import train_many, trained
+from tutorial_utils.support.matmul import fast_matmul
 from tutorial_utils.training import evaluate, fit, local_seed, warmup_then_linear
 
 PIXELS, N_TRAIN = 784, 60_000
@@ -63,7 +64,10 @@ class Recipe(NamedTuple):
 
 def make_vae(encoder: list[int], decoder: list[int], activation: type[nn.Module]) -> VAE:
     """A VAE of fully connected layers of these sizes; the encoder's last counts mu and logvar."""
-    networks = mlp(encoder, activation=activation), mlp(decoder, activation=activation, out_shape=(1, 28, 28))
+    networks = (
+        mlp(encoder, activation=activation),
+        mlp(decoder, activation=activation, out_shape=(1, 28, 28)),
+    )
     return VAE(*networks, latent_dim=decoder[0])
 
 
@@ -87,8 +91,14 @@ class ExampleVAE(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.hidden, self.mu, self.logvar = nn.Linear(PIXELS, 400), nn.Linear(400, 20), nn.Linear(400, 20)
-        self.decoder = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, PIXELS), nn.Sigmoid())
+        self.hidden, self.mu, self.logvar = (
+            nn.Linear(PIXELS, 400),
+            nn.Linear(400, 20),
+            nn.Linear(400, 20),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, PIXELS), nn.Sigmoid()
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The reconstruction [B, 784] in (0, 1), mu and logvar [B, 20]."""
@@ -107,7 +117,10 @@ def example_loss(model: ExampleVAE, x: Tensor) -> Tensor:
 def example_elbo(model: ExampleVAE, x: Tensor) -> dict[str, Tensor]:
     """The same, of each example [B]: what `evaluate` needs."""
     recon, mu, logvar = model(x)
-    return {"loss": binary_cross_entropy(recon, x.flatten(1), reduction="none").sum(1) + kl_standard_normal(mu, logvar)}
+    return {
+        "loss": binary_cross_entropy(recon, x.flatten(1), reduction="none").sum(1)
+        + kl_standard_normal(mu, logvar)
+    }
 
 
 def example_epoch(model: ExampleVAE, adam: torch.optim.Optimizer, dataset) -> Iterator[None]:
@@ -123,7 +136,12 @@ def example_training(dataset, x_test: Tensor, seed: int) -> Iterator[tuple[float
     """Trains without end; every quarter of an epoch yields (seconds of training so far, test negative ELBO)."""
     torch.manual_seed(seed)
     model = ExampleVAE()
-    adam, seconds, step, started = torch.optim.Adam(model.parameters(), lr=1e-3), 0.0, 0, time.perf_counter()
+    adam, seconds, step, started = (
+        torch.optim.Adam(model.parameters(), lr=1e-3),
+        0.0,
+        0,
+        time.perf_counter(),
+    )
     while True:
         for _ in example_epoch(model, adam, dataset):
             step += 1
@@ -162,12 +180,20 @@ def interleaved(rounds: int, **works: Callable[[], object]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def train(make_model: Callable[[], VAE], x: Tensor, *, epochs: int, batch_size: int, lr: float, seed: int) -> VAE:
+def train(
+    make_model: Callable[[], VAE], x: Tensor, *, epochs: int, batch_size: int, lr: float, seed: int
+) -> VAE:
     """Our recipe: the schedule, and a decoder that starts at the mean image."""
     with local_seed(seed):
         model = make_model()
     start_at_mean_image(model.decoder, x)
-    settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed, "schedule": warmup_then_linear}
+    settings = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "seed": seed,
+        "schedule": warmup_then_linear,
+    }
     fit(model, x, negative_elbo, show_progress=False, **settings)
     return model
 
@@ -177,10 +203,20 @@ def shortest(recipe: Recipe, data, seed: int) -> float:
     for epochs in recipe.epochs:
         started = time.perf_counter()
         model = train(
-            recipe.make_model, data.x_train, epochs=epochs, batch_size=recipe.batch_size, lr=recipe.lr, seed=seed
+            recipe.make_model,
+            data.x_train,
+            epochs=epochs,
+            batch_size=recipe.batch_size,
+            lr=recipe.lr,
+            seed=seed,
         )
-        took, elbo = time.perf_counter() - started, evaluate(model, data.x_test, negative_elbo)["loss"]
-        say(f"  ours, {recipe.name}, {epochs} epochs: {elbo:.1f} nats after {took:.1f} s (target {recipe.target})")
+        took, elbo = (
+            time.perf_counter() - started,
+            evaluate(model, data.x_test, negative_elbo)["loss"],
+        )
+        say(
+            f"  ours, {recipe.name}, {epochs} epochs: {elbo:.1f} nats after {took:.1f} s (target {recipe.target})"
+        )
         if elbo <= recipe.target:
             return took
     return float("inf")
@@ -191,7 +227,9 @@ def matrix_products(batch_size: int, n: int) -> Callable[[], None]:
     layers = []
     for n_in, n_out in [(PIXELS, 400), (400, 40), (20, 400), (400, PIXELS)]:
         shapes = [(batch_size, n_in), (n_in, n_out), (batch_size, n_out)]  # x, weight, y
-        layers.append([*map(torch.randn, shapes), *map(torch.empty, shapes)])  # and as much room for gradients
+        layers.append(
+            [*map(torch.randn, shapes), *map(torch.empty, shapes)]
+        )  # and as much room for gradients
 
     @fast_matmul()
     def work() -> None:
@@ -214,8 +252,13 @@ def say(text: str) -> None:
     print(f"[{(time.perf_counter() - STARTED) / 60:4.1f} min] {text}", file=sys.stderr, flush=True)
 
 
-def row(figure: str, ours: float, theirs: float, goal: float, unit: str = "s", *, more: bool = False) -> Row:
-    """Ours against theirs: the goal is a ratio of at least so much.  more: theirs, and so the ratio, is more still."""
+def row(
+    figure: str, ours: float, theirs: float, goal: float, unit: str = "s", *, more: bool = False
+) -> Row:
+    """Ours against theirs: the goal is a ratio of at least so much.
+
+    more: theirs, and so the ratio, is more still.
+    """
     sign, ratio = "> " if more else "", theirs / ours
     texts = f"{ours:.3g} {unit}", f"{sign}{theirs:.3g} {unit}", f"{sign}{ratio:.1f}"
     return Row(figure, *(texts if ratio else ("never", texts[1], "0")), f"≥ {goal}", ratio >= goal)
@@ -253,10 +296,15 @@ def epoch_rows(x: Tensor, dataset, rounds: int = 5) -> list[Row]:
             True,
         )
     ]
-    for batch_size, ours, floor, goal in ((128, ours_128, floor_128, 2.3), (256, ours_256, floor_256, 1.8)):
+    for batch_size, ours, floor, goal in (
+        (128, ours_128, floor_128, 2.3),
+        (256, ours_256, floor_256, 1.8),
+    ):
         name = f"epoch, batch {batch_size}, ours ÷ matrix products"
         ratio = ours / floor
-        rows.append(Row(name, f"{ours:.3g} s", f"{floor:.3g} s", f"{ratio:.2f}", f"≤ {goal}", ratio <= goal))
+        rows.append(
+            Row(name, f"{ours:.3g} s", f"{floor:.3g} s", f"{ratio:.2f}", f"≤ {goal}", ratio <= goal)
+        )
     return rows
 
 
@@ -267,14 +315,20 @@ def quality_rows(data, dataset, seeds: int, patience: float) -> list[Row]:
     cut_short = set()
     for seed in range(seeds):
         waiting, found = list(RECIPES), {}
-        say(f"time to quality, seed {seed}: example loop, at most {patience / 60:.1f} minutes, ours in between")
+        say(
+            f"time to quality, seed {seed}: example loop, at most {patience / 60:.1f} minutes, ours in between"
+        )
         for number, (spent, elbo) in enumerate(example_training(dataset, data.x_test, seed)):
             if number % 8 == 7:
-                say(f"  example loop, {(number + 1) / 4:g} epochs: {elbo:.1f} nats after {spent:.0f} s")
+                say(
+                    f"  example loop, {(number + 1) / 4:g} epochs: {elbo:.1f} nats after {spent:.0f} s"
+                )
             if number % 4 == 3 and waiting:
                 recipe = waiting.pop(0)
                 ours[recipe].append(shortest(recipe, data, seed))
-            found.update({target: spent for target in theirs if elbo <= target and target not in found})
+            found.update(
+                {target: spent for target in theirs if elbo <= target and target not in found}
+            )
             if len(found) == len(theirs) or spent > patience:
                 break
         for recipe in waiting:
@@ -283,7 +337,9 @@ def quality_rows(data, dataset, seeds: int, patience: float) -> list[Row]:
             times.append(found.get(target, spent))
         cut_short |= theirs.keys() - found.keys()
     if cut_short:
-        say("the example loop was stopped before it got there: its seconds and the ratios marked > are lower bounds")
+        say(
+            "the example loop was stopped before it got there: its seconds and the ratios marked > are lower bounds"
+        )
     return [
         row(
             f"−ELBO ≤ {recipe.target} nats, latent 20, {recipe.name}",
@@ -303,7 +359,9 @@ def flat_rows(data, seeds: int) -> list[Row]:
     times = statistics.median(shortest(recipe, data, seed) for seed in range(seeds))
     settings = {"epochs": 3, "batch_size": 128, "lr": 5e-3}
     models = [train(FLAT, data.x_train, seed=seed, **settings) for seed in range(seeds)]
-    elbo = statistics.median(evaluate(model, data.x_test, negative_elbo)["loss"] for model in models)
+    elbo = statistics.median(
+        evaluate(model, data.x_test, negative_elbo)["loss"] for model in models
+    )
     return [
         limit("−ELBO ≤ 147 nats, latent 2", times, 10),
         limit("−ELBO after 3 epochs, latent 2", elbo, 143, "nats"),
@@ -314,7 +372,14 @@ def sweep_rows(folder: Path, x: Tensor, rounds: int = 2) -> list[Row]:
     """Twelve trainings of latent 2: one process per core, against all cores for one after another."""
     say(f"twelve trainings of one epoch, {rounds} rounds, about a minute and a half")
     os.environ["TUTORIAL_DATA"] = str(folder / "cache")
-    job = {"make_model": FLAT, "x": x, "loss_fn": negative_elbo, "epochs": 1, "batch_size": 128, "lr": 5e-3}
+    job = {
+        "make_model": FLAT,
+        "x": x,
+        "loss_fn": negative_elbo,
+        "epochs": 1,
+        "batch_size": 128,
+        "lr": 5e-3,
+    }
     jobs = {f"seed_{seed}": {**job, "seed": seed, "device": "cpu"} for seed in range(12)}
 
     def one_after_another() -> None:
@@ -325,7 +390,14 @@ def sweep_rows(folder: Path, x: Tensor, rounds: int = 2) -> list[Row]:
     train_many(few, show_progress=False)  # starts the processes
     side_by_side = partial(train_many, jobs, retrain=True, show_progress=False)
     times = interleaved(rounds, ours=side_by_side, theirs=one_after_another)
-    return [row("12 trainings side by side, against one after another", times["ours"], times["theirs"], 1.1)]
+    return [
+        row(
+            "12 trainings side by side, against one after another",
+            times["ours"],
+            times["theirs"],
+            1.1,
+        )
+    ]
 
 
 def redraw(model: VAE, z: Tensor) -> bytes:
@@ -347,8 +419,9 @@ def widget_rows(data, moves: int = 300) -> list[Row]:
     """One move: a new code, decoded, as PNG bytes in an Image; then a whole panel, as the learner drags it."""
     import ipywidgets
 
-    from tutorial_utils.pictures import morph, to_png
-    from tutorial_utils.studio import interpolation_studio
+    from tutorial_utils.latent import morph
+    from tutorial_utils.plotting import to_png
+    from tutorial_utils.studios.interpolation import interpolation_studio
 
     say("widgets, about ten seconds")
     threads = torch.get_num_threads()
@@ -359,13 +432,21 @@ def widget_rows(data, moves: int = 300) -> list[Row]:
     ours, theirs, panel = [], [], []
     for move in range(moves):
         t = (move + 0.5) / moves
-        ours.append(1e3 * seconds(lambda t=t: setattr(image, "value", to_png(morph(model, z_a, z_b, t)))))
+        ours.append(
+            1e3 * seconds(lambda t=t: setattr(image, "value", to_png(morph(model, z_a, z_b, t))))
+        )
         theirs.append(1e3 * seconds(lambda t=t: redraw(model, (1 - t) * z_a + t * z_b)))
         panel.append(1e3 * seconds(lambda t=t: setattr(studio.slider, "value", round(t, 3))))
     torch.set_num_threads(threads)
     slowest = [sorted(values)[int(0.99 * moves)] for values in (ours, theirs, panel)]
     return [
-        row("widget, one core: one move, median", statistics.median(ours), statistics.median(theirs), 60, "ms"),
+        row(
+            "widget, one core: one move, median",
+            statistics.median(ours),
+            statistics.median(theirs),
+            60,
+            "ms",
+        ),
         limit("widget, one core: one move, median", statistics.median(ours), 0.5, "ms"),
         Row(
             "widget, one core: one move, 99 of 100",
@@ -388,7 +469,9 @@ def loading_rows(folder: Path, x: Tensor) -> list[Row]:
             torch.stack([image for image, _ in torchvision_mnist(folder, part)])
 
     times = interleaved(3, ours=load_images, theirs=with_torchvision)
-    loading = row("MNIST as float tensors, against torchvision's class", times["ours"], times["theirs"], 1)
+    loading = row(
+        "MNIST as float tensors, against torchvision's class", times["ours"], times["theirs"], 1
+    )
     os.environ["TUTORIAL_DATA"] = str(folder / "cache")
     settings = {"epochs": 1, "batch_size": 1000, "lr": 1e-3, "seed": 0, "show_progress": False}
     load = partial(trained, "bench", SAME, x, negative_elbo, **settings)
@@ -396,9 +479,13 @@ def loading_rows(folder: Path, x: Tensor) -> list[Row]:
     cached = statistics.median(seconds(load) for _ in range(5))
     code = (
         "import time, torch; started = time.perf_counter(); import tutorial_utils; "
-        "from tutorial_utils import data, models, losses, training, cache; print(time.perf_counter() - started)"
+        ""
+        "from tutorial_utils import data, models, losses, training; import tutorial_utils.store.train; "
+        "print(time.perf_counter() - started)"
     )
-    imports = [float(subprocess.check_output([sys.executable, "-c", code], text=True)) for _ in range(5)]
+    imports = [
+        float(subprocess.check_output([sys.executable, "-c", code], text=True)) for _ in range(5)
+    ]
     return [
         loading,
         limit("MNIST as float tensors", times["ours"], 1),
@@ -414,17 +501,29 @@ def show(rows: list[Row]) -> None:
         table.append((*line[:-1], "–" if line.goal == "–" else "✓ yes" if line.met else "✗ no"))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
 
 
 def main() -> None:
     """Measure everything, then print the one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="the median of three seeds, 6 to 30 minutes")
-    parser.add_argument("--quick", action="store_true", help="without the time to quality, about a minute")
-    parser.add_argument("--patience", type=float, help="seconds of training after which the example loop gives up")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="the median of three seeds, 6 to 30 minutes"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="without the time to quality, about a minute"
+    )
+    parser.add_argument(
+        "--patience", type=float, help="seconds of training after which the example loop gives up"
+    )
     choice = parser.parse_args()
-    how_long = "6 to 30 minutes" if choice.full else "one minute" if choice.quick else "2 to 12 minutes"
+    how_long = (
+        "6 to 30 minutes" if choice.full else "one minute" if choice.quick else "2 to 12 minutes"
+    )
     say(
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}; about {how_long}"
     )
@@ -435,9 +534,13 @@ def main() -> None:
         dataset = torchvision_mnist(Path(folder), train=True)
         rows = epoch_rows(data.x_train, dataset)
         if not choice.quick:
-            rows += quality_rows(data, dataset, seeds, choice.patience or (900 if choice.full else 420))
+            rows += quality_rows(
+                data, dataset, seeds, choice.patience or (900 if choice.full else 420)
+            )
             rows += sweep_rows(Path(folder), data.x_train)
-        rows += flat_rows(data, seeds) + widget_rows(data) + loading_rows(Path(folder), data.x_train)
+        rows += (
+            flat_rows(data, seeds) + widget_rows(data) + loading_rows(Path(folder), data.x_train)
+        )
     show(rows)
 
 

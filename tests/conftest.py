@@ -1,11 +1,15 @@
-"""What the tests share: data and small models.  The folder that they train in is set in ../conftest.py."""
+"""What the tests share: data and small models.
+
+The folder that they train in is set in ../conftest.py.
+"""
 
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from browser import launch, running_lab
+from helpers.answers import hear
+from helpers.browser import launch, running_lab
 from playwright.sync_api import sync_playwright
 
 from tutorial_utils.data import ImageData, load_images
@@ -20,7 +24,10 @@ def mnist() -> ImageData:
 
 @pytest.fixture(scope="session")
 def digits() -> ImageData:
-    """The 8x8 digits, loaded once: 1,437 to train on, 360 to test on.  Tests must not write into them."""
+    """The 8x8 digits, loaded once: 1,437 to train on, 360 to test on.
+
+    Tests must not write into them.
+    """
     return load_images("digits")
 
 
@@ -40,7 +47,11 @@ def make_vae():
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             encoder = mlp([64, hidden_dim, 2 * latent_dim])
-            return VAE(encoder, mlp([latent_dim, hidden_dim, 64], out_shape=(1, 8, 8)), latent_dim=latent_dim)
+            return VAE(
+                encoder,
+                mlp([latent_dim, hidden_dim, 64], out_shape=(1, 8, 8)),
+                latent_dim=latent_dim,
+            )
 
     return make
 
@@ -48,8 +59,6 @@ def make_vae():
 @pytest.fixture
 def said(capsys):
     """What a check says, as a function of the check and an answer; a test of its own form comes with it."""
-    from test_checks import hear
-
     return partial(hear, capsys)
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted((ROOT / "tutorial_utils").glob("*.py"))
+MODULES = sorted((ROOT / "tutorial_utils").rglob("*.py"))
 LIGHT = ("data", "models", "losses", "training", "cache")
 HEAVY = ("sklearn", "imageio", "ipywidgets", "matplotlib", "torchvision", "scipy")
-CONDA_NAMES = {"torch": "pytorch", "playwright": "playwright-python"}  # where conda-forge's name is another one
+CONDA_NAMES = {
+    "torch": "pytorch",
+    "playwright": "playwright-python",
+}  # where conda-forge's name is another one
 
 
 def read(name: str) -> str:
@@ -37,7 +40,9 @@ def text_files() -> dict[Path, bytes]:
 
 def dependency_lines() -> list[str]:
     """The lines of pyproject.toml that name a dependency: between `dependencies = [` or `test = [` and `]`."""
-    blocks = re.findall(r"^(?:dependencies|test) = \[\n(.*?)^\]", read("pyproject.toml"), re.M | re.S)
+    blocks = re.findall(
+        r"^(?:dependencies|test) = \[\n(.*?)^\]", read("pyproject.toml"), re.M | re.S
+    )
     assert len(blocks) == 2
     return [line.strip() for block in blocks for line in block.splitlines()]
 
@@ -47,12 +52,19 @@ def dependency_lines() -> list[str]:
 
 def test_contributing_names_every_module_and_what_it_is_about():
     rows = dict(re.findall(r"^\| `(\w+\.py)` \| (.+) \|$", read("CONTRIBUTING.md"), re.M))
-    sentences = {path.name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES}
-    assert rows == {name: text.splitlines()[0] for name, text in sentences.items() if name != "__init__.py"}
+    sentences = {
+        path.name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        for path in MODULES
+    }
+    assert rows == {
+        name: text.splitlines()[0] for name, text in sentences.items() if name != "__init__.py"
+    }
 
 
 @pytest.mark.parametrize(
-    "path", [*(ROOT / "tests").glob("*.py"), *(ROOT / "notebooks" / "src").glob("*.py")], ids=lambda path: path.name
+    "path",
+    [*(ROOT / "tests").glob("*.py"), *(ROOT / "notebooks" / "src").glob("*.py")],
+    ids=lambda path: path.name,
 )
 def test_what_is_imported_from_the_package_is_there(path):
     """Also inside functions that no test runs, as in `make bench`."""
@@ -60,8 +72,13 @@ def test_what_is_imported_from_the_package_is_there(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tutorial_utils"):
             module = importlib.import_module(node.module)
             for alias in node.names:
-                is_module = node.module == "tutorial_utils" and ROOT / node.module / f"{alias.name}.py" in MODULES
-                assert is_module or hasattr(module, alias.name), f"line {node.lineno}: no {alias.name} in {node.module}"
+                is_module = (
+                    node.module == "tutorial_utils"
+                    and ROOT / node.module / f"{alias.name}.py" in MODULES
+                )
+                assert is_module or hasattr(module, alias.name), (
+                    f"line {node.lineno}: no {alias.name} in {node.module}"
+                )
 
 
 # ---- dependencies ----
@@ -71,7 +88,9 @@ def test_conda_environment_has_the_dependencies_of_pyproject():
     wanted = [re.match(r'"([\w-]+)(\S*)",', line).groups() for line in dependency_lines()]
     wanted = {CONDA_NAMES.get(name, name) + bound for name, bound in wanted}
     python = re.search(r'requires-python = "(.+)"', read("pyproject.toml")).group(1)
-    given = re.findall(r"^  - ([^\s:]+)$", read("environment.yml").partition("dependencies:")[2], re.M)
+    given = re.findall(
+        r"^  - ([^\s:]+)$", read("environment.yml").partition("dependencies:")[2], re.M
+    )
     assert sorted(given) == sorted([*wanted, f"python{python}", "pip"])
     assert read("environment.yml").endswith("  - pip:\n      - -e .\n")
 
@@ -89,7 +108,11 @@ def test_make_help_lists_exactly_the_targets_that_exist():
     phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.M).group(1).split())
     rules = set(re.findall(r"^([a-z]+):", makefile, re.M))
     listed = dict(
-        re.findall(r"^make (\w+) +(\S.*)$", subprocess.check_output(["make", "help"], cwd=ROOT, text=True), re.M)
+        re.findall(
+            r"^make (\w+) +(\S.*)$",
+            subprocess.check_output(["make", "help"], cwd=ROOT, text=True),
+            re.M,
+        )
     )
     assert set(listed) == rules == phony
     assert all(len(text) > 10 for text in listed.values())
@@ -113,21 +136,28 @@ def test_every_make_command_in_the_text_exists(name):
 # ---- README ----
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "tutorial_utils/assets/mnist/LICENSE.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "tutorial_utils/assets/mnist/LICENSE.md"]
+)
 def test_local_links_resolve(name):
     text = read(name)
     anchors = {
-        re.sub(r"[^\w -]", "", head).strip().lower().replace(" ", "-") for head in re.findall(r"^#+ (.+)$", text, re.M)
+        re.sub(r"[^\w -]", "", head).strip().lower().replace(" ", "-")
+        for head in re.findall(r"^#+ (.+)$", text, re.M)
     }
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith("#"):
             assert target[1:] in anchors
         elif "://" not in target:
-            assert ((ROOT / name).parent / target).exists(), f"{name} links to {target}, which is not there"
+            assert ((ROOT / name).parent / target).exists(), (
+                f"{name} links to {target}, which is not there"
+            )
 
 
 def test_readme_has_its_pictures_with_alternative_texts():
-    pictures = dict(reversed(pair) for pair in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", read("README.md")))
+    pictures = dict(
+        reversed(pair) for pair in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", read("README.md"))
+    )
     names = ("morph.gif", "manifold.png", "playground.png", "beta.png")
     assert set(pictures) == {f"notebooks/figures/{name}" for name in names}
     assert all(len(alternative) > 30 for alternative in pictures.values())
@@ -158,9 +188,15 @@ def test_no_file_names_a_registry_or_an_absolute_home_or_has_carriage_returns():
 def public_definitions(path: Path) -> list[ast.FunctionDef | ast.ClassDef]:
     """Functions and classes of a module, and methods of its classes, without a leading underscore."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    top = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_"]
+    top = [
+        node
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_"
+    ]
     methods = [node for cls in top if isinstance(cls, ast.ClassDef) for node in cls.body]
-    return top + [node for node in methods if isinstance(node, ast.FunctionDef) and node.name[0] != "_"]
+    return top + [
+        node for node in methods if isinstance(node, ast.FunctionDef) and node.name[0] != "_"
+    ]
 
 
 def names_used(path: Path) -> list[str]:
@@ -194,7 +230,9 @@ def test_every_public_name_is_used():
     assert not unused
 
 
-@pytest.mark.parametrize("module", ["tutorial_utils", *(f"tutorial_utils.{name}" for name in LIGHT)])
+@pytest.mark.parametrize(
+    "module", ["tutorial_utils", *(f"tutorial_utils.{name}" for name in LIGHT)]
+)
 def test_light_modules_import_nothing_heavy(module):
     code = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).split()

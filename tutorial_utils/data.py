@@ -1,4 +1,4 @@
-"""Images as tensors in [0, 1]: no hidden normalization, and no network unless a name needs it."""
+"""Data sets as tensors: images in [0, 1], no hidden normalization, and no network unless a name needs it."""
 
 import gzip
 import hashlib
@@ -13,12 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arguments import one_of, positive_int
+from .support.arguments import one_of, positive_int
 
 NAMES = ("mnist", "fashion_mnist", "cifar10", "digits", "patches")
 
 # SHA-256 of the raw (unzipped) IDX files, in the order train images, train labels, test images, test labels.
-IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 IDX_SHA256 = {
     "mnist": (
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -33,7 +38,9 @@ IDX_SHA256 = {
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ),
 }
-DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts it
+DEBIAN_FASHION = Path(
+    "/usr/share/datasets/fashion-mnist"
+)  # where Debian's package dataset-fashion-mnist puts it
 
 
 class ImageData(NamedTuple):
@@ -64,24 +71,32 @@ def batches(x: Tensor, *, batch_size: int, generator: torch.Generator | None) ->
 
 
 def load_images(
-    name: str = "mnist", *, n_train: int | None = None, n_test: int | None = None, root: str | Path | None = None
+    name: str = "mnist",
+    *,
+    n_train: int | None = None,
+    n_test: int | None = None,
+    root: str | Path | None = None,
 ) -> ImageData:
     """Load a data set as tensors; with `n_train` or `n_test`, only the first so many images.
 
-    "mnist" travels with this package; "digits" (8x8, scikit-learn) and "patches" (28x28 gray patches of two
-    photographs, scikit-learn) need no network either.  "fashion_mnist" and "cifar10" are looked for in `root`
-    (default: `data_dir()`), then downloaded there by torchvision.
+    "mnist" travels with this package; "digits" (8x8, scikit-learn) and "patches" (28x28 gray
+    patches of two photographs, scikit-learn) need no network either.  "fashion_mnist" and "cifar10"
+    are looked for in `root` (default: `data_dir()`), then downloaded there by torchvision.
 
-    Returns ImageData.  Raises ValueError for a bad argument, ConnectionError when a download is needed and
-    fails, DamagedFile when a file that travels with the package is damaged.
+    Returns ImageData.  Raises ValueError for a bad argument, ConnectionError when a download is
+    needed and fails, DamagedFile when a file that travels with the package is damaged.
     """
     one_of("name", name, NAMES)
     root = data_dir() if root is None else Path(root).expanduser()
     if name == "mnist":
         try:
-            data = _read_idx_folder(Path(str(files(__package__))) / "assets" / "mnist", IDX_SHA256["mnist"])
+            data = _read_idx_folder(
+                Path(str(files(__package__))) / "assets" / "mnist", IDX_SHA256["mnist"]
+            )
         except DamagedFile as error:
-            raise DamagedFile(f"{error} It travels with the package: get that file, or the package, again.") from error
+            raise DamagedFile(
+                f"{error} It travels with the package: get that file, or the package, again."
+            ) from error
     elif name == "fashion_mnist":
         data = _load_fashion(root)
     elif name == "cifar10":
@@ -92,7 +107,9 @@ def load_images(
         positive_int("n_train", n_train, at_most=len(data.x_train))
     if n_test is not None:
         positive_int("n_test", n_test, at_most=len(data.x_test))
-    return ImageData(data.x_train[:n_train], data.y_train[:n_train], data.x_test[:n_test], data.y_test[:n_test])
+    return ImageData(
+        data.x_train[:n_train], data.y_train[:n_train], data.x_test[:n_test], data.y_test[:n_test]
+    )
 
 
 def is_here(name: str, *, root: str | Path | None = None) -> bool:
@@ -103,7 +120,10 @@ def is_here(name: str, *, root: str | Path | None = None) -> bool:
     root = data_dir() if root is None else Path(root).expanduser()
     if one_of("name", name, NAMES) == "fashion_mnist":
         folders = (root / "FashionMNIST" / "raw", DEBIAN_FASHION)
-        return any(all((f / file).exists() or (f / f"{file}.gz").exists() for file in IDX_FILES) for f in folders)
+        return any(
+            all((f / file).exists() or (f / f"{file}.gz").exists() for file in IDX_FILES)
+            for f in folders
+        )
     return name != "cifar10" or (root / "cifar-10-batches-py").is_dir()
 
 
@@ -117,7 +137,9 @@ def _read_idx(path: Path, sha256: str) -> Tensor:
         raise DamagedFile(f"{path} is damaged: its SHA-256 is not {sha256[:12]}….")
     n_axes = raw[3]
     shape = np.frombuffer(raw, ">i4", count=n_axes, offset=4)
-    return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * n_axes).reshape(*shape).copy())
+    return torch.from_numpy(
+        np.frombuffer(raw, np.uint8, offset=4 + 4 * n_axes).reshape(*shape).copy()
+    )
 
 
 def _read_idx_folder(folder: Path, sha256s: tuple[str, ...]) -> ImageData:
@@ -146,7 +168,9 @@ def _load_fashion(root: Path) -> ImageData:
         file.unlink()
     from torchvision.datasets import FashionMNIST
 
-    _download("fashion_mnist", root, lambda: FashionMNIST(root, download=True), f"{raw}, {DEBIAN_FASHION}")
+    _download(
+        "fashion_mnist", root, lambda: FashionMNIST(root, download=True), f"{raw}, {DEBIAN_FASHION}"
+    )
     return _read_idx_folder(raw, IDX_SHA256["fashion_mnist"])
 
 
@@ -154,16 +178,24 @@ def _load_cifar10(root: Path) -> ImageData:
     from torchvision.datasets import CIFAR10
 
     def read(train: bool) -> tuple[Tensor, Tensor]:
-        data = CIFAR10(root, train=train)  # torchvision checks the MD5 of every file; RuntimeError if one is off
-        return torch.from_numpy(data.data).permute(0, 3, 1, 2).float().div_(255), torch.tensor(data.targets)
+        data = CIFAR10(
+            root, train=train
+        )  # torchvision checks the MD5 of every file; RuntimeError if one is off
+        return torch.from_numpy(data.data).permute(0, 3, 1, 2).float().div_(255), torch.tensor(
+            data.targets
+        )
 
     try:
         return ImageData(*read(True), *read(False))
     except RuntimeError:
         if (root / CIFAR10.base_folder).exists():
-            print(f"CIFAR-10: the files in {root / CIFAR10.base_folder} are damaged or incomplete. Replacing them.")
+            print(
+                f"CIFAR-10: the files in {root / CIFAR10.base_folder} are damaged or incomplete. Replacing them."
+            )
             shutil.rmtree(root / CIFAR10.base_folder)
-    _download("cifar10", root, lambda: CIFAR10(root, download=True), str(root / CIFAR10.base_folder))
+    _download(
+        "cifar10", root, lambda: CIFAR10(root, download=True), str(root / CIFAR10.base_folder)
+    )
     return ImageData(*read(True), *read(False))
 
 
@@ -174,7 +206,11 @@ def _download(name: str, root: Path, download, looked_in: str) -> None:
         root.mkdir(parents=True, exist_ok=True)
         download()
     except (OSError, RuntimeError) as error:
-        hint = " or, on Debian, install the package dataset-fashion-mnist" if name == "fashion_mnist" else ""
+        hint = (
+            " or, on Debian, install the package dataset-fashion-mnist"
+            if name == "fashion_mnist"
+            else ""
+        )
         raise ConnectionError(
             f'load_images("{name}") found no complete copy in {looked_in}, and downloading one failed '
             f"({type(error).__name__}: {error}). Connect to a network and run this again{hint}; or copy the folder "
@@ -189,7 +225,9 @@ def _load_digits() -> ImageData:
 
     digits = load_digits()
     x = torch.from_numpy(digits.images).float().unsqueeze(1) / 16
-    split = train_test_split(x, torch.from_numpy(digits.target).long(), test_size=360, random_state=0)
+    split = train_test_split(
+        x, torch.from_numpy(digits.target).long(), test_size=360, random_state=0
+    )
     x_train, x_test, y_train, y_test = split
     return ImageData(x_train, y_train, x_test, y_test)
 
@@ -207,7 +245,9 @@ def _load_patches(size: int = 28, n_train_each: int = 5000, n_test_each: int = 1
         for photo in y:
             height, width = gray[photo].shape
             row = torch.randint(0, height - size, (), generator=generator)
-            column = torch.randint(int(left * width), int(right * width) - size, (), generator=generator)
+            column = torch.randint(
+                int(left * width), int(right * width) - size, (), generator=generator
+            )
             patches.append(gray[photo][row : row + size, column : column + size])
         return torch.stack(patches).unsqueeze(1), y
 

@@ -3,11 +3,11 @@
 import math
 
 import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from .arguments import positive_number, same_shape
 from .models import VAE
+from .support.arguments import float_tensor, positive_number, same_shape
 
 
 def squared_error(recon: Tensor, x: Tensor) -> Tensor:
@@ -32,8 +32,8 @@ def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
 def continuous_bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
     """-log p(x|z) for pixels with the density exp(logit * x) / const on [0, 1], of each example, in nats.
 
-    Loaiza-Ganem and Cunningham (2019); notebook 03, section 5.  torch's ContinuousBernoulli is no density for logits
-    beyond 16.  logits, x: [B, ...], the same shape.  Returns [B].
+    Loaiza-Ganem and Cunningham (2019); notebook 03, section 5.  torch's ContinuousBernoulli is no
+    density for logits beyond 16.  logits, x: [B, ...], the same shape.  Returns [B].
     """
     same_shape("logits", logits, "x", x)
     size = logits.abs().clamp(min=1e-4)
@@ -57,7 +57,9 @@ def continuous_bernoulli_sample(logits: Tensor) -> Tensor:
     Loaiza-Ganem and Cunningham (2019).  logits: any shape.  Returns the same shape.
     """
     size = logits.abs().clamp(min=1e-3)
-    below = -(torch.rand_like(size) * (-size).expm1()).log1p() / size  # of the pixel with logit -size
+    below = (
+        -(torch.rand_like(size) * (-size).expm1()).log1p() / size
+    )  # of the pixel with logit -size
     return torch.where(logits > 0, 1 - below, below)
 
 
@@ -69,7 +71,9 @@ def gaussian_nll(mean: Tensor, x: Tensor, *, std: float = 1.0) -> Tensor:
     positive_number("std", std)
     same_shape("mean", mean, "x", x)
     n_pixels = x[0].numel()
-    return 0.5 * squared_error(mean, x) / std**2 + n_pixels * (math.log(std) + 0.5 * math.log(2 * math.pi))
+    return 0.5 * squared_error(mean, x) / std**2 + n_pixels * (
+        math.log(std) + 0.5 * math.log(2 * math.pi)
+    )
 
 
 def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -81,25 +85,35 @@ def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
 
 
-def free_bits_kl(mu: Tensor, logvar: Tensor, *, floor: float) -> Tensor:
-    """What free bits charge for a batch: of each latent dimension its mean KL, but `floor` at least; added up, in nats.
-
-    Kingma et al. (2016), eq. (15); notebook 05.  A dimension below the floor gets no gradient from it.
-    mu, logvar: [B, D].  floor: nats per dimension.  Returns [].
-    """
-    same_shape("mu", mu, "logvar", logvar)
-    kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
-    return kl.clamp(min=positive_number("floor", floor)).sum()
-
-
 def negative_elbo(model: VAE, x: Tensor, *, beta: float = 1.0) -> dict[str, Tensor]:
     """The VAE's loss with one sample of z: recon_loss + beta * kl, each [B], in nats; -ELBO if beta = 1.
 
-    Kingma and Welling (2014), eq. (10); beta as in Higgins et al. (2017), eq. (4).
-    model: VAE with Bernoulli pixels.  x: [B, C, H, W] in [0, 1].  Returns {"loss", "recon_loss", "kl"}.
+    Kingma and Welling (2014), eq. (10); beta as in Higgins et al. (2017), eq. (4). model: VAE with
+    Bernoulli pixels.  x: [B, C, H, W] in [0, 1].  Returns {"loss", "recon_loss", "kl"}.
     """
     out = model(x)
     recon_loss = bernoulli_nll(out.logits, x)
     kl = kl_standard_normal(out.mu, out.logvar)
     loss = recon_loss + beta * kl
     return {"loss": loss, "recon_loss": recon_loss, "kl": kl}
+
+
+def class_loss(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Cross-entropy and accuracy of each example.  x: [B, C, H, W], y: [B].
+
+    Returns {"loss", "accuracy"}, [B] each.
+    """
+    logits = model(x)
+    return {
+        "loss": cross_entropy(logits, y, reduction="none"),
+        "accuracy": (logits.argmax(1) == y).float(),
+    }
+
+
+def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
+    """The mean over images of KL(q(z_j|x) || N(0, 1)) of each latent dimension, in nats: their sum is `kl`.
+
+    Notebook 03.  mu, logvar: [N, D].  Returns [D].
+    """
+    same_shape("mu", float_tensor("mu", mu, ndim=2), "logvar", logvar)
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)

@@ -1,4 +1,4 @@
-"""The networks: `mlp` and small convolutions, put together as an `Autoencoder` or a `VAE`."""
+"""Networks: `mlp`, put together as an `Autoencoder` or a `VAE`; encoding and decoding images."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .arguments import float_tensor, positive_int, same_shape
-from .matmul import fast_matmul
+from .support.arguments import finite, float_tensor, positive_int, same_shape
+from .support.matmul import fast_matmul
 
 
 class VAEOutput(NamedTuple):
@@ -20,10 +20,13 @@ class VAEOutput(NamedTuple):
     z: Tensor
 
 
-def mlp(dims: Sequence[int], *, activation: type[nn.Module] = nn.SiLU, out_shape: Sequence[int] = ()) -> nn.Sequential:
+def mlp(
+    dims: Sequence[int], *, activation: type[nn.Module] = nn.SiLU, out_shape: Sequence[int] = ()
+) -> nn.Sequential:
     """Linear layers of sizes `dims` with `activation` between them (none after the last).
 
-    Notebook 01 writes one out.  Flattens its input [B, ...] to [B, dims[0]]; returns [B, dims[-1]], or [B, *out_shape].
+    Notebook 01 writes one out.  Flattens its input [B, ...] to [B, dims[0]]; returns [B, dims[-1]],
+    or [B, *out_shape].
     """
     if len(dims) < 2:
         raise ValueError(f"dims must name at least an input and an output size, got {list(dims)}")
@@ -32,41 +35,6 @@ def mlp(dims: Sequence[int], *, activation: type[nn.Module] = nn.SiLU, out_shape
         layers += [nn.Linear(positive_int("dims", n_in), positive_int("dims", n_out)), activation()]
     layers[-1] = nn.Unflatten(1, tuple(out_shape)) if out_shape else nn.Identity()
     return nn.Sequential(*layers)
-
-
-def conv_encoder(shape: Sequence[int], n_out: int, *, width: int = 32) -> nn.Sequential:
-    """Two stride-2 convolutions and a linear layer: images [B, *shape] to [B, n_out].
-
-    shape: (C, H, W) with H and W multiples of 4.  `n_out` is 2 * latent_dim for a VAE.
-    """
-    channels, height, pixels = _image_shape(shape)
-    return nn.Sequential(
-        nn.Conv2d(channels, width, 4, stride=2, padding=1),
-        nn.SiLU(),
-        nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
-        nn.SiLU(),
-        nn.Flatten(),
-        nn.Linear(2 * width * (height // 4) * (pixels // 4), n_out),
-    )
-
-
-def conv_decoder(latent_dim: int, shape: Sequence[int], *, width: int = 32) -> nn.Sequential:
-    """The mirror image of `conv_encoder`: z [B, latent_dim] to logits [B, *shape]."""
-    channels, height, pixels = _image_shape(shape)
-    return nn.Sequential(
-        nn.Linear(latent_dim, 2 * width * (height // 4) * (pixels // 4)),
-        nn.SiLU(),
-        nn.Unflatten(1, (2 * width, height // 4, pixels // 4)),
-        nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1),
-        nn.SiLU(),
-        nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),
-    )
-
-
-def _image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
-    if len(shape) != 3 or shape[1] % 4 or shape[2] % 4:
-        raise ValueError(f"shape must be (C, H, W) with H and W multiples of 4, got {tuple(shape)}")
-    return tuple(shape)
 
 
 class Autoencoder(nn.Module):
@@ -110,7 +78,9 @@ class VAE(nn.Module):
         """mu and logvar of the posterior q(z|x), [B, D] each."""
         out = self.encoder(x)
         if out.shape[-1] != 2 * self.latent_dim:
-            raise ValueError(f"encoder must return {2 * self.latent_dim} values (mu and logvar), got {out.shape[-1]}")
+            raise ValueError(
+                f"encoder must return {2 * self.latent_dim} values (mu and logvar), got {out.shape[-1]}"
+            )
         mu, logvar = out.chunk(2, dim=-1)
         return mu, logvar
 
@@ -152,8 +122,8 @@ def reparameterize(mu: Tensor, logvar: Tensor) -> Tensor:
 def start_at_mean_image(decoder: nn.Sequential, x: Tensor) -> None:
     """Set the decoder's output bias so that, before training, it paints the mean of x: [N, C, H, W] in [0, 1].
 
-    Worth about one epoch of training: the average image need not be learned.  Raises ValueError unless the last
-    layer with a bias has one entry per pixel.
+    Worth about one epoch of training: the average image need not be learned.  Raises ValueError
+    unless the last layer with a bias has one entry per pixel.
     """
     float_tensor("x", x)
     biases = [layer.bias for layer in decoder.modules() if getattr(layer, "bias", None) is not None]
@@ -162,3 +132,29 @@ def start_at_mean_image(decoder: nn.Sequential, x: Tensor) -> None:
     if n_biases != mean.numel():
         raise ValueError(f"decoder must end in one bias per pixel ({mean.numel()}), got {n_biases}")
     biases[-1].copy_(mean.clamp(0.001, 0.999).logit())
+
+
+@torch.inference_mode()
+def decode_images(model: nn.Module, z: Tensor) -> Tensor:
+    """The decoded images [N, H, W] at the codes z [N, D]: for a VAE, the mean of p(x|z)."""
+    finite("z", float_tensor("z", z, ndim=2))
+    like = next(model.parameters())
+    images = model.decode(z.to(like.device, like.dtype)).sigmoid()
+    if images.ndim != 4 or images.shape[1] != 1:
+        raise ValueError(f"model must decode to gray images [N, 1, H, W], got {list(images.shape)}")
+    return images[:, 0].float()
+
+
+@torch.inference_mode()
+def encode_image(model: nn.Module, image: Tensor) -> Tensor:
+    """The code [D] of an image [1, H, W]: of a VAE, the mean of q(z|x)."""
+    like = next(model.parameters())
+    code = model.encode(image.unsqueeze(0).to(like.device, like.dtype))
+    return (code[0] if isinstance(code, tuple) else code)[0].float()
+
+
+@torch.inference_mode()
+def encode_images(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """All that the encoder says of images [N, 1, H, W], on the CPU: codes [N, D], or mu and logvar [N, D] of a VAE."""
+    out = model.encode(x.to(next(model.parameters())))
+    return [part.float().cpu() for part in (out if isinstance(out, tuple) else (out,))]

@@ -19,17 +19,14 @@
 import matplotlib.pyplot as plt
 import torch
 
-from tutorial_utils.animation import gif_bytes
-from tutorial_utils.cache import load_pretrained
-from tutorial_utils.checks import check_compression
-from tutorial_utils.data import load_images
-from tutorial_utils.machine import estimated_minutes
-from tutorial_utils.machine import machine_report, training_speed
-from tutorial_utils.pictures import decode_grid, morph, morph_strip
-from tutorial_utils.plotting import plot_codes, show_figure, show_gif
-from tutorial_utils.plotting import show_image, show_images
-from tutorial_utils.studio import interpolation_studio
-from tutorial_utils.widgets import latent_pad
+from tutorial_utils import (
+    decode_grid, estimated_minutes, gif_bytes, load_images, load_pretrained,
+    machine_report, morph, morph_strip, plot_codes, show_figure, show_gif,
+    show_image, show_images, training_speed,
+)
+from tutorial_utils.checks.nb00 import check_compression
+from tutorial_utils.studios.interpolation import interpolation_studio
+from tutorial_utils.studios.pad import latent_pad
 
 # %% [markdown]
 # ## Is this computer ready?

@@ -25,16 +25,14 @@ from sklearn.decomposition import PCA
 from torch import nn
 from tqdm import tqdm
 
-from tutorial_utils.cache import trained
-from tutorial_utils.checks import check_code_shape, check_squared_error
-from tutorial_utils.checks import check_test_score
-from tutorial_utils.data import load_images
-from tutorial_utils.metrics import confidence, digit_classifier
-from tutorial_utils.models import mlp, start_at_mean_image
-from tutorial_utils.plotting import plot_codes, show_figure, show_images
-from tutorial_utils.plotting import show_rows
-from tutorial_utils.training import constant, evaluate
-from tutorial_utils.training import warmup_then_linear
+from tutorial_utils import (
+    confidence, constant, digit_classifier, evaluate, load_images, mlp,
+    plot_codes, show_figure, show_images, show_rows, start_at_mean_image,
+    trained, warmup_then_linear,
+)
+from tutorial_utils.checks.nb01 import (
+    check_code_shape, check_squared_error, check_test_score,
+)
 
 # %% [markdown]
 # **Config.** Change these and run the notebook again; keep 2, 8, 16 and 32 in

@@ -23,16 +23,15 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from tutorial_utils.cache import trained
-from tutorial_utils.checks_vae import check_effective_beta
-from tutorial_utils.checks_vae import check_reparameterize, check_vae_loss
-from tutorial_utils.data import load_images
-from tutorial_utils.explorer import posterior_explorer
-from tutorial_utils.metrics import confidence, digit_classifier
-from tutorial_utils.models import Autoencoder, mlp, start_at_mean_image
-from tutorial_utils.plotting import plot_codes, show_figure, show_images
-from tutorial_utils.plotting import show_rows
-from tutorial_utils.training import evaluate, warmup_then_linear
+from tutorial_utils import (
+    Autoencoder, confidence, digit_classifier, evaluate, load_images, mlp,
+    plot_codes, show_figure, show_images, show_rows, start_at_mean_image,
+    trained, warmup_then_linear,
+)
+from tutorial_utils.checks.nb02 import (
+    check_effective_beta, check_reparameterize, check_vae_loss,
+)
+from tutorial_utils.studios.posterior import posterior_explorer
 
 # %% [markdown]
 # **Config.** As in 01: change these, run again; an `assert` guards each claim.

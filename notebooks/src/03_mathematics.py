@@ -26,20 +26,16 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import binary_cross_entropy, mse_loss, softplus
 from tqdm import tqdm
 
-from tutorial_utils.audit import audit_loss
-from tutorial_utils.cache import trained
-from tutorial_utils.checks_vae import check_active_dimensions, check_iwae
-from tutorial_utils.checks_vae import check_kl_to_wide_prior
-from tutorial_utils.data import load_images
-from tutorial_utils.losses import bernoulli_nll, continuous_bernoulli_mean
-from tutorial_utils.losses import continuous_bernoulli_sample, gaussian_nll
-from tutorial_utils.losses import kl_standard_normal, negative_elbo
-from tutorial_utils.losses import squared_error
-from tutorial_utils.models import VAE, mlp, reparameterize
-from tutorial_utils.models import start_at_mean_image
-from tutorial_utils.plotting import show_figure, show_rows
-from tutorial_utils.training import constant, evaluate
-from tutorial_utils.training import warmup_then_linear
+from tutorial_utils import (
+    VAE, bernoulli_nll, constant, continuous_bernoulli_mean,
+    continuous_bernoulli_sample, evaluate, gaussian_nll, kl_standard_normal,
+    load_images, mlp, negative_elbo, reparameterize, show_figure, show_rows,
+    squared_error, start_at_mean_image, trained, warmup_then_linear,
+)
+from tutorial_utils.checks.nb03 import (
+    check_active_dimensions, check_iwae, check_kl_to_wide_prior,
+)
+from tutorial_utils.topics.audit import audit_loss
 
 # %% [markdown]
 # **Config.** The VAE and its losses come from the package;

@@ -31,28 +31,22 @@ from torch import nn
 from torch.func import jacrev, vmap
 from torchvision.transforms.functional import InterpolationMode, rotate
 
-from tutorial_utils.animation import gif_bytes
-from tutorial_utils.cache import load_pretrained
-from tutorial_utils.checks_latent import check_central_difference
-from tutorial_utils.checks_latent import check_collapsed, check_midpoint_length
-from tutorial_utils.data import load_images
-from tutorial_utils.drawing import draw_digit, image_of_strokes
-from tutorial_utils.embedding import tsne_many
-from tutorial_utils.evidence import log_normal
-from tutorial_utils.losses import bernoulli_nll, negative_elbo
-from tutorial_utils.metrics import confidence, digit_classifier, knn_accuracy
-from tutorial_utils.metrics import kl_per_dimension, knn_confusion
-from tutorial_utils.models import VAE, Autoencoder, mlp, reparameterize
-from tutorial_utils.models import start_at_mean_image
-from tutorial_utils.pictures import decode_grid
-from tutorial_utils.playground import export_playground
-from tutorial_utils.plotting import plot_codes, show_figure, show_gif
-from tutorial_utils.plotting import show_image, show_rows
-from tutorial_utils.studio import interpolation_studio
-from tutorial_utils.sweep import train_many
-from tutorial_utils.training import evaluate, local_seed, warmup_then_linear
-from tutorial_utils.traversal import traversal_grid, traversal_panel
-from tutorial_utils.widgets import latent_pad
+from tutorial_utils import (
+    VAE, Autoencoder, bernoulli_nll, confidence, decode_grid, digit_classifier,
+    evaluate, gif_bytes, kl_per_dimension, knn_accuracy, knn_confusion,
+    load_images, load_pretrained, local_seed, log_normal, mlp, negative_elbo,
+    plot_codes, reparameterize, show_figure, show_gif, show_image, show_rows,
+    start_at_mean_image, train_many, traversal_grid, tsne_many,
+    warmup_then_linear,
+)
+from tutorial_utils.checks.nb04 import (
+    check_central_difference, check_collapsed, check_midpoint_length,
+)
+from tutorial_utils.pages.playground import export_playground
+from tutorial_utils.studios.drawing import drawing_studio, image_of_strokes
+from tutorial_utils.studios.interpolation import interpolation_studio
+from tutorial_utils.studios.pad import latent_pad
+from tutorial_utils.studios.traversal import traversal_panel
 
 # %%
 RETRAIN = False  # True: train again what the cache already has
@@ -907,7 +901,7 @@ show_figure(fig, alt="Six rows of eleven images of a 7 that changes slant and "
 # kernel, `playground.html` beside this notebook.
 
 # %%
-draw_digit(models["vae_2", 0], x_test, y_test, studio=studio, judge=judge)
+drawing_studio(models["vae_2", 0], x_test, y_test, studio=studio, judge=judge)
 
 # %%
 drawing = image_of_strokes([

@@ -27,32 +27,23 @@ from torch import nn
 from torch.distributions import Normal
 from torch.nn.functional import adaptive_avg_pool2d
 
-from tutorial_utils.animation import gif_bytes
-from tutorial_utils.cache import load_pretrained
-from tutorial_utils.checks_beta import check_detective, check_one_knob
-from tutorial_utils.checks_beta import check_warmup
-from tutorial_utils.composer import schedule_composer
-from tutorial_utils.data import load_images
-from tutorial_utils.embedding import tsne_many
-from tutorial_utils.evidence import linear_vae_law
-from tutorial_utils.losses import bernoulli_nll, kl_standard_normal
-from tutorial_utils.losses import negative_elbo, squared_error
-from tutorial_utils.machine import estimated_minutes, training_speed
-from tutorial_utils.metrics import digit_classifier, kl_per_dimension
-from tutorial_utils.metrics import knn_accuracy
-from tutorial_utils.models import VAE, mlp, reparameterize
-from tutorial_utils.models import start_at_mean_image
-from tutorial_utils.panels import beta_panels, multiplier_panels
-from tutorial_utils.paths import straight_line
-from tutorial_utils.pictures import decode_grid
-from tutorial_utils.plotting import plot_codes, show_figure, show_gif
-from tutorial_utils.plotting import show_image, show_rows
-from tutorial_utils.schedule_runs import PRESETS, train_schedule
-from tutorial_utils.slider import export_slider, model_slider
-from tutorial_utils.sweep import train_many
-from tutorial_utils.training import constant, evaluate, local_seed
-from tutorial_utils.training import warmup_then_linear
-from tutorial_utils.walk import encode_images
+from tutorial_utils import (
+    VAE, bernoulli_nll, constant, decode_grid, digit_classifier, encode_images,
+    estimated_minutes, evaluate, gif_bytes, kl_per_dimension,
+    kl_standard_normal, knn_accuracy, linear_vae_law, load_images,
+    load_pretrained, local_seed, mlp, negative_elbo, plot_codes,
+    reparameterize, show_figure, show_gif, show_image, show_rows,
+    squared_error, start_at_mean_image, straight_line, train_many,
+    training_speed, tsne_many, warmup_then_linear,
+)
+from tutorial_utils.checks.nb05 import (
+    check_detective, check_one_knob, check_warmup,
+)
+from tutorial_utils.pages.slider import export_slider
+from tutorial_utils.studios.beta import beta_panels, multiplier_panels
+from tutorial_utils.studios.model_slider import model_slider
+from tutorial_utils.studios.schedule import schedule_composer
+from tutorial_utils.topics.schedules import PRESETS, train_schedule
 
 # %%
 RETRAIN = False  # True: train again what the cache already has

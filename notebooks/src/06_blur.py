@@ -28,24 +28,21 @@ from torch.nn.functional import logsigmoid, softplus
 from torch.special import log_ndtr
 from torchvision.transforms.functional import gaussian_blur
 
-from tutorial_utils.blur import blur_rows, blur_studio
-from tutorial_utils.checks_blur import check_absolute_error
-from tutorial_utils.checks_blur import check_learned_std
-from tutorial_utils.checks_blur import check_noise_that_fools
-from tutorial_utils.data import is_here, load_images
-from tutorial_utils.losses import bernoulli_nll, continuous_bernoulli_mean
-from tutorial_utils.losses import continuous_bernoulli_nll
-from tutorial_utils.losses import continuous_bernoulli_sample
-from tutorial_utils.losses import kl_standard_normal, squared_error
-from tutorial_utils.models import VAE, Autoencoder, mlp, reparameterize
-from tutorial_utils.models import start_at_mean_image
-from tutorial_utils.plotting import show_figure, show_image, show_rows
-from tutorial_utils.sharpness import bootstrap_interval
-from tutorial_utils.sharpness import high_frequency_share
-from tutorial_utils.sharpness import laplacian_sharpness, radial_spectrum
-from tutorial_utils.sweep import train_many
-from tutorial_utils.training import evaluate, local_seed, warmup_then_linear
-from tutorial_utils.walk import encode_images
+from tutorial_utils import (
+    VAE, Autoencoder, bernoulli_nll, continuous_bernoulli_mean,
+    continuous_bernoulli_nll, continuous_bernoulli_sample, encode_images,
+    evaluate, is_here, kl_standard_normal, load_images, local_seed, mlp,
+    reparameterize, show_figure, show_image, show_rows, squared_error,
+    start_at_mean_image, train_many, warmup_then_linear,
+)
+from tutorial_utils.checks.nb06 import (
+    check_absolute_error, check_learned_std, check_noise_that_fools,
+)
+from tutorial_utils.studios.blur import blur_rows, blur_studio
+from tutorial_utils.topics.sharpness import (
+    bootstrap_interval, high_frequency_share, laplacian_sharpness,
+    radial_spectrum,
+)
 
 # %%
 RETRAIN = False  # True: train again what the cache already has

@@ -21,24 +21,22 @@ import matplotlib.pyplot as plt
 import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from tutorial_utils.animation import gif_bytes
-from tutorial_utils.checks_disentanglement import check_entangling, check_mig
-from tutorial_utils.checks_disentanglement import check_total_correlation
-from tutorial_utils.data import load_images
-from tutorial_utils.disentanglement import dci, entropies, mig
-from tutorial_utils.disentanglement import mutual_information
-from tutorial_utils.disentanglement import name_dimensions, sap
-from tutorial_utils.losses import bernoulli_nll, kl_standard_normal
-from tutorial_utils.losses import negative_elbo
-from tutorial_utils.metrics import kl_per_dimension
-from tutorial_utils.models import VAE, mlp, reparameterize
-from tutorial_utils.models import start_at_mean_image
-from tutorial_utils.plotting import show_figure, show_gif, show_rows
-from tutorial_utils.sprites import FACTORS, draw_sprites, load_sprites
-from tutorial_utils.sweep import train_many
-from tutorial_utils.training import evaluate, local_seed, warmup_then_linear
-from tutorial_utils.traversal_studio import traversal_rows, traversal_studio
-from tutorial_utils.walk import encode_images
+from tutorial_utils import (
+    VAE, bernoulli_nll, encode_images, evaluate, gif_bytes, kl_per_dimension,
+    kl_standard_normal, load_images, local_seed, mlp, negative_elbo,
+    reparameterize, show_figure, show_gif, show_rows, start_at_mean_image,
+    train_many, warmup_then_linear,
+)
+from tutorial_utils.checks.nb07 import (
+    check_entangling, check_mig, check_total_correlation,
+)
+from tutorial_utils.studios.sprite_traversal import (
+    traversal_rows, traversal_studio,
+)
+from tutorial_utils.topics.disentanglement import (
+    dci, entropies, mig, mutual_information, name_dimensions, sap,
+)
+from tutorial_utils.topics.sprites import FACTORS, load_sprites, render_sprites
 
 # %%
 RETRAIN = False  # True: train again what the cache already has
@@ -71,7 +69,7 @@ middle = {"shape": "heart", "scale": 12, "rotation": 30, "x": 15, "y": 15}
 rows = {}
 for name, values in FACTORS.items():
     shown = [values[i * len(values) // 8] for i in range(8)]
-    rows[name] = draw_sprites(**middle | {name: shown})
+    rows[name] = render_sprites(**middle | {name: shown})
 fig = show_rows(rows, size=0.8)
 show_figure(fig, alt="Five rows of sprites. In each, one factor runs through "
             "its values: ellipse, triangle, heart; four sizes; six angles "

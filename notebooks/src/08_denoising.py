@@ -25,21 +25,20 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 from torchvision.transforms.functional import gaussian_blur
 
-from tutorial_utils.checks_denoising import check_best_guess
-from tutorial_utils.checks_denoising import check_block_noise, check_score
-from tutorial_utils.data import is_here, load_images
-from tutorial_utils.denoising import denoising_rows, denoising_studio
-from tutorial_utils.losses import bernoulli_nll, negative_elbo, squared_error
-from tutorial_utils.metrics import confidence, digit_classifier
-from tutorial_utils.models import VAE, Autoencoder, mlp
-from tutorial_utils.models import start_at_mean_image
-from tutorial_utils.noise import blur, median, non_local_means, psnr, ssim
-from tutorial_utils.noise import tune
-from tutorial_utils.plotting import show_figure, show_images, show_rows
-from tutorial_utils.sharpness import bootstrap_interval
-from tutorial_utils.sweep import train_many
-from tutorial_utils.training import local_seed, warmup_then_linear
-from tutorial_utils.walk import encode_images
+from tutorial_utils import (
+    VAE, Autoencoder, bernoulli_nll, confidence, digit_classifier,
+    encode_images, is_here, load_images, local_seed, mlp, negative_elbo,
+    show_figure, show_images, show_rows, squared_error, start_at_mean_image,
+    train_many, warmup_then_linear,
+)
+from tutorial_utils.checks.nb08 import (
+    check_best_guess, check_block_noise, check_score,
+)
+from tutorial_utils.studios.denoising import denoising_rows, denoising_studio
+from tutorial_utils.topics.noise import (
+    gaussian_filter, median_filter, non_local_means, psnr, ssim, tune,
+)
+from tutorial_utils.topics.sharpness import bootstrap_interval
 
 # %%
 RETRAIN = False  # True: train again what the cache already has
@@ -243,8 +242,8 @@ def fit_pca(x):
 
 # %%
 filters = {"PCA": (fit_pca(x_train[::6]), [5, 10, 20, 40, 80, 200]),
-           "Gaussian filter": (blur, [0.4, 0.6, 0.8, 1.0, 1.4, 1.8]),
-           "median filter": (median, [1, 3, 5, 7, 9]),
+           "Gaussian filter": (gaussian_filter, [0.4, 0.6, 0.8, 1.0, 1.4, 1.8]),
+           "median filter": (median_filter, [1, 3, 5, 7, 9]),
            "non-local means": (non_local_means, [0.1, 0.2, 0.35, 0.6, 1.0])}
 best = {}
 for (name, (method, options)), kind in product(filters.items(), noises):

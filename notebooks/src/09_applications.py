@@ -28,23 +28,18 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn.functional import affine_grid, grid_sample, one_hot
 
-from tutorial_utils.checks_applications import check_auc
-from tutorial_utils.checks_applications import check_bits_per_pixel
-from tutorial_utils.checks_applications import check_write_as
-from tutorial_utils.data import is_here, load_images
-from tutorial_utils.evidence import iwae_bound, log_normal, log_weights
-from tutorial_utils.filling_studio import filling_studio
-from tutorial_utils.losses import bernoulli_nll, kl_standard_normal
-from tutorial_utils.losses import negative_elbo
-from tutorial_utils.metrics import class_loss, digit_classifier
-from tutorial_utils.metrics import knn_accuracy, log_aggregate, looks
-from tutorial_utils.models import VAE, mlp, reparameterize
-from tutorial_utils.models import start_at_mean_image
-from tutorial_utils.plotting import show_figure, show_rows
-from tutorial_utils.style_studio import style_rows, style_studio
-from tutorial_utils.sweep import train_many
-from tutorial_utils.training import evaluate, local_seed, warmup_then_linear
-from tutorial_utils.walk import encode_images
+from tutorial_utils import (
+    VAE, bernoulli_nll, class_loss, digit_classifier, encode_images, evaluate,
+    is_here, iwae_bound, kl_standard_normal, knn_accuracy, load_images,
+    local_seed, log_aggregate, log_normal, log_weights, looks, mlp,
+    negative_elbo, reparameterize, show_figure, show_rows, start_at_mean_image,
+    train_many, warmup_then_linear,
+)
+from tutorial_utils.checks.nb09 import (
+    check_auc, check_bits_per_pixel, check_write_as,
+)
+from tutorial_utils.studios.filling import filling_studio
+from tutorial_utils.studios.style import style_rows, style_studio
 
 # %%
 RETRAIN = False  # True: train again what the cache already has

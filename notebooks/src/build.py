@@ -1,7 +1,8 @@
 """Makes the notebooks from their sources, checks that they agree, and writes edits made in Jupyter back.
 
-Each `src/NN_topic.py` (py:percent) becomes `NN_topic.ipynb`, without the cells tagged `solution`, and
-`solutions/NN_topic.ipynb`, without the cells tagged `exercise`.  Both are executed and keep their outputs.
+Each `src/NN_topic.py` (py:percent) becomes `NN_topic.ipynb`, without the cells tagged `solution`,
+and `solutions/NN_topic.ipynb`, without the cells tagged `exercise`.  Both are executed and keep
+their outputs.
 """
 
 import argparse
@@ -26,11 +27,13 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from normal_form import code, code_cells, dump, faults, inputs, normal_form, tags
 
-from tutorial_utils.cache import write_atomically
+from tutorial_utils.store.files import write_atomically
 
 NOTEBOOKS = Path(__file__).resolve().parents[1]
 CELL_TIMEOUT = 1800  # seconds
-LINK = re.compile(r"(?P<code>```.*?```|`[^`\n]*`)|(?P<open>\]\(|(?:src|href)=\")(?P<target>[^)\"\s]+)", re.DOTALL)
+LINK = re.compile(
+    r"(?P<code>```.*?```|`[^`\n]*`)|(?P<open>\]\(|(?:src|href)=\")(?P<target>[^)\"\s]+)", re.DOTALL
+)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -40,13 +43,25 @@ class BuildError(Exception):
 
 def main(argv: Sequence[str] | None = None, folder: Path = NOTEBOOKS) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks (01 02 ...)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--all", action="store_true", help="execute even what has not changed")
-    mode.add_argument("--check", action="store_true", help="write nothing; fail if a notebook and its source disagree")
-    mode.add_argument("--adopt", metavar="NN", help="write what was edited in Jupyter in notebook NN to its source")
-    parser.add_argument("--solutions", action="store_true", help="with --adopt: take the solutions notebook's edits")
+    mode.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail if a notebook and its source disagree",
+    )
+    mode.add_argument(
+        "--adopt",
+        metavar="NN",
+        help="write what was edited in Jupyter in notebook NN to its source",
+    )
+    parser.add_argument(
+        "--solutions", action="store_true", help="with --adopt: take the solutions notebook's edits"
+    )
     args = parser.parse_args(argv)
     try:
         if args.check:
@@ -67,14 +82,19 @@ def main(argv: Sequence[str] | None = None, folder: Path = NOTEBOOKS) -> int:
 
 
 def build(folder: Path, numbers: Sequence[str] = (), *, everything: bool = False) -> None:
-    """Build what changed (or `everything`) and print a line on each notebook.  BuildError: nothing of it is written."""
+    """Build what changed (or `everything`) and print a line on each notebook.
+
+    BuildError: nothing of it is written.
+    """
     style, copy = folder / "matplotlibrc", folder / "solutions" / "matplotlibrc"
     copy.parent.mkdir(exist_ok=True)
     if style.exists():  # matplotlib reads it from the folder that a notebook runs in
         write_atomically(copy, style.read_bytes())
     for source in sources(folder, numbers):
         cells, finished = read_source(source), []
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:  # what one trains, the other finds
+        with tempfile.TemporaryDirectory(
+            ignore_cleanup_errors=True
+        ) as data:  # what one trains, the other finds
             for solved in (False, True):
                 path = target(source, solved)
                 notebook, done = build_one(assemble(cells, solved), path, data, everything)
@@ -85,7 +105,9 @@ def build(folder: Path, numbers: Sequence[str] = (), *, everything: bool = False
             print(line, flush=True)
 
 
-def build_one(notebook: NotebookNode, path: Path, data: str, everything: bool) -> tuple[NotebookNode, str]:
+def build_one(
+    notebook: NotebookNode, path: Path, data: str, everything: bool
+) -> tuple[NotebookNode, str]:
     """`notebook` with its outputs: those in `path`, if its code is the same, else new ones; and what was done."""
     old = read_notebook(path)
     if old is not None and not faults(old) and code(old) == code(notebook) and not everything:
@@ -104,7 +126,9 @@ def build_one(notebook: NotebookNode, path: Path, data: str, everything: bool) -
 
 def execute(notebook: NotebookNode, path: Path, data: str) -> None:
     """Run all cells in a fresh kernel of this interpreter, in the folder of `path`; BuildError names the bad cell."""
-    own_kernel_only = KernelSpecManager(kernel_dirs=[])  # not a kernel called python3 that lies elsewhere
+    own_kernel_only = KernelSpecManager(
+        kernel_dirs=[]
+    )  # not a kernel called python3 that lies elsewhere
     current = [0]
     client = NotebookClient(
         notebook,
@@ -126,7 +150,9 @@ def execute(notebook: NotebookNode, path: Path, data: str) -> None:
 def assemble(cells: Sequence[NotebookNode], solved: bool) -> NotebookNode:
     """The learner's notebook, or the solved one, of these source cells: not executed, in normal form."""
     dropped = "exercise" if solved else "solution"
-    notebook = normal_form(NotebookNode(cells=[cell for cell in cells if dropped not in tags(cell)]))
+    notebook = normal_form(
+        NotebookNode(cells=[cell for cell in cells if dropped not in tags(cell)])
+    )
     if solved:
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
@@ -151,7 +177,12 @@ def move_links(text: str, move: Callable[[str], str]) -> str:
 
     def moved(match: re.Match) -> str:
         path, sharp, anchor = (match["target"] or "").partition("#")
-        if match["code"] or not path or re.match(r"[a-z]+:|/", path) or not re.search(r"[./]", path):
+        if (
+            match["code"]
+            or not path
+            or re.match(r"[a-z]+:|/", path)
+            or not re.search(r"[./]", path)
+        ):
             return match[0]
         return f"{match['open']}{move(path)}{sharp}{anchor}"
 
@@ -169,10 +200,15 @@ def problems(folder: Path, numbers: Sequence[str] = ()) -> list[str]:
         for solved in (False, True):
             path = target(source, solved)
             expected.add(path)
-            found += [f"{path.relative_to(folder)}: {problem}" for problem in compare(path, assemble(cells, solved))]
+            found += [
+                f"{path.relative_to(folder)}: {problem}"
+                for problem in compare(path, assemble(cells, solved))
+            ]
     if not numbers:
         built = sorted([*folder.glob("*.ipynb"), *folder.glob("solutions/*.ipynb")])
-        found += [f"{path.relative_to(folder)}: has no source" for path in built if path not in expected]
+        found += [
+            f"{path.relative_to(folder)}: has no source" for path in built if path not in expected
+        ]
     style, copy = folder / "matplotlibrc", folder / "solutions" / "matplotlibrc"
     if style.exists() and not (copy.exists() and copy.read_bytes() == style.read_bytes()):
         found.append("solutions/matplotlibrc: is not a copy of matplotlibrc")
@@ -225,15 +261,26 @@ def adopt(folder: Path, number: str, *, solved: bool = False) -> None:
 
 
 def adopt_cell(edit: NotebookNode, known: dict, shown: dict, solved: bool) -> NotebookNode:
-    """The source cell that a cell edited in Jupyter stands for.  BuildError if it is stale: the source has moved on."""
-    text = (from_solutions(edit.source) if solved and edit.cell_type == "markdown" else edit.source).strip("\n")
+    """The source cell that a cell edited in Jupyter stands for.
+
+    BuildError if it is stale: the source has moved on.
+    """
+    text = (
+        from_solutions(edit.source) if solved and edit.cell_type == "markdown" else edit.source
+    ).strip("\n")
     as_it_is = content_id(edit.cell_type, text)
     cell_id = edit.id if edit.id in known else as_it_is
-    if cell_id not in known and edit.id.partition("-")[0] == as_it_is:  # as built, but gone from the source
-        raise BuildError(f"the source has changed since the notebook was built, at {text.splitlines()[0]!r}")
+    if (
+        cell_id not in known and edit.id.partition("-")[0] == as_it_is
+    ):  # as built, but gone from the source
+        raise BuildError(
+            f"the source has changed since the notebook was built, at {text.splitlines()[0]!r}"
+        )
     if shown.get(cell_id) == edit.source:
         text = known[cell_id].source
-    metadata = {key: value for key, value in known.get(cell_id, edit).metadata.items() if key != "tags"}
+    metadata = {
+        key: value for key, value in known.get(cell_id, edit).metadata.items() if key != "tags"
+    }
     metadata |= {"tags": tags(edit)} if tags(edit) else {}
     return NotebookNode(id=cell_id, cell_type=edit.cell_type, metadata=metadata, source=text)
 
@@ -245,7 +292,9 @@ def sources(folder: Path, numbers: Sequence[str] = ()) -> list[Path]:
     """The sources with these numbers, or all; BuildError if there is none."""
     found = sorted((folder / "src").glob("[0-9][0-9]_*.py"))
     if unknown := [number for number in numbers if number not in {path.name[:2] for path in found}]:
-        raise BuildError(f"no source is numbered {', '.join(unknown)}; there are: {', '.join(p.stem for p in found)}")
+        raise BuildError(
+            f"no source is numbered {', '.join(unknown)}; there are: {', '.join(p.stem for p in found)}"
+        )
     if not found:
         raise BuildError(f"no sources NN_topic.py in {folder / 'src'}")
     return [path for path in found if not numbers or path.name[:2] in numbers]
@@ -259,7 +308,10 @@ def target(source: Path, solved: bool) -> Path:
 
 def read_source(path: Path) -> list[NotebookNode]:
     """The cells of a source; each id comes from the cell's content, so that an insertion changes no other id."""
-    cells, seen = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells, Counter()
+    cells, seen = (
+        jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells,
+        Counter(),
+    )
     for cell in cells:
         cell.id = content_id(cell.cell_type, cell.source)
         seen[cell.id] += 1
@@ -272,7 +324,9 @@ def write_source(cells: Sequence[NotebookNode]) -> str:
     """The text of a source: py:percent without a header, tags the only metadata."""
     cells = [NotebookNode({"execution_count": None, "outputs": []} | cell) for cell in cells]
     only_tags = {"notebook_metadata_filter": "-all", "cell_metadata_filter": "tags,-all"}
-    notebook = NotebookNode(cells=cells, metadata=NotebookNode(jupytext=only_tags), nbformat=4, nbformat_minor=5)
+    notebook = NotebookNode(
+        cells=cells, metadata=NotebookNode(jupytext=only_tags), nbformat=4, nbformat_minor=5
+    )
     return jupytext.writes(notebook, fmt="py:percent").rstrip("\n") + "\n"
 
 
@@ -280,7 +334,12 @@ def read_notebook(path: Path) -> NotebookNode | None:
     """The notebook in `path`; None if there is none, or something else."""
     try:
         return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-    except (FileNotFoundError, UnicodeDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError):
+    except (
+        FileNotFoundError,
+        UnicodeDecodeError,
+        nbformat.reader.NotJSONError,
+        nbformat.ValidationError,
+    ):
         return None
 
 

@@ -1,7 +1,7 @@
 """Makes the README's pictures, GIF and playground from the shipped model: `make figures`, a few seconds.
 
-The page of β is the one that notebook 05 writes when it is executed; it is copied and photographed.  The diagrams
-(`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
+The page of β is the one that notebook 05 writes when it is executed; it is copied and
+photographed.  The diagrams (`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
 """
 
 import shutil
@@ -12,12 +12,12 @@ import matplotlib
 import matplotlib.pyplot as plt
 import torch
 
-from tutorial_utils.animation import gif_bytes
-from tutorial_utils.cache import load_pretrained, write_atomically
 from tutorial_utils.data import load_images
-from tutorial_utils.pictures import decode_grid, morph
-from tutorial_utils.playground import export_playground
-from tutorial_utils.plotting import plot_codes, show_image
+from tutorial_utils.latent import decode_grid, morph
+from tutorial_utils.pages.playground import export_playground
+from tutorial_utils.plotting import gif_bytes, plot_codes, show_image
+from tutorial_utils.store.files import write_atomically
+from tutorial_utils.store.shelf import load_pretrained
 
 NOTEBOOKS = Path(__file__).parents[1]
 TOUR = (2, 3, 8, 7, 9, 1, 0)  # the digits that the GIF visits, by class
@@ -55,7 +55,9 @@ def photograph(page: Path, picture: Path, ready: str) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
         tab = browser.new_page(viewport={"width": 1000, "height": 860})
         tab.goto(page.resolve().as_uri())
         tab.wait_for_function(ready)
@@ -68,9 +70,12 @@ if __name__ == "__main__":
     data, model = load_images("mnist"), load_pretrained("vae_2d")
     with torch.no_grad():
         z, _ = model.encode(data.x_test)
-    draw_map(model, z, data.y_test).savefig(NOTEBOOKS / "figures" / "manifold.png", bbox_inches="tight")
+    draw_map(model, z, data.y_test).savefig(
+        NOTEBOOKS / "figures" / "manifold.png", bbox_inches="tight"
+    )
     write_atomically(
-        NOTEBOOKS / "figures" / "morph.gif", gif_bytes(tour(model, z, data.y_test), seconds=0.09, enlarge=6)
+        NOTEBOOKS / "figures" / "morph.gif",
+        gif_bytes(tour(model, z, data.y_test), seconds=0.09, enlarge=6),
     )
     page = export_playground(model, NOTEBOOKS / "figures" / "playground.html")
     pages = {page: "window.playground"}

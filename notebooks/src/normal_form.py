@@ -20,13 +20,17 @@ def normal_form(notebook: NotebookNode) -> NotebookNode:
     cells, count = [], 0
     for cell in notebook.cells:
         metadata = {"tags": tags(cell)} if tags(cell) else {}
-        new = NotebookNode(id=cell.id, cell_type=cell.cell_type, metadata=metadata, source=cell.source)
+        new = NotebookNode(
+            id=cell.id, cell_type=cell.cell_type, metadata=metadata, source=cell.source
+        )
         if cell.cell_type == "code":
             count += 1
             new.execution_count = count
             new.outputs = [plain_output(output, count) for output in merge_streams(cell.outputs)]
         cells.append(new)
-    return NotebookNode(cells=cells, metadata=nbformat.from_dict(METADATA), nbformat=4, nbformat_minor=5)
+    return NotebookNode(
+        cells=cells, metadata=nbformat.from_dict(METADATA), nbformat=4, nbformat_minor=5
+    )
 
 
 def merge_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
@@ -79,7 +83,9 @@ def faults(notebook: NotebookNode) -> list[str]:
         if differing := [key for key in cell if cell[key] != expected.get(key)]:
             found.append(f"cell {number} is not in normal form ({', '.join(sorted(differing))})")
     if differing := [key for key in notebook if key != "cells" and notebook[key] != normal[key]]:
-        found.append(f"cell 0 (the notebook itself) is not in normal form ({', '.join(sorted(differing))})")
+        found.append(
+            f"cell 0 (the notebook itself) is not in normal form ({', '.join(sorted(differing))})"
+        )
     return found
 
 

@@ -1,0 +1,389 @@
+"""Checks of notebook 09: right answers in every form, each mistake by its name, and laws that right ones obey."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from helpers.answers import WRONG, given_by
+from sklearn.metrics import roc_auc_score, roc_curve
+from torch.nn.functional import one_hot
+
+from tutorial_utils.checks.nb09 import check_auc, check_bits_per_pixel, check_write_as
+from tutorial_utils.models import reparameterize
+
+# ---- the area under the ROC curve ----
+
+
+def _pairs(normal, odd):
+    higher, tied = (odd[:, None] > normal).double(), (odd[:, None] == normal).double()
+    return (higher + tied / 2).mean()
+
+
+def _loop(normal, odd):
+    return sum((o > n) + 0.5 * (o == n) for o in odd.tolist() for n in normal.tolist()) / (
+        len(normal) * len(odd)
+    )
+
+
+def _sklearn(normal, odd):
+    return roc_auc_score([0] * len(normal) + [1] * len(odd), torch.cat([normal, odd]).numpy())
+
+
+def _ranks(normal, odd):
+    both, n, m = torch.cat([normal, odd]), len(normal), len(odd)
+    rank = (both[:, None] > both).sum(1) + ((both[:, None] == both).sum(1) + 1) / 2
+    return (rank[n:].sum() - m * (m + 1) / 2) / (n * m)
+
+
+def _curve(normal, odd):
+    thresholds = torch.cat([normal, odd, torch.tensor([-torch.inf])]).unique().flip(0)
+    hits, alarms = ((scores >= thresholds[:, None]).double().mean(1) for scores in (odd, normal))
+    zero = torch.zeros(1)
+    return torch.trapezoid(torch.cat([zero, hits]), torch.cat([zero, alarms]))
+
+
+def _zipped(weight):
+    def answer(normal, odd):
+        pairs = list(zip(odd.tolist(), normal.tolist(), strict=False))
+        return sum((o > n) + weight * (o == n) for o, n in pairs) / len(pairs)
+
+    return answer
+
+
+def accuracy(threshold):
+    """The share of scores that a threshold, made from both kinds, puts on their side."""
+    return lambda n, o: torch.cat([o > threshold(n, o), n <= threshold(n, o)]).double().mean()
+
+
+def _best_accuracy(normal, odd):
+    return max(accuracy(lambda n, o, t=t: t)(normal, odd) for t in torch.cat([normal, odd]))
+
+
+def _steps(normal, odd):
+    """The curve as stairs: a tie counts as if the odd image came first."""
+    return (odd[:, None] >= normal).double().mean()
+
+
+RIGHT_AUCS = {
+    "pairs": _pairs,
+    "loop": _loop,
+    "sklearn": _sklearn,
+    "ranks": _ranks,
+    "curve": _curve,
+    "sign": lambda n, o: ((o[:, None] - n).sign().mean() + 1) / 2,
+    "numpy": lambda n, o: np.heaviside(o.numpy()[:, None] - n.numpy(), 0.5).mean(),
+    "sorted in place": lambda n, o: _pairs(n.copy_(n.sort().values), o),
+    "float": lambda n, o: float(_pairs(n, o)),
+    "one in a row": lambda n, o: _pairs(n, o)[None],
+}
+ZERO, ONE, TURNED, ORDER, THRESHOLD, MEANS, GINI, NUMBER, KIND = (
+    "ties count 0",
+    "ties count 1",
+    "the order is turned",
+    "first with first",
+    "depends on a threshold",
+    "difference of averages",
+    "this is 0 for a score",
+    "number of pairs. Which",
+    "divided by a number",
+)
+WRONG_AUCS = {
+    "reversed": (lambda n, o: _pairs(o, n), TURNED),
+    "reversed, no ties": (lambda n, o: (n[:, None] > o).double().mean(), TURNED),
+    "reversed, ties": (lambda n, o: (n[:, None] >= o).double().mean(), TURNED),
+    "labels": (
+        lambda n, o: roc_auc_score([1] * len(n) + [0] * len(o), torch.cat([n, o]).numpy()),
+        TURNED,
+    ),
+    "no ties": (lambda n, o: (o[:, None] > n).double().mean(), ZERO),
+    "ties": (_steps, ONE),
+    "accuracy, mean": (accuracy(lambda n, o: torch.cat([n, o]).mean()), THRESHOLD),
+    "accuracy, median": (accuracy(lambda n, o: torch.cat([n, o]).median()), THRESHOLD),
+    "accuracy, middle": (accuracy(lambda n, o: (n.mean() + o.mean()) / 2), THRESHOLD),
+    "accuracy, half": (accuracy(lambda n, o: 0.5), THRESHOLD),
+    "accuracy, best": (_best_accuracy, THRESHOLD),
+    "hits": (lambda n, o: (o > n.median()).double().mean(), THRESHOLD),
+    "above the mean of normal": (lambda n, o: (o > n.mean()).double().mean(), THRESHOLD),
+    "below the mean of odd": (lambda n, o: (o.mean() > n).double().mean(), THRESHOLD),
+    "means": (lambda n, o: o.mean() - n.mean(), MEANS),
+    "means, reversed": (lambda n, o: n.mean() - o.mean(), MEANS),
+    "medians": (lambda n, o: o.median() - n.median(), MEANS),
+    "means, scaled": (lambda n, o: (o.mean() - n.mean()) / torch.cat([n, o]).std(), MEANS),
+    "means compared": (lambda n, o: o.mean() > n.mean(), "1 is a perfect"),
+    "zip": (_zipped(0.5), ORDER),
+    "zip, no ties": (_zipped(0), ORDER),
+    "elementwise": (lambda n, o: (o > n).double().mean(), ORDER),
+    "sorted": (lambda n, o: (o.sort().values > n.sort().values).double().mean(), ORDER),
+    "Gini": (lambda n, o: 2 * _pairs(n, o) - 1, GINI),
+    "signs": (lambda n, o: (o[:, None] - n).sign().mean(), GINI),
+    "percent": (lambda n, o: 100 * _pairs(n, o), "percent"),
+    "count": (lambda n, o: (o[:, None] > n).sum(), NUMBER),
+    "count, ties": (lambda n, o: _pairs(n, o) * len(n) * len(o), NUMBER),
+    "over odd": (lambda n, o: (o[:, None] > n).sum() / len(o), KIND),
+    "over all": (lambda n, o: (o[:, None] > n).sum() / (len(n) + len(o)), KIND),
+    "each": (lambda n, o: (o[:, None] > n).double().mean(1), "is one number"),
+    "curve": (
+        lambda n, o: roc_curve([0] * len(n) + [1] * len(o), torch.cat([n, o]).numpy())[1],
+        "is one number",
+    ),
+    "never": (lambda n, o: 0.0, "0 is the worst"),
+    "NaN": (lambda n, o: (o - n).mean() / 0, "NaN"),
+    "constant": (lambda n, o: 0.123, "at random"),
+}
+
+
+def test_the_right_answer_is_that_of_scikit_learn_with_ties_and_without():
+    generator = torch.Generator().manual_seed(0)
+    for trial in range(40):
+        normal, odd = (
+            torch.randn(9 + trial, generator=generator),
+            torch.randn(23, generator=generator) + trial / 20,
+        )
+        for digits in (0, 1, 6):
+            given = normal.round(decimals=digits), odd.round(decimals=digits)
+            assert float(_pairs(*given)) == pytest.approx(_sklearn(*given))
+
+
+def test_scores_have_ties_within_and_between_and_both_kinds_overlap():
+    seen = given_by(check_auc, _pairs)
+    assert len(seen[0][0]) == len(seen[0][1]) and {len(n) > len(o) for n, o in seen[1:]} == {
+        True,
+        False,
+    }
+    for normal, odd in seen:
+        assert (
+            normal.ndim == odd.ndim == 1
+            and (odd[:, None] == normal).any()
+            and len(odd.unique()) < len(odd)
+        )
+        assert odd.min() < normal.max() and normal.min() < 0 and 0.55 < _pairs(normal, odd) < 0.95
+
+
+def test_half_for_a_score_that_knows_nothing_and_1_for_a_perfect_one():
+    """The praise."""
+    assert (
+        _pairs(torch.ones(5), torch.ones(7)) == 0.5
+        and _pairs(torch.arange(5), torch.arange(5, 9)) == 1
+    )
+
+
+# ---- bits per pixel ----
+
+
+def _bits(nats, n_pixels):
+    return nats / math.log(2) / n_pixels
+
+
+RIGHT_BITS = {
+    "log": _bits,
+    "numpy": lambda nats, n: float(nats) / np.log(2) / int(n),
+    "torch": lambda nats, n: nats / (n * torch.log(torch.tensor(2.0))),
+    "log2 of e": lambda nats, n: nats * math.log2(math.e) / n,
+    "log2 of exp": lambda nats, n: (nats / n).exp().log2(),
+    "logs": lambda nats, n: nats / n / (math.log(4) / 2),
+    "0.6931": lambda nats, n: nats / 0.6931 / n,
+    "1.4427": lambda nats, n: 1.4427 * nats / n,
+    "one in a row": lambda nats, n: [_bits(nats, n)],
+}
+TURNED_UNIT, TEN, IMAGE, BYTE, LOG = (
+    "change of unit is turned",
+    "decimal",
+    "for the whole image. How",
+    "an 8 is",
+    "a log of",
+)
+WRONG_BITS = {
+    "times": (lambda nats, n: nats * math.log(2) / n, TURNED_UNIT),
+    "nats per pixel": (lambda nats, n: nats / n, "these are nats per pixel"),
+    "log10": (lambda nats, n: nats / math.log(10) / n, TEN),
+    "log10, times": (lambda nats, n: nats * math.log(10) / n, "and the factor is turned"),
+    "log10 of e": (lambda nats, n: nats * math.log10(math.e) / n, TEN),
+    "image": (lambda nats, n: nats / math.log(2), IMAGE),
+    "image, times": (lambda nats, n: nats * math.log(2), "not less than a bit"),
+    "image, log10": (lambda nats, n: nats / math.log(10), "its unit is that"),
+    "nats": (lambda nats, n: nats, "nothing has changed"),
+    "by 2": (lambda nats, n: nats / 2 / n, "halved"),
+    "times 2": (lambda nats, n: nats * 2 / n, "doubled"),
+    "bytes": (lambda nats, n: _bits(nats, n) / 8, BYTE),
+    "8 times": (lambda nats, n: _bits(nats, n) * 8, BYTE),
+    "plus 8": (lambda nats, n: _bits(nats, n) + 8, BYTE),
+    "saved": (lambda nats, n: 8 - _bits(nats, n), BYTE),
+    "rate": (lambda nats, n: 8 / _bits(nats, n), BYTE),
+    "256 levels": (lambda nats, n: nats / math.log(256) / n, BYTE),
+    "image in bytes": (lambda nats, n: nats / math.log(2) / 8, BYTE),
+    "log2 of nats": (lambda nats, n: nats.log2() / n, LOG),
+    "log2 of all": (lambda nats, n: (nats / n).log2(), LOG),
+    "row": (lambda nats, n: nats / math.log(2) / n**0.5, "one row"),
+    "multiplied": (lambda nats, n: nats / math.log(2) * n, "cost more than"),
+    "twice": (lambda nats, n: nats / math.log(2) / n / n, "divided twice"),
+    "upside down": (lambda nats, n: 1 / _bits(nats, n), "pixels per bit"),
+    "sign": (lambda nats, n: -_bits(nats, n), "the sign"),
+    "colors": (lambda nats, n: _bits(nats, n) / 3, "a 3 is"),
+    "probability": (lambda nats, n: (-nats / n).exp(), "the probability of a pixel"),
+    "only 28 x 28": (lambda nats, n: nats / math.log(2) / 784, "two changes of unit"),
+    "two": (lambda nats, n: (nats, n), "are one number"),
+    "NaN": (lambda nats, n: nats / 0, "NaN"),
+    "nothing": (lambda nats, n: 0.0, "two changes of unit"),
+}
+
+
+def test_fair_coins_cost_one_bit_per_pixel():
+    """The praise: −log p of any black and white image, if every pixel is a toss."""
+    assert float(_bits(-784 * math.log(0.5), 784)) == pytest.approx(1)
+
+
+# ---- another digit in the same style ----
+
+
+def _written(model, x, y, new_y):
+    mu, _ = model.encode(x, y)
+    return model.decode(mu, new_y).sigmoid()
+
+
+def decoded(code=None, *, read=None, paint=None, show=torch.sigmoid):
+    """An answer: `code` of (mu, logvar), classes to encode and decode with of (y, new_y), what is done to logits."""
+
+    def answer(model, x, y, new_y):
+        mu, logvar = model.encode(x, y if read is None else read(y, new_y))
+        return show(
+            model.decode(
+                mu if code is None else code(mu, logvar),
+                new_y if paint is None else paint(y, new_y),
+            )
+        )
+
+    return answer
+
+
+def old(y, new_y):
+    return y
+
+
+def new(y, new_y):
+    return new_y
+
+
+def one_by_one(model, x, y, new_y):
+    """Image by image."""
+    return torch.cat(
+        [_written(model, *(each[i : i + 1] for each in (x, y, new_y))) for i in range(len(x))]
+    )
+
+
+def by_number(model, x, y, new_y):
+    """With classes made anew from their numbers."""
+    y, new_y = (one_hot(each.argmax(1), 10).float() for each in (y, new_y))
+    return 1 / (1 + (-model.decode(model.encode(x, y)[0], new_y)).exp())
+
+
+@torch.no_grad()
+def evaluated(model, x, y, new_y):
+    """As one does with a trained model."""
+    return _written(model.eval(), x, y, new_y).cpu().numpy()
+
+
+RIGHT_STYLES = {
+    "mean": _written,
+    "one by one": one_by_one,
+    "by number": by_number,
+    "evaluated": evaluated,
+}
+OLD, NEW, SWAPPED_CLASSES, SAMPLE, SAMPLE_NEW, PRIOR, LOGITS, LOGVAR, SIGMA, ZERO_CODE, HARD = (
+    "decoded with the old class",
+    "encoded with the new class, which",
+    "the classes are swapped",
+    "a sample of q(z|x)",
+    "a sample of q, encoded",
+    "drawn from the prior",
+    "these are logits",
+    "the code is logvar",
+    "the code is σ",
+    "the code is 0",
+    "black or white",
+)
+WRONG_STYLES = {
+    "new, new": (decoded(read=new), NEW),
+    "old, old": (decoded(paint=old), OLD),
+    "new, old": (decoded(read=new, paint=old), SWAPPED_CLASSES),
+    "sample": (decoded(reparameterize), SAMPLE),
+    "sample, new": (decoded(reparameterize, read=new), SAMPLE_NEW),
+    "sample, old": (decoded(reparameterize, paint=old), OLD),
+    "prior": (decoded(lambda mu, _: torch.randn_like(mu)), PRIOR),
+    "one prior code": (decoded(lambda mu, _: torch.randn(1, 4).expand_as(mu)), "one code for all"),
+    "mean code": (
+        decoded(lambda mu, _: mu.mean(0, keepdim=True).expand_as(mu)),
+        "one code for all",
+    ),
+    "first code": (decoded(lambda mu, _: mu[:1].expand_as(mu)), "one code for all"),
+    "logits": (decoded(show=lambda logits: logits), LOGITS),
+    "logits, sample": (decoded(reparameterize, show=lambda logits: logits), LOGITS),
+    "twice": (decoded(show=lambda logits: logits.sigmoid().sigmoid()), "applied twice"),
+    "drawn": (decoded(show=lambda logits: logits.sigmoid().bernoulli()), HARD),
+    "threshold": (decoded(show=lambda logits: logits > 0), HARD),
+    "logvar": (decoded(lambda _, logvar: logvar), LOGVAR),
+    "σ": (decoded(lambda _, logvar: (0.5 * logvar).exp()), SIGMA),
+    "zero": (decoded(lambda mu, _: 0 * mu), ZERO_CODE),
+    "minus": (decoded(lambda mu, _: -mu), "its sign turned"),
+    "half": (decoded(lambda mu, _: mu / 2), "the code is not"),
+    "no class": (decoded(read=lambda y, new_y: 0 * y), "encoded without a class"),
+    "mixture": (decoded(paint=lambda y, new_y: (y + new_y) / 2), "neither the old nor"),
+    "order": (decoded(paint=lambda y, new_y: new_y.flip(0)), "neither the old nor"),
+    "softmax": (
+        decoded(show=lambda logits: logits.flatten(1).softmax(1).view_as(logits)),
+        "paints no such",
+    ),
+    "tanh": (decoded(show=lambda logits: logits.tanh() / 2 + 0.5), "neither the old nor"),
+    "images": (lambda model, x, y, new_y: x, "as they were"),
+    "first": (lambda *given: _written(*given)[0], "come out as they went in"),
+    "flat": (lambda *given: _written(*given).flatten(1), "come out as they went in"),
+    "codes": (lambda model, x, y, new_y: model.encode(x, y)[0], "come out as they went in"),
+    "NaN": (decoded(show=lambda logits: logits / 0 * 0), "NaN"),
+    "both codes": (
+        lambda model, x, y, new_y: model.decode(model.encode(x, y), new_y).sigmoid(),
+        "TypeError: z must be",
+    ),
+    "no new class": (
+        lambda model, x, y, new_y: model.decode(model.encode(x, y)[0]).sigmoid(),
+        "TypeError",
+    ),
+    "other order": (lambda model, x, y, new_y: model.encode(y, x), "ValueError: x must be"),
+}
+
+
+def test_the_model_has_the_form_of_a_conditional_vae_and_every_image_becomes_another_class():
+    ((model, x, y, new_y),) = given_by(check_write_as, _written)
+    mu, logvar = model.encode(x, y)
+    logits = model.decode(mu, new_y)
+    assert mu.shape == logvar.shape == (len(x), model.latent_dim) and logits.shape == x.shape
+    assert (y.sum(1) == 1).all() and (new_y.sum(1) == 1).all() and (y * new_y == 0).all()
+    assert x.min() >= 0 and x.max() <= 1 and y.dtype == new_y.dtype == torch.float32
+
+
+def test_what_the_decoder_was_given_can_be_read_from_its_logits_only():
+    ((model, x, y, new_y),) = given_by(check_write_as, _written)
+    z = model.encode(x, y)[0]
+    for found, given in zip(model.read(model.decode(z, new_y)), (z, new_y), strict=True):
+        torch.testing.assert_close(found, given, rtol=0, atol=1e-4)
+    assert model.read(torch.rand_like(x)) is None
+
+
+# ---- all of them: tested in test_checks_named.py ----
+
+RIGHT = {check_auc: RIGHT_AUCS, check_bits_per_pixel: RIGHT_BITS, check_write_as: RIGHT_STYLES}
+WRONGS = {check_auc: WRONG_AUCS, check_bits_per_pixel: WRONG_BITS, check_write_as: WRONG_STYLES}
+
+
+@pytest.mark.parametrize(
+    ("check", "right"),
+    [(check_auc, _pairs), (check_bits_per_pixel, _bits), (check_write_as, _written)],
+)
+def test_an_answer_that_is_right_for_the_first_numbers_only_is_not_ok(said, check, right):
+    cases = given_by(check, right)
+
+    def answer(*given):
+        calls.append(given)
+        return right(*given) if len(calls) < len(cases) else 0.9 * right(*given)
+
+    calls = []
+    assert said(check, answer).startswith(WRONG)

@@ -1,0 +1,452 @@
+"""Checks of notebook 08: right answers in every form, each mistake by its name, and laws that right ones obey."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from helpers.answers import OK, WRONG, given_by
+from torch.distributions import MultivariateNormal
+
+from tutorial_utils.checks.nb08 import check_best_guess, check_block_noise, check_score
+
+# ---- a square of missing pixels ----
+
+
+def places(x, size, *, more=1, fewer=0):
+    """Corners of squares for the images x, uniform; `more` is 1 and `fewer` is 0 where all places are meant."""
+    return (torch.randint(fewer, side - size + more, (len(x),)) for side in x.shape[2:])
+
+
+def cut(x, tops, lefts, height, width=None, value=0.0):
+    """A copy of x without a block in each image, as slices cut it."""
+    out = x.clone()
+    for image, top, left in zip(out, tops, lefts, strict=True):
+        image[:, top : top + height, left : left + (width or height)] = value
+    return out
+
+
+def _blocks(x, size):
+    return cut(x, *places(x, size), size)
+
+
+def _masks(x, size):
+    top, left = places(x, size)
+    rows, columns = (
+        torch.arange(n) - start[:, None] for n, start in zip(x.shape[2:], (top, left), strict=True)
+    )
+    hole = ((rows >= 0) & (rows < size))[:, :, None] & ((columns >= 0) & (columns < size))[
+        :, None, :
+    ]
+    return torch.where(hole[:, None], 0, x)
+
+
+def _numpy(x, size):
+    images = x.numpy().copy()
+    for image in images:
+        top, left = (np.random.randint(side - size + 1) for side in image.shape[1:])  # noqa: NPY002
+        image[0, top : top + size, left : left + size] = 0
+    return images
+
+
+def _one_index(x, size):
+    """One random number for row and column together."""
+    height, width = (side - size + 1 for side in x.shape[2:])
+    place = torch.randint(height * width, (len(x),))
+    return cut(x, place // width, place % width, size)
+
+
+def _floats(x, size):
+    tops, lefts = ((torch.rand(len(x)) * (side - size + 1)).long() for side in x.shape[2:])
+    return cut(x, tops, lefts, size)
+
+
+def _centers(x, size):
+    tops, lefts = (torch.randint(0, side, (len(x),)) - size // 2 for side in x.shape[2:])
+    return cut(x, tops.clamp(min=0), lefts.clamp(min=0), size)
+
+
+def _clamped(x, size):
+    tops, lefts = (torch.randint(0, side, (len(x),)).clamp(max=side - size) for side in x.shape[2:])
+    return cut(x, tops, lefts, size)
+
+
+def _wrapped(x, size):
+    out = x.clone()
+    for image in out:
+        rows, columns = (
+            (torch.randint(0, side, ()) + torch.arange(size)) % side for side in image.shape[1:]
+        )
+        image[:, rows[:, None], columns] = 0
+    return out
+
+
+def _lines(x, size):
+    keep = [torch.rand(len(x), side).argsort(1) >= size for side in x.shape[2:]]
+    return x * (keep[0][:, None, :, None] | keep[1][:, None, None, :])
+
+
+def _in_place(x, size):
+    for image, top, left in zip(x, *places(x, size), strict=True):
+        image[:, top : top + size, left : left + size] = 0
+    return x
+
+
+def _seeded(x, size):
+    torch.manual_seed(0)
+    return _blocks(x, size)
+
+
+def _only_inside(x, size):
+    hole = torch.zeros_like(x)
+    return cut(x, *places(x, size), size) * 0 + cut(hole, *places(x, size), size, value=1.0) * x
+
+
+def _one_place(x, size):
+    (top, *_), (left, *_) = places(x, size)
+    return cut(x, [top] * len(x), [left] * len(x), size)
+
+
+def _one_place_per_ten(x, size):
+    return cut(
+        x, *(each.view(-1, 10)[:, :1].expand(-1, 10).flatten() for each in places(x, size)), size
+    )
+
+
+def _diagonal(x, size):
+    place = torch.randint(0, min(x.shape[2:]) - size + 1, (len(x),))
+    return cut(x, place, place, size)
+
+
+def _normal(x, size):
+    middles = ((side - size) / 2 for side in x.shape[2:])
+    tops, lefts = (
+        (m + m / 2 * torch.randn(len(x))).round().clamp(0, 2 * m).long() for m in middles
+    )
+    return cut(x, tops, lefts, size)
+
+
+def _swapped(x, size):
+    top, left = places(x, size)
+    return cut(x, left, top, size)
+
+
+RIGHT_BLOCKS = {
+    "slices": _blocks,
+    "masks": _masks,
+    "numpy": _numpy,
+    "one index": _one_index,
+    "floats": _floats,
+    "double": lambda x, size: _blocks(x, size).double(),
+    "stacked": lambda x, size: torch.stack(list(_blocks(x, size))),
+    "images of a clone": lambda x, size: _in_place(x.clone(), size),
+}
+ONE, LEAVES, SCATTERED, TORN, LAST, FIRST, OFTEN, MASK, SHAPE = (
+    "one place for all",
+    "leave the image",
+    "the missing pixels are no square",
+    "are torn",
+    "the last row or column",
+    "the first row or column",
+    "far more often",
+    "a mask",
+    "the images had shape",
+)
+WRONG_BLOCKS = {
+    "one place": (_one_place, ONE),
+    "middle": (lambda x, size: cut(x, [1] * len(x), [3] * len(x), size), ONE),
+    "anywhere": (lambda x, size: cut(x, *places(x, 1), size), LEAVES),
+    "centers": (_centers, LEAVES),
+    "swapped axes": (_swapped, LEAVES),
+    "in place": (_in_place, "changed x itself"),
+    "last never": (lambda x, size: cut(x, *places(x, size, more=0), size), LAST),
+    "last two never": (lambda x, size: cut(x, *places(x, size, more=-1), size), LAST),
+    "first never": (lambda x, size: cut(x, *places(x, size, fewer=1), size), FIRST),
+    "white": (lambda x, size: cut(x, *places(x, size), size, value=1.0), "the square is white"),
+    "gray": (
+        lambda x, size: cut(x, *places(x, size), size, value=0.5),
+        "neither what they were nor 0",
+    ),
+    "noise": (lambda x, size: x + torch.randn_like(x), "neither what they were nor 0"),
+    "blurred elsewhere": (lambda x, size: _blocks(x, size) * 0.99, "neither what they were nor 0"),
+    "masking": (lambda x, size: torch.where(torch.rand_like(x) < 0.2, 0, x), SCATTERED),
+    "masking, as many": (
+        lambda x, size: x * (torch.rand(len(x), 70).argsort(1) >= size**2).view_as(x),
+        SCATTERED,
+    ),
+    "lines": (_lines, TORN),
+    "wrapped": (_wrapped, TORN),
+    "rows": (
+        lambda x, size: cut(x, places(x, size).__next__(), [0] * len(x), size, x.shape[3]),
+        "a stripe",
+    ),
+    "columns": (
+        lambda x, size: cut(x, [0] * len(x), list(places(x, size))[1], x.shape[2], size),
+        "a stripe",
+    ),
+    "one too large": (lambda x, size: cut(x, *places(x, size + 1), size + 1), "5 x 5 pixels"),
+    "one too small": (lambda x, size: cut(x, *places(x, size), size - 1), "3 x 3 pixels"),
+    "half": (lambda x, size: cut(x, *places(x, size), size // 2), "2 x 2 pixels"),
+    "not square": (lambda x, size: cut(x, *places(x, size), size, size - 1), "4 x 3 pixels"),
+    "sizes drawn": (
+        lambda x, size: torch.cat([_blocks(part, 2 + i % 4) for i, part in enumerate(x.split(7))]),
+        "larger than size",
+    ),
+    "row fixed": (
+        lambda x, size: cut(x, [2] * len(x), list(places(x, size))[1], size),
+        "the row is",
+    ),
+    "column fixed": (
+        lambda x, size: cut(x, next(places(x, size)), [0] * len(x), size),
+        "the column is",
+    ),
+    "diagonal": (_diagonal, "on the diagonal"),
+    "pushed back": (_clamped, OFTEN),
+    "normal": (_normal, OFTEN),
+    "rounded": (
+        lambda x, size: cut(
+            x, *((torch.rand(len(x)) * (s - size)).round().long() for s in x.shape[2:]), size
+        ),
+        OFTEN,
+    ),
+    "ten alike": (_one_place_per_ten, OFTEN),
+    "four places": (
+        lambda x, size: cut(
+            x, *((torch.rand(len(x)) < 0.5) * (s - size) for s in x.shape[2:]), size
+        ),
+        "many places never",
+    ),
+    "seed": (_seeded, "set a seed"),
+    "nothing": (lambda x, size: x, "no pixel has changed"),
+    "lost copy": (lambda x, size: [_blocks(x, size), x][1], "no pixel has changed"),
+    "everything": (lambda x, size: 0 * x, "all pixels are missing"),
+    "mask": (lambda x, size: _blocks(torch.ones_like(x), size), MASK),
+    "bool": (lambda x, size: _blocks(torch.ones_like(x), size) == 0, MASK),
+    "inside": (_only_inside, "all that is left"),
+    "one image": (lambda x, size: _blocks(x, size)[0], SHAPE),
+    "flat": (lambda x, size: _blocks(x, size).flatten(1), SHAPE),
+    "NaN": (lambda x, size: cut(x, *places(x, size), size, value=math.nan), "NaN"),
+}
+
+
+def test_images_have_no_black_pixel_and_room_for_squares_in_both_directions():
+    seen = given_by(check_block_noise, _blocks)
+    assert len(seen) == 2
+    for x, size in seen:
+        assert (
+            x.min() > 0
+            and x.max() < 1
+            and size < x.shape[2] < x.shape[3] < 28
+            and type(size) is int
+        )
+
+
+def test_uniform_places_are_ok_whatever_the_random_numbers(said):
+    """As many as in some hundred cells that are run: the bound on frequencies is far from what chance gives."""
+    for shift in range(60):
+
+        def answer(x, size, shift=shift):
+            torch.rand(
+                2000 * shift
+            )  # more than one answer draws: none of its random numbers come again
+            return _masks(x, size)
+
+        assert said(check_block_noise, answer).startswith(OK)
+
+
+@pytest.mark.parametrize("excess", [0.5, 1.0])
+def test_a_preference_for_one_corner_is_seen(said, excess):
+    def answer(x, size):
+        tops, lefts = places(x, size)
+        again = torch.rand(len(x)) < excess / 4
+        return cut(x, torch.where(again, 0, tops), torch.where(again, 0, lefts), size)
+
+    assert OFTEN in said(check_block_noise, answer)
+
+
+# ---- the best guess of one number ----
+
+
+def _shrunk(noisy, mean, variance, noise_variance):
+    return mean + variance / (variance + noise_variance) * (noisy - mean)
+
+
+def _by_precision(y, m, v, n):
+    return (y / n + m / v) / (1 / n + 1 / v)
+
+
+def _on_a_grid(y, m, v, n):
+    x = torch.linspace(-30, 30, 60_001, dtype=torch.float64)
+    log_p = -0.5 * (x - m).square() / v - 0.5 * (y - x).square() / n
+    return (log_p.softmax(0) * x).sum()
+
+
+RIGHT_GUESSES = {
+    "step": _shrunk,
+    "weights": lambda y, m, v, n: (v * y + n * m) / (v + n),
+    "back from noisy": lambda y, m, v, n: y - n / (v + n) * (y - m),
+    "precisions": _by_precision,
+    "grid": _on_a_grid,
+    "floats": lambda *given: _shrunk(*(float(each) for each in given)),
+    "numpy": lambda *given: _shrunk(*(each.numpy() for each in given)),
+    "one in a row": lambda *given: [float(_shrunk(*given))],
+}
+
+
+def _with(weight):
+    return lambda y, m, v, n: m + weight(v, n) * (y - m)
+
+
+SWAPPED, STDS, ADD_UP, ALONE = (
+    "the weights are swapped",
+    "these are weights of standard",
+    "add up to 1",
+    "a weight alone",
+)
+WRONG_GUESSES = {
+    "swapped": (_with(lambda v, n: n / (v + n)), SWAPPED),
+    "swapped, weights": (lambda y, m, v, n: (n * y + v * m) / (v + n), SWAPPED),
+    "back from the mean": (lambda y, m, v, n: y - v / (v + n) * (y - m), SWAPPED),
+    "stds": (_with(lambda v, n: v**0.5 / (v**0.5 + n**0.5)), STDS),
+    "stds, swapped": (
+        _with(lambda v, n: n**0.5 / (v**0.5 + n**0.5)),
+        "standard deviations, and swapped",
+    ),
+    "correlation": (_with(lambda v, n: (v / (v + n)) ** 0.5), "a root too many"),
+    "weight squared": (_with(lambda v, n: (v / (v + n)) ** 2), "the weight is squared"),
+    "variances squared": (_with(lambda v, n: v**2 / (v**2 + n**2)), "squared once more"),
+    "noisy": (lambda y, m, v, n: y, "this is the noisy value itself"),
+    "mean": (lambda y, m, v, n: m, "this is the mean alone"),
+    "average": (lambda y, m, v, n: (y + m) / 2, "half and half"),
+    "ratio": (_with(lambda v, n: v / n), "over the other, and can"),
+    "ratio, upside down": (_with(lambda v, n: n / v), "over the other, upside down"),
+    "variance 1": (_with(lambda v, n: 1 / (1 + n)), "how far x itself spreads"),
+    "noise 1": (_with(lambda v, n: v / (v + 1)), "how strong the noise is"),
+    "sign": (_with(lambda v, n: -v / (v + n)), "a sign is turned"),
+    "mean of 0": (lambda y, m, v, n: v / (v + n) * y, "shrinks toward 0"),
+    "not subtracted": (lambda y, m, v, n: m + v / (v + n) * y, "whole noisy value"),
+    "not added": (lambda y, m, v, n: v / (v + n) * (y - m), "how far the guess is"),
+    "from noisy": (lambda y, m, v, n: y + v / (v + n) * (y - m), "starts from the noisy"),
+    "weight": (lambda y, m, v, n: v / (v + n), ALONE),
+    "other weight": (lambda y, m, v, n: n / (v + n), ALONE),
+    "left variance": (lambda y, m, v, n: v * n / (v + n), "how unsure"),
+    "precisions": (lambda y, m, v, n: y / n + m / v, ADD_UP),
+    "not divided": (lambda y, m, v, n: y * v + m * n, ADD_UP),
+    "both": (lambda y, m, v, n: (y, m), "is one number"),
+    "NaN": (lambda y, m, v, n: y / (v - v), "NaN"),
+    "nothing": (lambda y, m, v, n: 0.0, "between the mean"),
+    "product": (lambda y, m, v, n: y * m * v * n, "between the mean"),
+}
+
+
+def test_the_best_guess_is_the_mean_of_those_x_that_give_this_noisy_value():
+    """By drawing x and noise, and by regression: no other line through the pairs has less squared error."""
+    generator = torch.Generator().manual_seed(0)
+    for _, mean, variance, noise in given_by(check_best_guess, _shrunk):
+        x, eps = torch.randn(2, 400_000, generator=generator)
+        x = mean + variance.sqrt() * x
+        noisy = x + noise.sqrt() * eps
+        slope = torch.stack([noisy, x]).cov()[0, 1] / noisy.var()
+        for at in (-1.0, 0.5):
+            line = float(x.mean() + slope * (at - noisy.mean()))
+            assert _shrunk(at, mean, variance, noise) == pytest.approx(line, abs=0.02)
+
+
+def test_means_and_variances_are_not_special():
+    for given in given_by(check_best_guess, _shrunk):
+        assert all(isinstance(each, torch.Tensor) and each.ndim == 0 for each in given)
+        noisy, mean, variance, noise = (float(each) for each in given)
+        assert (
+            variance > 0 and noise > 0 and abs(noisy - mean) > 0.1 and abs(variance - noise) > 0.1
+        )
+
+
+# ---- the score ----
+
+
+def _tweedie(noisy, denoised, noise_std):
+    return (denoised - noisy) / noise_std**2
+
+
+RIGHT_SCORES = {
+    "difference": _tweedie,
+    "signs turned twice": lambda noisy, denoised, std: -(noisy - denoised) / std**2,
+    "two divisions": lambda noisy, denoised, std: (denoised - noisy) / std / std,
+    "in place": lambda noisy, denoised, std: denoised.sub_(noisy).div_(std**2),
+    "numpy": lambda noisy, denoised, std: (denoised.numpy() - noisy.numpy()) / std**2,
+    "list": lambda *given: _tweedie(*given).tolist(),
+    "rows": lambda noisy, denoised, std: [
+        list((d - n) / std**2) for n, d in zip(noisy, denoised, strict=True)
+    ],
+}
+SIGN, SIGMA, STEP, UNIT, SHAPE_OF_SCORE = (
+    "the sign is turned",
+    "divided by σ, not",
+    "the step to the denoised",
+    "its length is lost",
+    "as many numbers as",
+)
+WRONG_SCORES = {
+    "sign": (lambda n, d, s: (n - d) / s**2, SIGN),
+    "sign, not divided": (lambda n, d, s: n - d, SIGN),
+    "sign, unit": (lambda n, d, s: (n - d) / (n - d).norm(dim=1, keepdim=True), SIGN),
+    "std": (lambda n, d, s: (d - n) / s, SIGMA),
+    "noise": (lambda n, d, s: (n - d) / s, "in units of σ"),
+    "not divided": (lambda n, d, s: d - n, STEP),
+    "unit rows": (lambda n, d, s: (d - n) / (d - n).norm(dim=1, keepdim=True), UNIT),
+    "normalize": (lambda n, d, s: torch.nn.functional.normalize(d - n), UNIT),
+    "unit": (lambda n, d, s: (d - n) / (d - n).norm(), UNIT),
+    "signs": (lambda n, d, s: (d - n).sign(), "only the signs"),
+    "twice": (lambda n, d, s: (d - n) / s**4, "once too often"),
+    "cube": (lambda n, d, s: (d - n) / s**3, "σ³"),
+    "half": (lambda n, d, s: (d - n) / (2 * s**2), "a ½ too many"),
+    "double": (lambda n, d, s: 2 * (d - n) / s**2, "a 2 too many"),
+    "multiplied": (lambda n, d, s: (d - n) * s**2, "multiplied by σ²"),
+    "precedence": (lambda n, d, s: (d - n) * s, "multiplied by σ."),
+    "standard": (lambda n, d, s: (d - n) / (1 + s**2), "right for other data"),
+    "noise alone": (lambda n, d, s: -n / s**2, "of noise alone"),
+    "denoised": (lambda n, d, s: d / s**2, "long where"),
+    "log density": (
+        lambda n, d, s: -(d - n).square().sum(1) / (2 * s**2),
+        "one number for each row",
+    ),
+    "number": (lambda n, d, s: ((d - n) / s**2).sum(), "one number for all"),
+    "turned": (lambda n, d, s: _tweedie(n, d, s).T, SHAPE_OF_SCORE),
+    "first row": (lambda n, d, s: _tweedie(n, d, s)[0], SHAPE_OF_SCORE),
+    "no parentheses": (lambda n, d, s: d - n / s**2, "0 where denoising"),
+    "denoised itself": (lambda n, d, s: d, "0 where denoising"),
+    "nothing": (lambda n, d, s: 0 * n, "0 where denoising"),
+    "NaN": (lambda n, d, s: (d - n) / (n - n), "NaN"),
+}
+
+
+def test_the_right_answer_is_the_gradient_of_the_log_density():
+    """Tweedie's formula, for a Gaussian, by automatic differentiation."""
+    mix = torch.randn(5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    covariance, mean, eye = mix @ mix.T, mix[0], torch.eye(5).double()
+    for noisy, _, std in given_by(check_score, _tweedie):
+        noisy = noisy.double().requires_grad_()
+        MultivariateNormal(mean, covariance + std**2 * eye).log_prob(noisy).sum().backward()
+        denoised = mean + (noisy - mean) @ torch.linalg.solve(covariance + std**2 * eye, covariance)
+        torch.testing.assert_close(_tweedie(noisy, denoised, std), noisy.grad)
+
+
+# ---- all of them: tested in test_checks_named.py ----
+
+RIGHT = {
+    check_block_noise: RIGHT_BLOCKS,
+    check_best_guess: RIGHT_GUESSES,
+    check_score: RIGHT_SCORES,
+}
+WRONGS = {
+    check_block_noise: WRONG_BLOCKS,
+    check_best_guess: WRONG_GUESSES,
+    check_score: WRONG_SCORES,
+}
+
+
+def test_a_mistake_in_a_few_images_only_is_not_ok(said):
+    def answer(x, size):
+        return torch.cat([_blocks(x[:-3], size), x[-3:]])
+
+    assert said(check_block_noise, answer).startswith(WRONG)

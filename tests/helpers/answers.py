@@ -1,0 +1,39 @@
+"""What tests of checks share: what a check calls an answer with."""
+
+import re
+from collections.abc import Callable
+
+NUMBERS = {
+    "check_midpoint_length": r"5[.,][5-8]|√32",
+    "check_compression": r"\b392\b",
+    "check_code_shape": r"\b5, 32\b",
+    "check_effective_beta": r"39[.,]2|784 ?/ ?20",
+    "check_one_knob": r"0[.,]04\b|1/25",
+    "check_entangling": r"0[.,]5\b|½|√|Hadamard|cos|sin\b",
+    "check_detective": r"A.*averaged.*B.*summed.*C.*averaged.*D.*summed",
+}
+CODE = r"torch\.|\.exp|exp\(|log\(|sum\(|mean\(|\*\*|==| [*/] |\w\*\w|logvar ?[-+*/]|[-+*/] ?(logvar|mu|std|beta|log_w)\b"
+OK, NOT_YET, WRONG = "✓ ok", "… not yet", "✗ not quite"
+
+
+def given_by(check: Callable, right: Callable) -> list[tuple]:
+    """Everything that a check calls a right answer with."""
+    seen = []
+    check(lambda *given: seen.append(given) or right(*given))
+    return seen
+
+
+def hear(capsys, check, answer) -> str:
+    """What a check says to an answer: one line, in one of three tones, that never gives the answer away."""
+    capsys.readouterr()
+    assert check(answer) is None
+    text = capsys.readouterr().out.rstrip("\n")
+    assert text.startswith((OK, NOT_YET, WRONG)) and len(text) > 30
+    assert len(text.splitlines()) == 1 and len(text) < 200, (
+        "a message is a line or two, not a dump of the answer"
+    )
+    if "stopped with" not in text:
+        assert text[-1] in ".?" or "[1, 1, 1, 1, " in text, "a whole sentence"
+    if not text.startswith(OK) and "stopped with" not in text:
+        assert not re.search(NUMBERS.get(check.__name__, CODE), text), "a hint, not the answer"
+    return text

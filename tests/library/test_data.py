@@ -1,0 +1,444 @@
+"""Data: what is loaded is what it should be to the last byte; what is damaged is never used in silence."""
+
+import gzip
+import hashlib
+import pickle
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from tutorial_utils import data as data_module
+from tutorial_utils.data import (
+    IDX_FILES,
+    DamagedFile,
+    ImageData,
+    batches,
+    data_dir,
+    is_here,
+    load_images,
+)
+from tutorial_utils.losses import bernoulli_nll
+
+DEBIAN_FASHION = data_module.DEBIAN_FASHION
+needs_fashion = pytest.mark.skipif(
+    not (DEBIAN_FASHION / f"{IDX_FILES[0]}.gz").exists(),
+    reason=f"needs good files to download from; install Debian's package dataset-fashion-mnist ({DEBIAN_FASHION})",
+)
+
+
+def entropy(x: torch.Tensor) -> torch.Tensor:
+    """The cross-entropy of gray images x with themselves, [N], in nats."""
+    return torch.cat(
+        [
+            (torch.special.entr(part) + torch.special.entr(1 - part)).flatten(1).sum(1)
+            for part in x.split(5000)
+        ]
+    )
+
+
+def mean_image_cost(data: ImageData) -> float:
+    """Mean cross-entropy of the test images with the mean training image, in nats."""
+    logits = data.x_train.mean(0, keepdim=True).double().logit(eps=1e-12)
+    return bernoulli_nll(logits.expand(data.x_test.shape), data.x_test.double()).mean().item()
+
+
+# MNIST
+
+
+def test_mnist_files_have_the_published_hashes():
+    folder = Path(data_module.__file__).parent / "assets" / "mnist"
+    raw = {file: gzip.decompress((folder / f"{file}.gz").read_bytes()) for file in IDX_FILES}
+    assert {file: hashlib.sha256(content).hexdigest() for file, content in raw.items()} == {
+        "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    }
+
+
+def test_mnist_tensors_are_the_files_pixels(mnist):
+    folder = Path(data_module.__file__).parent / "assets" / "mnist"
+    for file, start, tensor in zip(IDX_FILES, (16, 8, 16, 8), (0, 1, 2, 3), strict=True):
+        pixels = np.frombuffer(
+            gzip.decompress((folder / f"{file}.gz").read_bytes()), np.uint8, offset=start
+        )
+        scale = 255 if mnist[tensor].is_floating_point() else 1
+        assert torch.equal((mnist[tensor] * scale).round().byte().flatten(), torch.tensor(pixels))
+
+
+def test_mnist_exact_bounds(mnist):
+    assert entropy(mnist.x_test).mean().item() == pytest.approx(45.53, abs=0.005)
+    assert entropy(mnist.x_train).mean().item() == pytest.approx(45.76, abs=0.005)
+    assert mean_image_cost(mnist) == pytest.approx(205.80, abs=0.005)
+
+
+def test_our_loss_reaches_the_floor_and_no_less(mnist):
+    x = mnist.x_test.double()
+    assert bernoulli_nll(x.logit(eps=1e-9), x).mean().item() == pytest.approx(45.53, abs=0.005)
+
+
+def test_mnist_pca_table(mnist):
+    x_train, x_test = mnist.x_train.flatten(1), mnist.x_test.flatten(1).double()
+    mean = x_train.mean(0).double()
+    covariance = (x_train.T @ x_train).double() / len(x_train) - mean.outer(mean)
+    directions = torch.linalg.eigh(covariance).eigenvectors.flip(1)
+    codes = (x_test - mean) @ directions
+    total = codes.square().sum(1).mean()
+    mse = {
+        k: (total - codes[:, :k].square().sum(1).mean()).item() / 784 for k in (2, 8, 16, 32, 64)
+    }
+    exact = {2: 0.05567, 8: 0.03744, 16: 0.02686, 32: 0.01683, 64: 0.00905}
+    assert mse == pytest.approx(exact, abs=0.000006)
+
+
+# every data set
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "n_train", "n_test", "n_classes"),
+    [
+        ("mnist", (1, 28, 28), 60_000, 10_000, 10),
+        ("digits", (1, 8, 8), 1437, 360, 10),
+        ("patches", (1, 28, 28), 10_000, 2_000, 2),
+        pytest.param("fashion_mnist", (1, 28, 28), 60_000, 10_000, 10, marks=needs_fashion),
+    ],
+)
+def test_shapes_types_and_range(name, shape, n_train, n_test, n_classes, empty_data_dir):
+    data = load_images(name)
+    assert data.x_train.shape == (n_train, *shape) and data.x_test.shape == (n_test, *shape)
+    assert data.y_train.shape == (n_train,) and data.y_test.shape == (n_test,)
+    for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
+        assert x.dtype == torch.float32 and y.dtype == torch.int64
+        assert x.min() >= 0 and x.max() <= 1
+        assert x.max() > 0.95 and x.min() < 0.05  # scaled to fill [0, 1], not left smaller
+        assert y.unique().tolist() == list(range(n_classes))
+    assert not empty_data_dir.exists()  # nothing was written
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits", "patches"])
+def test_n_train_and_n_test_take_the_first_rows(name):
+    whole, part = load_images(name), load_images(name, n_train=10, n_test=3)
+    for i, n in enumerate((10, 10, 3, 3)):
+        assert torch.equal(part[i], whole[i][:n])
+
+
+def test_loading_twice_gives_separate_memory():
+    first = load_images("digits")
+    first.x_train.zero_()
+    assert load_images("digits").x_train.max() == 1
+
+
+def test_digits_are_scikit_learns_each_exactly_once(digits):
+    from sklearn.datasets import load_digits
+
+    ours = torch.cat([digits.x_train, digits.x_test]).flatten(1)
+    labels = torch.cat([digits.y_train, digits.y_test]).float()
+    theirs = np.column_stack([load_digits().data, load_digits().target])
+    ours = torch.column_stack([ours * 16, labels]).numpy()
+    assert sorted(map(tuple, ours)) == sorted(map(tuple, theirs))
+
+
+def test_patches_are_deterministic_and_leave_the_random_state_alone():
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = load_images("patches")
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert all(torch.equal(a, b) for a, b in zip(first, load_images("patches"), strict=True))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["mnist", "digits", "patches"])
+def test_loading_gives_no_warning(name):
+    load_images(name)
+
+
+def test_train_and_test_patches_come_from_regions_that_do_not_overlap(monkeypatch):
+    column = np.tile(np.arange(640), (427, 1))  # photographs whose brightness says the column
+    channels = np.stack([(column + i) // 3 for i in range(3)], -1).astype(np.uint8)
+    monkeypatch.setattr(
+        "sklearn.datasets.load_sample_images", lambda: SimpleNamespace(images=[channels, channels])
+    )
+    data = load_images("patches")
+    train, test = ((x * 255 * 3).round().int() for x in (data.x_train, data.x_test))
+    for patches in (train, test):
+        assert (patches[:, 0, :, -1] - patches[:, 0, :, 0] == 27).all()  # 28 neighboring columns
+    assert train.min() < 20 and test.max() > 620
+    assert train.max() < 480 <= test.min()
+
+
+# arguments
+
+
+@pytest.mark.parametrize("name", ["MNIST", "", None, "imagenet"])
+def test_an_unknown_name_lists_the_known_ones(name):
+    with pytest.raises(
+        ValueError,
+        match="name must be one of 'mnist', 'fashion_mnist', 'cifar10', 'digits', 'patches'",
+    ):
+        load_images(name)
+
+
+@pytest.mark.parametrize("n", [0, -1, 361, 2.0, True])
+def test_a_bad_number_of_images_is_named(n):
+    with pytest.raises(ValueError, match="n_test must be a whole number from 1 to 360, got"):
+        load_images("digits", n_test=n)
+    with pytest.raises(ValueError, match="n_train must be a whole number from 1 to 1,437, got"):
+        load_images("digits", n_train=0)
+
+
+def test_data_dir_follows_the_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("TUTORIAL_DATA", str(tmp_path))
+    assert data_dir() == tmp_path
+    monkeypatch.setenv("TUTORIAL_DATA", "~/elsewhere")
+    assert data_dir() == Path.home() / "elsewhere"
+    for unset in ("", None):
+        monkeypatch.setenv("TUTORIAL_DATA", "") if unset == "" else monkeypatch.delenv(
+            "TUTORIAL_DATA"
+        )
+        assert data_dir() == Path.home() / ".cache" / "vae-tutorial"
+
+
+# batches
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(10, 3), (12, 4), (5, 100), (1, 1), (7, 1)])
+def test_batches_hold_every_row_exactly_once(n, batch_size):
+    x = torch.arange(n).unsqueeze(1)
+    parts = list(batches(x, batch_size=batch_size, generator=torch.Generator().manual_seed(0)))
+    sizes = [len(part) for part in parts]
+    assert sizes[:-1] == [batch_size] * (len(parts) - 1) and sizes[-1] == (n - 1) % batch_size + 1
+    assert torch.cat(parts).flatten().sort().values.tolist() == list(range(n))
+
+
+def test_batches_follow_their_generator_alone():
+    x = torch.arange(100)
+
+    def order(seed: int) -> list[int]:
+        return torch.cat(
+            list(batches(x, batch_size=8, generator=torch.Generator().manual_seed(seed)))
+        ).tolist()
+
+    before = torch.get_rng_state()
+    assert order(0) == order(0)
+    assert order(0) != order(1)
+    assert order(0) != x.tolist()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_generator_gives_another_order_in_every_epoch():
+    generator = torch.Generator().manual_seed(0)
+    first, second = (
+        torch.cat(list(batches(torch.arange(100), batch_size=8, generator=generator)))
+        for _ in range(2)
+    )
+    assert not torch.equal(first, second)
+
+
+# damaged files
+
+DAMAGES = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "one byte flipped": lambda content: content[:999] + bytes([content[999] ^ 1]) + content[1000:],
+    "empty": lambda content: b"",
+    "another file": lambda content: gzip.compress(b"\0\0\x08\x01\0\0\0\x01\x07"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("file", IDX_FILES[2:])
+def test_a_damaged_file_of_the_package_is_named_and_never_used(file, damage, tmp_path, monkeypatch):
+    folder = tmp_path / "assets" / "mnist"
+    shutil.copytree(Path(data_module.__file__).parent / "assets" / "mnist", folder)
+    monkeypatch.setattr(data_module, "files", lambda package: tmp_path)
+    path = folder / f"{file}.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DamagedFile, match=file):
+        load_images("mnist")
+    path.unlink()
+    with pytest.raises(DamagedFile, match=file):
+        load_images("mnist")
+
+
+@pytest.fixture
+def downloads(monkeypatch, tmp_path):
+    """Debian's folder hidden, and torchvision's download replaced by a copy of the good files; counts the calls."""
+    monkeypatch.setattr(data_module, "DEBIAN_FASHION", tmp_path / "no-such-folder")
+    calls = []
+
+    def download_and_extract_archive(url, download_root, filename=None, md5=None, **_):
+        calls.append(filename)
+        content = (DEBIAN_FASHION / filename).read_bytes()
+        (Path(download_root) / filename).write_bytes(content)
+        (Path(download_root) / filename.removesuffix(".gz")).write_bytes(gzip.decompress(content))
+
+    monkeypatch.setattr(
+        torchvision.datasets.mnist, "download_and_extract_archive", download_and_extract_archive
+    )
+    return calls
+
+
+@needs_fashion
+def test_fashion_mnist_is_taken_from_debians_folder(empty_data_dir, monkeypatch, capsys):
+    def no_download(*_, **__):
+        raise AssertionError("nothing needs to be downloaded")
+
+    monkeypatch.setattr(torchvision.datasets.mnist, "download_and_extract_archive", no_download)
+    data = load_images("fashion_mnist")
+    assert entropy(data.x_test).mean().item() == pytest.approx(189.86, abs=0.005)
+    assert entropy(data.x_train).mean().item() == pytest.approx(188.28, abs=0.005)
+    assert mean_image_cost(data) == pytest.approx(385.02, abs=0.005)
+    assert capsys.readouterr().out == ""
+
+
+def test_whether_a_data_set_is_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(data_module, "DEBIAN_FASHION", tmp_path / "debian")
+    assert [is_here(name, root=tmp_path) for name in data_module.NAMES] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
+    for folder, suffix in ((tmp_path / "FashionMNIST" / "raw", ""), (tmp_path / "debian", ".gz")):
+        folder.mkdir(parents=True)
+        for file in IDX_FILES:
+            assert not is_here("fashion_mnist", root=tmp_path)  # some files are no data set
+            (folder / f"{file}{suffix}").touch()
+        assert is_here("fashion_mnist", root=tmp_path)
+        (folder / f"{IDX_FILES[2]}{suffix}").unlink()
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    assert is_here("cifar10", root=tmp_path)
+    with pytest.raises(ValueError, match="name must be one of"):
+        is_here("imagenet")
+
+
+@needs_fashion
+def test_fashion_mnist_is_downloaded_once(empty_data_dir, downloads, capsys):
+    first = load_images("fashion_mnist", n_train=5, n_test=5)
+    assert sorted(downloads) == sorted(f"{file}.gz" for file in IDX_FILES)
+    assert f"Downloading to {empty_data_dir}" in capsys.readouterr().out
+    second = load_images("fashion_mnist", n_train=5, n_test=5)
+    assert len(downloads) == 4 and capsys.readouterr().out == ""
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@needs_fashion
+@pytest.mark.parametrize(
+    ("damage", "suffix"),
+    [
+        ("truncated", ".gz"),
+        ("one byte flipped", ".gz"),
+        ("one byte flipped", ""),
+        ("empty", ""),
+        ("another file", ".gz"),
+    ],
+)
+def test_damaged_fashion_mnist_is_said_and_replaced(tmp_path, downloads, capsys, damage, suffix):
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in IDX_FILES:
+        content = (DEBIAN_FASHION / f"{file}.gz").read_bytes()
+        (raw / f"{file}{suffix}").write_bytes(content if suffix else gzip.decompress(content))
+    path = raw / f"{IDX_FILES[3]}{suffix}"
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    data = load_images("fashion_mnist", root=tmp_path)
+    said = capsys.readouterr().out
+    assert str(path) in said and ("damaged" in said or "cannot be read" in said)
+    assert len(downloads) == 4
+    assert np.bincount(data.y_test).tolist() == [1000] * 10
+    if damage == "truncated":
+        load_images("fashion_mnist", root=tmp_path)
+    assert len(downloads) == 4 and capsys.readouterr().out == ""  # the good copy stayed
+
+
+@needs_fashion
+def test_an_unpacked_file_left_half_written_is_replaced(tmp_path, downloads, capsys):
+    """torchvision takes a raw file for good as soon as it exists."""
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in IDX_FILES:
+        content = gzip.decompress((DEBIAN_FASHION / f"{file}.gz").read_bytes())
+        (raw / file).write_bytes(content[:1000])
+    data = load_images("fashion_mnist", root=tmp_path)
+    assert data.x_train.shape == (60_000, 1, 28, 28) and len(downloads) == 4
+    assert "damaged" in capsys.readouterr().out
+
+
+@needs_fashion
+def test_mnists_files_are_not_taken_for_fashion_mnist(tmp_path, downloads, capsys):
+    shutil.copytree(
+        Path(data_module.__file__).parent / "assets" / "mnist", tmp_path / "FashionMNIST" / "raw"
+    )
+    data = load_images("fashion_mnist", root=tmp_path)
+    assert "damaged" in capsys.readouterr().out and len(downloads) == 4
+    assert entropy(data.x_test).mean().item() == pytest.approx(189.86, abs=0.005)
+
+
+# CIFAR-10, with small files in place of the real ones
+
+
+@pytest.fixture
+def small_cifar10(monkeypatch):
+    """torchvision's CIFAR10 made to expect tiny batches, and its download replaced; returns the calls and files."""
+    rng, CIFAR10 = np.random.default_rng(0), torchvision.datasets.CIFAR10
+    content = {
+        name: pickle.dumps(
+            {"data": rng.integers(0, 256, (4, 3072), dtype=np.uint8), "labels": [0, 1, 8, 9]}
+        )
+        for name in ("data_batch_1", "data_batch_2", "test_batch")
+    }
+    content["batches.meta"] = pickle.dumps({"label_names": list("abcdefghij")})
+    md5 = {name: hashlib.md5(value).hexdigest() for name, value in content.items()}
+    monkeypatch.setattr(
+        CIFAR10, "train_list", [[n, md5[n]] for n in ("data_batch_1", "data_batch_2")]
+    )
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5["batches.meta"]})
+    calls = []
+
+    def download_and_extract_archive(url, download_root, **_):
+        calls.append(url)
+        folder = Path(download_root) / CIFAR10.base_folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, value in content.items():
+            (folder / name).write_bytes(value)
+
+    monkeypatch.setattr(
+        torchvision.datasets.cifar, "download_and_extract_archive", download_and_extract_archive
+    )
+    return calls, content
+
+
+def test_cifar10_is_downloaded_once_and_laid_out_in_channels(empty_data_dir, small_cifar10, capsys):
+    calls, content = small_cifar10
+    data = load_images("cifar10")
+    assert data.x_train.shape == (8, 3, 32, 32) and data.x_test.shape == (4, 3, 32, 32)
+    assert data.x_train.dtype == torch.float32 and data.y_test.tolist() == [0, 1, 8, 9]
+    pixels = torch.from_numpy(pickle.loads(content["test_batch"])["data"]).view(
+        4, 3, 32, 32
+    )  # red, green, blue planes
+    assert torch.equal((data.x_test * 255).round().byte(), pixels)
+    load_images("cifar10", n_train=3)
+    assert len(calls) == 1
+    assert capsys.readouterr().out.count("Downloading") == 1
+
+
+@pytest.mark.parametrize("file", ["data_batch_2", "test_batch", "batches.meta"])
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[:-7], None], ids=["truncated", "missing"]
+)
+def test_damaged_cifar10_is_said_and_replaced(empty_data_dir, small_cifar10, capsys, file, damage):
+    calls, content = small_cifar10
+    load_images("cifar10")
+    path = empty_data_dir / "cifar-10-batches-py" / file
+    path.write_bytes(damage(content[file])) if damage else path.unlink()
+    capsys.readouterr()
+    assert load_images("cifar10").x_train.shape == (8, 3, 32, 32)
+    assert len(calls) == 2 and path.read_bytes() == content[file]
+    assert "damaged or incomplete" in capsys.readouterr().out

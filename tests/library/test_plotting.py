@@ -1,0 +1,465 @@
+"""Pictures: what is drawn is what was given, where it was asked for, and nothing else changes."""
+
+import io
+import random
+from itertools import combinations
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex, to_rgb
+from PIL import Image
+
+from tutorial_utils import plotting
+from tutorial_utils.plotting import (
+    COLORS,
+    plot_codes,
+    show_figure,
+    show_gif,
+    show_image,
+    show_images,
+    show_rows,
+)
+
+ALT = "A gray picture of nothing, for a test."
+
+
+@pytest.fixture(autouse=True)
+def no_window_and_no_figure_left(monkeypatch):
+    """Drawing never shows by itself; what a test leaves open is closed after it."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a plotting function must not show its figure")
+
+    monkeypatch.setattr(plt, "show", refuse)
+    monkeypatch.setattr(matplotlib.figure.Figure, "show", refuse)
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def displayed(monkeypatch) -> list[tuple[dict, dict]]:
+    """(data, metadata) of everything that was displayed, instead of displaying it."""
+    seen = []
+
+    def remember(data, *, metadata, raw):
+        assert raw is True
+        seen.append((data, metadata))
+
+    monkeypatch.setattr(plotting, "display", remember)
+    return seen
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(7, 1, 5, 4, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def codes() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(60, 2, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 10
+
+
+def gray(ax) -> torch.Tensor:
+    """What the one image of `ax` looks like on screen, 0 black and 1 white."""
+    image = ax.images[0]
+    rgb = torch.from_numpy(image.to_rgba(image.get_array())[..., :3])
+    assert torch.equal(rgb[..., 0], rgb[..., 1]) and torch.equal(rgb[..., 1], rgb[..., 2])
+    return rgb[..., 0]
+
+
+# ---- axes in, axes out ----
+
+
+DRAW = {
+    "show_image": lambda images, codes, **more: show_image(images[0], **more),
+    "show_images": lambda images, codes, **more: show_images(images, **more),
+    "plot_codes": lambda images, codes, **more: plot_codes(*codes, **more),
+}
+
+
+@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
+def test_draws_into_the_axes_it_is_given(draw, images, codes):
+    fig, (ax, other) = plt.subplots(1, 2)
+    assert draw(images, codes, ax=ax, title="A finding") is ax
+    assert ax.get_title() == "A finding"
+    assert ax.has_data() and not other.has_data() and plt.get_fignums() == [fig.number]
+
+
+@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
+def test_makes_axes_of_its_own_when_given_none(draw, images, codes):
+    busy = plt.subplots()[1]
+    ax = draw(images, codes)
+    assert ax is not busy and ax.has_data() and not busy.has_data()
+
+
+@pytest.mark.parametrize(
+    "draw", [*DRAW.values(), lambda images, codes: show_rows({"a": images})], ids=[*DRAW, "rows"]
+)
+def test_leaves_inputs_random_states_and_settings_alone(draw, images, codes):
+    def states():
+        return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+
+    inputs = [images, *codes]
+    before = (
+        states(),
+        dict(matplotlib.rcParams),
+        [tensor.clone() for tensor in inputs],
+        torch.is_grad_enabled(),
+    )
+    draw(images, codes)
+    assert states() == before[0] and dict(matplotlib.rcParams) == before[1]
+    assert all(torch.equal(tensor, copy) for tensor, copy in zip(inputs, before[2], strict=True))
+    assert torch.is_grad_enabled() == before[3]
+
+
+@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
+def test_takes_what_still_has_a_gradient(draw, images, codes):
+    draw(images.clone().requires_grad_(), (codes[0].clone().requires_grad_(), codes[1]))
+
+
+# ---- images ----
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (1, 5, 4)])
+def test_zero_is_black_one_is_white_and_the_rest_is_in_between(shape):
+    image = torch.linspace(0, 1, 20).reshape(shape)
+    assert torch.allclose(gray(show_image(image)).float(), image.reshape(5, 4), atol=1 / 128)
+
+
+def test_values_outside_0_to_1_are_clipped():
+    shown = gray(show_image(torch.tensor([[-3.0, 0.0], [1.0, 7.0]])))
+    assert shown.tolist() == [[0, 0], [1, 1]]
+
+
+def test_an_image_of_one_row_is_an_image():
+    assert gray(show_image(torch.tensor([[0.0, 1.0, 0.0]]))).tolist() == [[0, 1, 0]]
+
+
+def test_a_dark_image_is_not_stretched():
+    assert gray(show_image(torch.full((2, 2), 0.25))).numpy() == pytest.approx(0.25, abs=1 / 128)
+
+
+def test_imshow_settings_win():
+    ax = show_image(torch.tensor([[-1.0, 1.0], [0.0, 0.5]]), vmin=-1, cmap="RdBu")
+    assert ax.images[0].get_clim() == (-1, 1) and ax.images[0].get_cmap().name == "RdBu"
+
+
+def test_images_have_no_ticks(images):
+    ax = show_images(images)
+    assert not len(ax.get_xticks()) and not len(ax.get_yticks())
+
+
+@pytest.mark.parametrize(("n_columns", "n_rows"), [(3, 3), (7, 1), (10, 1), (1, 7)])
+def test_the_grid_holds_every_image_in_reading_order(images, n_columns, n_rows):
+    shown = gray(show_images(images, n_columns=n_columns))
+    width = min(n_columns, 7)
+    assert shown.shape == (
+        1 + 6 * n_rows,
+        1 + 5 * width,
+    )  # one pixel between images, and around them
+    for n, image in enumerate(images[:, 0]):
+        top, left = 1 + 6 * (n // n_columns), 1 + 5 * (n % n_columns)
+        assert torch.allclose(shown[top : top + 5, left : left + 4].float(), image, atol=1 / 128)
+
+
+def test_the_lines_of_the_grid_are_neither_black_nor_white():
+    shown = gray(show_images(torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1).expand(-1, -1, 3, 3)))
+    assert 0.1 < shown[0, 0] < 0.9 and torch.equal(shown[0], shown[:, 4].mean().expand(9))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        torch.rand(5, 4),
+        torch.rand(3, 5, 4),
+        torch.rand(0, 1, 5, 4),
+        torch.ones(3, 1, 5, 4).int(),
+        np.ones((3, 1, 5, 4)),
+    ],
+    ids=["image", "no channel", "empty", "int", "numpy"],
+)
+def test_images_of_another_kind_are_refused_by_name(wrong):
+    with pytest.raises((TypeError, ValueError), match="images"):
+        show_images(wrong)
+
+
+def test_colored_images_are_refused_not_shown_by_their_red_alone():
+    with pytest.raises(ValueError, match="images"):
+        show_images(torch.rand(3, 3, 5, 4))
+
+
+# ---- rows ----
+
+
+def test_rows_are_named_on_the_left_and_every_image_is_in_its_place(images):
+    fig = show_rows({"x": images[:3], "recon": images[3:6]}, title="A finding")
+    assert fig.get_suptitle() == "A finding"
+    assert [ax.get_ylabel() for ax in fig.axes] == ["x", "recon"]
+    height, width = images.shape[2:]
+    for ax, row in zip(fig.axes, (images[:3, 0], images[3:6, 0]), strict=True):
+        shown = gray(ax).float()
+        gap = (shown.shape[1] - 3 * width) // 2
+        assert shown.shape == (height, 3 * width + 2 * gap) and gap >= 1
+        for i, image in enumerate(row):
+            start = i * (width + gap)
+            assert torch.allclose(shown[:, start : start + width], image, atol=1 / 128)
+            assert (shown[:, start + width : start + width + gap] == 1).all(), (
+                "white between images"
+            )
+
+
+def test_size_is_inches_per_image(images):
+    rows = {"x": images[:3], "recon": images[3:6]}
+    small, large = (show_rows(rows, size=size).get_size_inches() for size in (0.5, 1.5))
+    assert (large - small).tolist() == pytest.approx([3 * 1.0, 2 * 1.0], abs=0.1)
+
+
+def test_each_text_is_above_the_middle_of_its_image_and_below_the_row_before(images):
+    rows = {"x": images[:3], "recon": images[3:6]}
+    fig = show_rows(rows, above={"recon": ["one", 2, "three"], "x": "abc"}, title="Texts")
+    fig.canvas.draw()
+    assert [[text.get_text() for text in ax.texts] for ax in fig.axes] == [
+        ["a", "b", "c"],
+        ["one", "2", "three"],
+    ]
+    width = images.shape[3]
+    bottom = fig.axes[0].get_window_extent().y0
+    for ax in fig.axes:
+        gap = (gray(ax).shape[1] - 3 * width) // 2
+        for i, text in enumerate(ax.texts):
+            box = text.get_window_extent()
+            middle = ax.transData.transform((i * (width + gap) + (width - 1) / 2, 0))[0]
+            assert (box.x0 + box.x1) / 2 == pytest.approx(middle, abs=1)
+            assert box.y0 >= ax.get_window_extent().y1 and (ax is fig.axes[0] or box.y1 <= bottom)
+            assert box.y1 <= fig._suptitle.get_window_extent().y0
+
+
+@pytest.mark.parametrize(
+    "above", [{"x": "ab"}, {"y": "abc"}, {"x": "abc", "recon": "abcd"}], ids=["few", "row", "many"]
+)
+def test_texts_that_do_not_fit_are_refused(images, above):
+    with pytest.raises(ValueError, match="above must hold 3 texts"):
+        show_rows({"x": images[:3], "recon": images[3:6]}, above=above)
+    assert not plt.get_fignums()
+
+
+def test_one_row_of_one_image_is_a_figure_too(images):
+    (ax,) = show_rows({"x": images[:1]}).axes
+    assert gray(ax).shape == images.shape[2:]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda images: show_rows({"x": images[:3], "recon": images[:2]}),
+        lambda images: show_rows({"x": images[:2], "recon": images[:3]}),
+        lambda images: show_rows({}),
+    ],
+    ids=["fewer", "more", "no rows"],
+)
+def test_rows_that_do_not_fit_are_refused_and_leave_no_figure(images, wrong):
+    with pytest.raises(ValueError, match="rows"):
+        wrong(images)
+    assert not plt.get_fignums()
+
+
+# ---- codes ----
+
+
+def glyphs(ax) -> list[tuple]:
+    return [
+        tuple(map(tuple, collection.get_paths()[0].vertices.round(3)))
+        for collection in ax.collections
+    ]
+
+
+def test_each_class_has_its_own_glyph_and_color(codes):
+    ax = plot_codes(*codes)
+    assert len(ax.collections) == len(set(glyphs(ax))) == 10
+    assert [to_hex(collection.get_facecolor()[0]) for collection in ax.collections] == list(COLORS)
+
+
+def test_a_class_keeps_its_glyph_and_color_when_others_are_missing(codes):
+    z, y = codes
+    every, some = plot_codes(z, y), plot_codes(z[(y == 3) | (y == 8)], y[(y == 3) | (y == 8)])
+    assert glyphs(some) == [glyphs(every)[3], glyphs(every)[8]]
+    assert to_hex(some.collections[1].get_facecolor()[0]) == COLORS[8]
+
+
+def test_more_than_ten_classes_still_differ_by_glyph():
+    ax = plot_codes(torch.rand(24, 2), torch.arange(24) % 12)
+    assert len(set(glyphs(ax))) == 12
+
+
+def test_every_code_is_at_its_place_under_its_class(codes):
+    z, y = codes
+    for k, collection in enumerate(plot_codes(z, y).collections):
+        assert np.allclose(collection.get_offsets(), z[y == k])
+
+
+def test_only_the_first_n_codes_are_drawn(codes):
+    ax = plot_codes(*codes, n=25)
+    drawn = np.concatenate([collection.get_offsets() for collection in ax.collections])
+    assert {tuple(row) for row in drawn.round(4)} == {
+        tuple(row) for row in codes[0][:25].numpy().astype(float).round(4)
+    }
+
+
+def test_axes_of_codes_are_labelled(codes):
+    ax = plot_codes(*codes, title="Codes of test images")
+    assert ax.get_title() == "Codes of test images"
+    assert "z_1" in ax.get_xlabel() and "z_2" in ax.get_ylabel()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        torch.randn(60),
+        torch.randn(60, 3),
+        torch.randn(60, 1),
+        torch.randn(59, 2),
+        torch.zeros(60, 2).long(),
+    ],
+    ids=["one axis", "three columns", "one column", "other length", "int"],
+)
+def test_codes_that_cannot_be_drawn_are_refused_by_name(wrong):
+    with pytest.raises((TypeError, ValueError), match=r"\bz\b"):
+        plot_codes(wrong, torch.arange(60) % 10)
+
+
+# ---- display ----
+
+
+def test_show_figure_displays_one_png_with_its_description_and_closes(displayed):
+    fig, ax = plt.subplots(figsize=(2, 1))
+    ax.plot([0, 1])
+    kept = plt.figure()
+    assert show_figure(fig, alt=ALT) is None
+    [(data, metadata)] = displayed
+    assert data.keys() == {"image/png", "text/plain"} and metadata == {"image/png": {"alt": ALT}}
+    assert Image.open(io.BytesIO(data["image/png"])).format == "PNG" and data["text/plain"] == ALT
+    assert plt.get_fignums() == [kept.number]
+
+
+def test_the_png_shows_the_figure(displayed):
+    fig = plt.figure(figsize=(1, 1), facecolor="#0072b2")
+    show_figure(fig, alt=ALT)
+    colors = Image.open(io.BytesIO(displayed[0][0]["image/png"])).convert("RGB").getcolors(100_000)
+    assert max(colors)[1] == (0, 0x72, 0xB2)
+
+
+def test_show_gif_displays_the_gif_with_its_description(displayed):
+    assert show_gif(b"GIF89a...", alt=ALT) is None
+    assert displayed == [
+        ({"image/gif": b"GIF89a...", "text/plain": ALT}, {"image/gif": {"alt": ALT}})
+    ]
+
+
+def test_the_displayed_picture_is_smaller_and_looks_the_same(displayed):
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 4))
+    show_image(torch.linspace(0, 1, 784).reshape(28, 28), ax=left)
+    for k, color in enumerate(COLORS):  # glyphs of every class on a picture that is mostly gray
+        right.text(k / 10, 0.5, str(k), color=color, fontsize=14, fontweight="bold")
+    png = io.BytesIO()
+    fig.savefig(png, format="png", bbox_inches="tight")
+    show_figure(fig, alt=ALT)
+    small = displayed[0][0]["image/png"]
+    before, after = [
+        np.asarray(Image.open(f).convert("RGB")).astype(int) for f in (png, io.BytesIO(small))
+    ]
+    assert len(small) < 0.7 * len(png.getvalue()) and before.shape == after.shape
+    assert abs(after - before).mean() < 1 and abs(after - before).max() < 32
+    for color in COLORS:  # where it stands alone
+        spot = (before == np.round(255 * np.array(to_rgb(color)))).all(2)
+        assert spot.sum() > 5 and abs(after[spot] - before[spot]).max() < 16
+
+
+@pytest.mark.parametrize(
+    "show", [lambda alt: show_figure(plt.figure(), alt=alt), lambda alt: show_gif(b"GIF", alt=alt)]
+)
+@pytest.mark.parametrize("alt", ["", "A figure", " " * 40])
+def test_a_description_that_describes_nothing_is_refused(show, alt, displayed):
+    with pytest.raises(ValueError, match="alt"):
+        show(alt)
+    assert not displayed
+
+
+def test_a_notebook_keeps_the_description(capsys):
+    """Through IPython's own machinery: what `display` publishes is what the notebook file stores."""
+    from IPython.core.displaypub import CapturingDisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+
+    if InteractiveShell.initialized():
+        pytest.skip("there is a shell already")
+    shell = InteractiveShell.instance(display_pub_class=CapturingDisplayPublisher)
+    try:
+        show_figure(plt.figure(figsize=(1, 1)), alt=ALT)
+        outputs = shell.display_pub.outputs
+    finally:
+        shell.history_manager.end_session()
+        InteractiveShell.clear_instance()
+    assert [output["metadata"] for output in outputs] == [{"image/png": {"alt": ALT}}]
+    assert outputs[0]["data"]["image/png"].startswith(b"\x89PNG")
+
+
+# ---- colors ----
+
+# Machado, Oliveira and Fernandes (2009): linear RGB as seen with a complete deficiency of one kind of cone.
+VISION = {
+    "normal": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def linear_rgb(color: str) -> np.ndarray:
+    c = np.array(to_rgb(color))
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of linear RGB; a distance of 1 is about the smallest difference that can be seen side by side."""
+    t = TO_XYZ @ rgb.clip(0, 1) / TO_XYZ.sum(1)
+    f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def closest(colors, vision: str) -> tuple[float, str, str]:
+    """The two colors that are hardest to tell apart, and how far apart they are."""
+    seen = {color: lab(np.array(VISION[vision]) @ linear_rgb(color)) for color in colors}
+    return min((float(np.linalg.norm(seen[a] - seen[b])), a, b) for a, b in combinations(colors, 2))
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_colors_can_be_told_apart_with_every_kind_of_color_vision(vision):
+    distance, *pair = closest(COLORS, vision)
+    assert distance > 15, pair
+
+
+def test_the_measure_finds_palettes_that_are_not_safe():
+    assert closest(["#ff0000", "#00c000", "#0000ff"], "normal")[0] > 60
+    tableau = matplotlib.color_sequences["tab10"]
+    assert closest([to_hex(color) for color in tableau], "deuteranopia")[0] < 10
+
+
+def test_every_color_stands_out_from_white():
+    """Contrast as WCAG defines it; the palest color, a sky blue, has 1.8."""
+    contrast = {color: 1.05 / (0.05 + TO_XYZ[1] @ linear_rgb(color)) for color in COLORS}
+    assert min(contrast.values()) > 1.7, contrast

@@ -1,0 +1,718 @@
+"""Training: the same seed gives the same weights, and nothing outside the model changes."""
+
+import math
+import random
+import re
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tutorial_utils.losses import gaussian_nll, kl_standard_normal, negative_elbo, squared_error
+from tutorial_utils.models import VAE, Autoencoder, mlp
+from tutorial_utils.store.files import models_dir
+from tutorial_utils.store.train import trained
+from tutorial_utils.training import (
+    History,
+    best_device,
+    constant,
+    cyclical,
+    evaluate,
+    fit,
+    linear_warmup,
+    local_seed,
+    warmup_then_linear,
+)
+
+SETTINGS = {"epochs": 2, "batch_size": 64, "lr": 1e-2, "seed": 0, "show_progress": False}
+
+
+@pytest.fixture
+def x(digits):
+    return digits.x_train[:300]
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([value.detach().flatten() for value in model.state_dict().values()])
+
+
+def random_state() -> tuple:
+    """The global state of the three random number generators a notebook may use."""
+    return torch.get_rng_state().tolist(), str(np.random.get_state()), random.getstate()  # noqa: NPY002
+
+
+def line(slope: float = 0.0) -> nn.Linear:
+    """y = slope * x, one weight and no bias."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, slope)
+    return model
+
+
+def to_zero(model, x):
+    """The squared output: lowest where the weight is 0."""
+    return {"loss": model(x).square().flatten(1).sum(1)}
+
+
+# seeds and random state
+
+
+def test_the_same_seed_gives_bitwise_the_same_weights_and_history(make_vae, x):
+    models, histories = [], []
+    for global_seed in (1, 2):
+        torch.manual_seed(global_seed)  # must not matter
+        models.append(make_vae())
+        histories.append(fit(models[-1], x, negative_elbo, **SETTINGS, x_val=x[:50]))
+    assert torch.equal(weights(models[0]), weights(models[1]))
+    assert histories[0].train == histories[1].train and histories[0].val == histories[1].val
+    assert not torch.equal(weights(models[0]), weights(make_vae()))
+
+
+@pytest.mark.parametrize("loss_fn", [negative_elbo, lambda model, x: to_zero(model.encoder, x)])
+def test_another_seed_gives_other_weights(make_vae, x, loss_fn):
+    """By its noise and, where the loss has none, by the order of the batches."""
+    models = [make_vae(), make_vae()]
+    for seed, model in enumerate(models):
+        fit(model, x, loss_fn, **{**SETTINGS, "seed": seed})
+    assert not torch.equal(weights(models[0]), weights(models[1]))
+
+
+def test_validation_does_not_change_what_is_learned(make_vae, x):
+    with_val, without = make_vae(), make_vae()
+    fit(with_val, x, negative_elbo, **SETTINGS, x_val=x[:50])
+    fit(without, x, negative_elbo, **SETTINGS)
+    assert torch.equal(weights(with_val), weights(without))
+
+
+def test_the_global_random_state_is_left_alone(make_vae, x):
+    torch.manual_seed(5), np.random.seed(5), random.seed(5)  # noqa: NPY002
+    torch.rand(3)
+    model, before = make_vae(), random_state()
+    fit(model, x, negative_elbo, **SETTINGS, x_val=x[:50])
+    assert random_state() == before
+    evaluate(model, x, negative_elbo)
+    assert random_state() == before
+    with local_seed(3):
+        torch.rand(10)
+    assert random_state() == before
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_the_global_random_state_is_left_alone_when_something_is_raised(make_vae, x, error):
+    def broken(model, x):
+        torch.rand(7)
+        raise error("on purpose")
+
+    model, before = make_vae(), random_state()
+    if error is KeyboardInterrupt:
+        fit(model, x, broken, **SETTINGS)
+    else:
+        with pytest.raises(error, match="on purpose"):
+            fit(model, x, broken, **SETTINGS)
+    with pytest.raises(error):
+        evaluate(model, x, broken)
+    with pytest.raises(error), local_seed(0):
+        broken(model, x)
+    assert random_state() == before
+
+
+def test_local_seed_starts_from_its_seed_and_nests():
+    with local_seed(1):
+        first = torch.rand(4)
+        with local_seed(2):
+            other = torch.rand(4)
+        rest = torch.rand(4)
+    with local_seed(1):
+        again = torch.rand(8)
+    assert torch.equal(torch.cat([first, rest]), again)
+    assert not torch.equal(first, other)
+
+
+def test_evaluate_gives_the_same_number_twice_and_another_for_another_seed(make_vae, x):
+    model = make_vae()
+    first = evaluate(model, x, negative_elbo)
+    assert first == evaluate(model, x, negative_elbo)
+    other = evaluate(model, x, negative_elbo, seed=1)
+    assert other["recon_loss"] != first["recon_loss"] and other["kl"] == first["kl"]
+
+
+# schedules
+
+
+def test_warmup_then_linear():
+    assert warmup_then_linear(0.0) == 0 and warmup_then_linear(1.0) == 0
+    assert warmup_then_linear(0.1) == pytest.approx(1.0)
+    assert warmup_then_linear(0.05) == pytest.approx(0.5) and warmup_then_linear(
+        0.55
+    ) == pytest.approx(0.5)
+    values = [warmup_then_linear(i / 10_000) for i in range(10_001)]
+    assert max(values) == pytest.approx(1.0) and min(values) == 0
+    assert values.index(max(values)) == 1000
+    assert values[:1001] == sorted(values[:1001]) and values[1000:] == sorted(
+        values[1000:], reverse=True
+    )
+    assert sum(values) / 10_000 == pytest.approx(0.5, abs=1e-4)  # a triangle
+
+
+def test_constant_is_one_throughout():
+    assert [constant(progress) for progress in (0.0, 0.3, 1.0)] == [1.0] * 3
+
+
+def test_the_schedule_multiplies_the_learning_rate():
+    """Under a constant gradient Adam's step is the learning rate itself, so the weight adds up the schedule."""
+    for schedule in (constant, warmup_then_linear, lambda progress: progress**2):
+        model, path = line(0.0), []
+
+        def slope(model, x, path=path):
+            path.append(model.weight.item())
+            return {"loss": -model(x).sum(1)}
+
+        fit(model, torch.ones(100, 1), slope, epochs=10, batch_size=10, lr=0.01, seed=0, schedule=schedule,
+            show_progress=False)  # fmt: skip
+        steps = np.diff([*path, model.weight.item()]) / 0.01
+        expected = [
+            schedule((i + 1) / 101) for i in range(100)
+        ]  # inside (0, 1): no step is wasted at rate 0
+        assert steps == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_schedule_sees_progress_between_zero_and_one():
+    seen = []
+    fit(line(1.0), torch.ones(10, 1), to_zero, epochs=3, batch_size=4, lr=0.1, seed=0, show_progress=False,
+        schedule=lambda progress: seen.append(progress) or 1.0)  # fmt: skip
+    assert seen == sorted(seen) and seen[0] > 0 and seen[-1] <= 1
+
+
+# the history
+
+
+def test_history_has_one_entry_per_epoch_and_term(make_vae, x):
+    history = fit(make_vae(), x, negative_elbo, **{**SETTINGS, "epochs": 3}, x_val=x[:50])
+    assert isinstance(history, History) and not history.interrupted
+    for terms in (history.train, history.val):
+        assert list(terms) == ["loss", "recon_loss", "kl"]
+        assert all(
+            len(values) == 3 and all(map(math.isfinite, values)) for values in terms.values()
+        )
+    assert len(history.grad_peak) == 3 and all(map(math.isfinite, history.grad_peak))
+    assert (
+        len(history.seconds) == 3
+        and history.seconds == sorted(history.seconds)
+        and history.seconds[0] > 0
+    )
+    assert fit(make_vae(), x, negative_elbo, **SETTINGS).val == {}
+
+
+def test_the_last_validation_is_what_evaluate_gives(make_vae, digits, x):
+    model = make_vae()
+    history = fit(model, x, negative_elbo, **SETTINGS, x_val=digits.x_test)
+    assert evaluate(model, digits.x_test, negative_elbo) == {
+        name: v[-1] for name, v in history.val.items()
+    }
+
+
+def test_grad_peak_is_the_largest_gradient_norm_of_each_epoch():
+    """The loss is (3 weight + 4 bias) * x with x = 1, 2, 1: its gradient is (3 x, 4 x), as long as 5 x."""
+    model = nn.Linear(1, 1)
+    slope = lambda model, x: {"loss": (3 * model.weight + 4 * model.bias).sum() * x.sum(1)}  # noqa: E731
+    x = torch.tensor([[1.0], [2.0], [1.0]])
+    history = fit(model, x, slope, epochs=2, batch_size=1, lr=1e-3, seed=0, show_progress=False)
+    assert history.grad_peak == pytest.approx([10.0, 10.0])
+
+
+def test_training_means_weigh_every_example_once():
+    x = torch.tensor(
+        [[1.0], [1.0], [1.0], [1.0], [10.0]]
+    )  # the last batch has one row; learning is too slow to matter
+    history = fit(
+        line(1.0), x, to_zero, epochs=5, batch_size=2, lr=1e-12, seed=0, show_progress=False
+    )
+    assert history.train["loss"] == pytest.approx([104 / 5] * 5, rel=1e-5)
+
+
+def test_training_lowers_the_loss(make_vae, digits):
+    model = make_vae()
+    before = evaluate(model, digits.x_test, negative_elbo)["loss"]
+    fit(
+        model,
+        digits.x_train,
+        negative_elbo,
+        epochs=4,
+        batch_size=64,
+        lr=1e-2,
+        seed=0,
+        show_progress=False,
+    )
+    assert evaluate(model, digits.x_test, negative_elbo)["loss"] < before - 10
+
+
+def test_every_example_is_seen_once_per_epoch():
+    seen = []
+
+    def note(model, x):
+        seen.append(x.flatten().tolist())
+        return to_zero(model, x)
+
+    fit(
+        line(1.0),
+        torch.arange(10.0).unsqueeze(1),
+        note,
+        epochs=2,
+        batch_size=4,
+        lr=1e-3,
+        seed=0,
+        show_progress=False,
+    )
+    assert [len(rows) for rows in seen] == [4, 4, 2, 4, 4, 2]
+    epochs = [[row for rows in part for row in rows] for part in (seen[:3], seen[3:])]
+    assert [sorted(rows) for rows in epochs] == [list(range(10))] * 2 and epochs[0] != epochs[1]
+
+
+def test_several_tensors_stay_aligned():
+    x, y = torch.arange(10.0).unsqueeze(1), 3 * torch.arange(10.0).unsqueeze(1)
+
+    def loss_fn(model, x, y):
+        assert torch.equal(y, 3 * x)
+        return {"loss": squared_error(model(x), y)}
+
+    model = line(0.0)
+    history = fit(model, (x, y), loss_fn, epochs=200, batch_size=4, lr=0.1, seed=0, x_val=(x[:3], y[:3]),
+                  schedule=warmup_then_linear, show_progress=False)  # fmt: skip
+    assert model.weight.item() == pytest.approx(3, abs=1e-3)
+    assert history.val["loss"][-1] == pytest.approx(
+        evaluate(model, [x[:3], y[:3]], loss_fn)["loss"]
+    )
+
+
+def test_a_loss_that_is_already_a_mean_trains_alike():
+    x, models = (
+        torch.randn(64, 1, generator=torch.Generator().manual_seed(0)),
+        [line(2.0), line(2.0)],
+    )
+    settings = {"epochs": 3, "batch_size": 16, "lr": 0.1, "seed": 0, "show_progress": False}
+    one = fit(models[0], x, to_zero, **settings)
+    other = fit(
+        models[1], x, lambda model, x: {"loss": to_zero(model, x)["loss"].mean()}, **settings
+    )
+    torch.testing.assert_close(weights(models[0]), weights(models[1]))
+    assert one.train["loss"] == pytest.approx(other.train["loss"])
+
+
+# evaluate
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100, 299, 300, 2000])
+def test_evaluate_is_the_mean_over_all_examples_whatever_the_batches(digits, x, batch_size):
+    torch.manual_seed(0)
+    model = Autoencoder(mlp([64, 4]), mlp([4, 64], out_shape=(1, 8, 8)))
+
+    def loss_fn(model, x):
+        return {"loss": squared_error(model(x), x), "code": model.encode(x).abs().sum(1)}
+
+    with torch.no_grad():
+        whole = {name: term.double().mean().item() for name, term in loss_fn(model, x).items()}
+    assert evaluate(model, x, loss_fn, batch_size=batch_size) == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("raises", [True, False])
+def test_the_mode_is_restored(x, training, raises):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.Dropout(0.5)).train(training)
+    modes = []
+
+    def loss_fn(model, x):
+        modes.append((model.training, torch.is_grad_enabled()))
+        if raises:
+            raise RuntimeError("on purpose")
+        return to_zero(model, x)
+
+    for run in (partial(evaluate, model, x, loss_fn), partial(fit, model, x, loss_fn, **SETTINGS)):
+        if raises:
+            with pytest.raises(RuntimeError, match="on purpose"):
+                run()
+        else:
+            run()
+        assert model.training == model[2].training == training
+    assert modes[0] == (False, False) and modes[-1] == (True, True)
+
+
+@pytest.mark.parametrize("run", [evaluate, partial(fit, **SETTINGS)])
+def test_the_mode_of_every_part_is_restored(x, run):
+    """A part that its owner put into eval mode, such as a frozen classifier, is in eval mode afterward."""
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 4))
+    model[1].eval()
+    run(model, x, to_zero)
+    assert model.training and not model[1].training
+
+
+# what stops training
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_stops_at_its_step(bad):
+    calls = []
+
+    def loss_fn(model, x):
+        calls.append(1)
+        return {"loss": to_zero(model, x)["loss"] * (bad if len(calls) == 5 else 1.0)}
+
+    model = line(1.0)
+    with pytest.raises(
+        FloatingPointError, match=r"at step 5 \(epoch 2\).*smaller lr \(it is 0.1\)"
+    ):
+        fit(
+            model,
+            torch.ones(12, 1),
+            loss_fn,
+            epochs=3,
+            batch_size=4,
+            lr=0.1,
+            seed=0,
+            show_progress=False,
+        )
+    assert len(calls) == 5 and model.weight.isfinite().all()
+
+
+def test_nan_in_the_data_stops_training(make_vae, x):
+    x = x.clone()
+    x[7, 0, 3, 3] = math.nan
+    with pytest.raises(FloatingPointError, match=r"step \d+ \(epoch 1\)"):
+        fit(make_vae(), x, negative_elbo, **SETTINGS)
+
+
+def test_a_gradient_that_is_not_finite_never_leaves_a_broken_model_in_silence():
+    """sqrt(0) is finite and its derivative is not: after the only step the weight would be NaN."""
+    model = line(0.0)
+    with pytest.raises(FloatingPointError, match="step 1"):
+        fit(model, torch.ones(4, 1), lambda model, x: {"loss": (model(x) ** 2).sqrt().sum(1)},
+            epochs=1, batch_size=4, lr=0.1, seed=0, show_progress=False)  # fmt: skip
+
+
+def test_ctrl_c_keeps_what_was_learned(capsys):
+    calls = []
+
+    def loss_fn(model, x):
+        calls.append(model.weight.item())
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return to_zero(model, x)
+
+    model = line(1.0).eval()
+    history = fit(
+        model,
+        torch.ones(12, 1),
+        loss_fn,
+        epochs=10,
+        batch_size=4,
+        lr=0.01,
+        seed=0,
+        show_progress=False,
+    )
+    assert history.interrupted and not model.training
+    assert model.weight.item() == calls[-1] < calls[0] == 1.0
+    assert len(history.train["loss"]) == len(history.seconds) == 2
+    assert (
+        capsys.readouterr().out
+        == "Stopped by hand in epoch 3 of 10; the model keeps what it learned.\n"
+    )
+
+
+def test_ctrl_c_during_validation_leaves_columns_of_one_length():
+    calls = []
+
+    def loss_fn(model, x):
+        calls.append(1)
+        if len(calls) == 4:  # two steps and a validation, one step, ...
+            raise KeyboardInterrupt
+        return to_zero(model, x)
+
+    x = torch.ones(4, 1)
+    history = fit(
+        line(1.0), x, loss_fn, epochs=9, batch_size=4, lr=0.01, seed=0, x_val=x, show_progress=False
+    )
+    assert history.interrupted
+    assert len(history.train["loss"]) == len(history.val["loss"]) == len(history.seconds) == 1
+
+
+# the progress bar
+
+
+def shown(text: str) -> list[str]:
+    """The lines a terminal shows after `text`: what follows a carriage return overwrites its line."""
+    lines = []
+    for raw in text.removesuffix("\n").split("\n"):
+        line = ""
+        for part in raw.split("\r"):
+            line = part + line[len(part) :]
+        lines.append(line.rstrip())
+    return lines
+
+
+def test_the_bar_ends_as_one_clean_line_with_the_last_means(make_vae, x, capsys):
+    history = fit(make_vae(), x, negative_elbo, **{**SETTINGS, "show_progress": True})
+    out, err = capsys.readouterr()
+    assert err == "" and out.endswith("\n")
+    (text,) = shown(out)
+    assert text.startswith("epoch 2/2 |") and "█" * 16 in text
+    said = dict(re.findall(r"(\w+) ([\d.e+-]+)(?: ·|$)", text))
+    assert {name: float(value) for name, value in said.items()} == pytest.approx(
+        {name: values[-1] for name, values in history.train.items()}, rel=0.01
+    )
+    assert "\x1b" not in out
+
+
+def test_the_bar_is_one_line_and_the_message_another_after_ctrl_c(capsys):
+    calls = []
+
+    def loss_fn(model, x):
+        calls.append(1)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return to_zero(model, x)
+
+    fit(line(1.0), torch.ones(12, 1), loss_fn, epochs=10, batch_size=4, lr=0.01, seed=0)
+    lines = shown(capsys.readouterr().out)
+    assert len(lines) == 2 and lines[1].startswith("Stopped by hand in epoch 3 of 10")
+
+
+def test_nothing_is_printed_without_the_bar(make_vae, x, capsys):
+    fit(make_vae(), x, negative_elbo, **SETTINGS)
+    assert capsys.readouterr() == ("", "")
+
+
+# arguments
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+        ({"epochs": 1.5}, "epochs must be a whole number"),
+        ({"batch_size": -3}, "batch_size must be a whole number of at least 1, got -3"),
+        ({"lr": 0.0}, "lr must be a finite number above 0, got 0.0"),
+        ({"lr": math.nan}, "lr must be a finite number above 0, got nan"),
+        ({"seed": None}, "seed must be a whole number, got None"),
+        ({"seed": 1.0}, "seed must be a whole number, got 1.0"),
+    ],
+)
+def test_bad_settings_are_named_and_nothing_is_trained(make_vae, x, wrong, said, capsys):
+    model = make_vae()
+    with pytest.raises(ValueError, match=said):
+        fit(model, x, negative_elbo, **{**SETTINGS, "show_progress": True, **wrong})
+    assert torch.equal(weights(model), weights(make_vae()))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["schedule", "beta"])
+@pytest.mark.parametrize("number", [0.5, 0])
+def test_a_number_where_a_schedule_belongs_is_named(make_vae, x, name, number):
+    with pytest.raises(
+        TypeError, match=f"{name} must be a function of the progress, from 0 to 1, got {number}"
+    ):
+        fit(make_vae(), x, negative_elbo, **SETTINGS, **{name: number})
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "said"),
+    [
+        (torch.arange(5), TypeError, "x must be a tensor of floats, got a tensor of torch.int64"),
+        (np.zeros((3, 64)), TypeError, "x must be a tensor of floats"),
+        ([], TypeError, "x must be a tensor of floats"),
+        (torch.zeros(0, 1, 8, 8), ValueError, "x must be a non-empty tensor"),
+        (
+            (torch.zeros(3, 1), torch.zeros(4)),
+            ValueError,
+            r"x must hold tensors of one length, got \[3, 4\]",
+        ),
+    ],
+)
+def test_bad_data_is_named(make_vae, x, bad, error, said):
+    with pytest.raises(error, match=said):
+        fit(make_vae(), bad, negative_elbo, **SETTINGS)
+    with pytest.raises(error, match=said):
+        evaluate(make_vae(), bad, negative_elbo)
+    with pytest.raises(ValueError, match="batch_size must be"):
+        evaluate(make_vae(), x, negative_elbo, batch_size=0)
+
+
+def test_bad_validation_data_is_named_before_an_epoch_is_spent(make_vae, x):
+    model = make_vae()
+    with pytest.raises(TypeError, match="x_val must be a tensor of floats"):
+        fit(model, x, negative_elbo, **SETTINGS, x_val=torch.arange(5))
+    assert torch.equal(weights(model), weights(make_vae()))
+
+
+@pytest.mark.parametrize("result", [torch.zeros(3), {"reconstruction": torch.zeros(3)}, None])
+def test_a_loss_without_loss_is_named(make_vae, x, result):
+    for run in (partial(fit, **SETTINGS), evaluate):
+        with pytest.raises(
+            (TypeError, ValueError, KeyError), match=r'loss_fn must return .*"loss"'
+        ):
+            run(make_vae(), x, lambda model, x: result)
+
+
+def test_best_device_is_one_that_works():
+    assert torch.zeros(2, device=best_device()).add(1).sum().item() == 2
+
+
+# the linear VAE law: dimension i is active iff lambda_i > beta sigma^2, and its KL is ln(lambda_i / beta sigma^2) / 2
+
+EIGENVALUES = torch.tensor([4.0, 2.0, 1.0, 0.5, 0.25, 0.1])
+
+
+@pytest.fixture(scope="module")
+def gaussian_data():
+    """2,000 points whose covariance has exactly EIGENVALUES, in a rotated frame."""
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(2000, 6, generator=generator)
+    white = torch.linalg.qr(z - z.mean(0)).Q * 2000**0.5
+    rotation = torch.linalg.qr(torch.randn(6, 6, generator=generator)).Q
+    return white * EIGENVALUES.sqrt() @ rotation.T
+
+
+@pytest.mark.parametrize(("beta", "variance"), [(1.0, 0.7), (4.0, 0.4), (10.0, 0.5)])
+def test_a_linear_vae_obeys_its_law(gaussian_data, beta, variance):
+    torch.manual_seed(0)
+    model = VAE(mlp([6, 12]), mlp([6, 6]), latent_dim=6)
+
+    def loss_fn(model, x):
+        out = model(x)
+        recon_loss = gaussian_nll(out.logits, x, std=variance**0.5)
+        kl = kl_standard_normal(out.mu, out.logvar)
+        return {
+            "loss": recon_loss + beta * kl,
+            "kl": kl,
+            "distortion": squared_error(out.logits, x),
+        }
+
+    fit(model, gaussian_data, loss_fn, epochs=80, batch_size=100, lr=1e-2, seed=0,
+        schedule=warmup_then_linear, show_progress=False)  # fmt: skip
+    with torch.no_grad():
+        mu, logvar = model.encode(gaussian_data)
+        per_dimension = torch.stack(
+            [kl_standard_normal(mu[:, [i]], logvar[:, [i]]).mean() for i in range(6)]
+        )
+    kl, threshold = per_dimension.sort(descending=True).values, beta * variance
+    law = (0.5 * (EIGENVALUES / threshold).log()).clamp(min=0)
+    torch.testing.assert_close(kl, law, atol=0.02, rtol=0.03)
+    assert ((kl > 0.02) == (threshold < EIGENVALUES)).all()
+    distortion = evaluate(model, gaussian_data.repeat(10, 1), loss_fn)["distortion"]
+    assert distortion == pytest.approx(EIGENVALUES.clamp(max=threshold).sum().item(), rel=0.03)
+
+
+# a schedule of beta
+
+
+def noting(seen: list):
+    """to_zero, with a beta of 7 unless given, that appends (in training?, beta) to `seen`."""
+
+    def loss_fn(model, x, *, beta=7.0):
+        seen.append((model.training, beta))
+        return {"loss": beta * to_zero(model, x)["loss"], "beta": torch.tensor(float(beta))}
+
+    return loss_fn
+
+
+def test_a_batch_gets_the_beta_of_its_progress_and_validation_that_of_the_loss():
+    """10 examples by 4 are 3 steps, 2 epochs are 6: the progress is that of the learning rate, 1/7 to 6/7."""
+    seen, asked, rates = [], [], []
+    history = fit(line(1.0), torch.ones(10, 1), noting(seen), epochs=2, batch_size=4, lr=1e-3, seed=0,
+                  schedule=lambda progress: rates.append(progress) or 1.0,
+                  beta=lambda progress: asked.append(progress) or 100 * progress,
+                  x_val=torch.ones(4, 1), show_progress=False)  # fmt: skip
+    assert asked == [step / 7 for step in range(1, 7)]
+    assert all(0 < progress < 1 for progress in asked) and asked == sorted(set(asked))
+    assert rates[:6] == asked
+    assert [beta for training, beta in seen if training] == [100 * progress for progress in asked]
+    assert [beta for training, beta in seen if not training] == [7.0, 7.0]
+    assert history.val["beta"] == [7.0, 7.0]
+    means = [
+        sum(100 * p * n for p, n in zip(part, (4, 4, 2), strict=True)) / 10
+        for part in (asked[:3], asked[3:])
+    ]
+    assert history.train["beta"] == pytest.approx(means)
+
+
+def test_beta_and_learning_rate_have_the_same_progress_to_the_last_step():
+    """Adam's steps on a slope of any length are as long as the rate: so the rate of each step can be read."""
+    path, betas = [], []
+
+    def slope(model, x, *, beta):
+        path.append(model.weight.item())
+        betas.append(beta)
+        return {"loss": -model.weight.sum() * x.sum(1)}
+
+    model, halves = line(0.0), lambda progress: 0.25 + progress / 2
+    fit(model, torch.ones(20, 1), slope, epochs=5, batch_size=5, lr=0.01, seed=0, schedule=halves, beta=halves,
+        show_progress=False)  # fmt: skip
+    assert np.diff([*path, model.weight.item()]) / 0.01 == pytest.approx(betas, abs=1e-3)
+
+
+def test_without_a_schedule_of_beta_the_loss_gets_none():
+    seen = []
+    fit(line(1.0), torch.ones(10, 1), noting(seen), epochs=1, batch_size=4, lr=1e-3, seed=0, beta=None,
+        show_progress=False)  # fmt: skip
+    assert seen == [(True, 7.0)] * 3
+    fit(line(1.0), torch.ones(10, 1), to_zero, epochs=1, batch_size=4, lr=1e-3, seed=0, beta=None,
+        show_progress=False)  # fmt: skip
+    with pytest.raises(TypeError, match="beta"):
+        fit(line(1.0), torch.ones(10, 1), to_zero, epochs=1, batch_size=4, lr=1e-3, seed=0, beta=constant,
+            show_progress=False)  # fmt: skip
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 4])
+def test_a_constant_schedule_is_a_fixed_beta(make_vae, x, beta):
+    models = [make_vae(), make_vae()]
+    scheduled = fit(models[0], x, negative_elbo, **SETTINGS, beta=lambda progress: beta)
+    fixed = fit(models[1], x, partial(negative_elbo, beta=beta), **SETTINGS)
+    assert torch.equal(weights(models[0]), weights(models[1]))
+    assert scheduled.train == fixed.train
+
+
+def test_what_a_schedule_gives_goes_before_what_the_loss_has(make_vae, x):
+    models = [make_vae(), make_vae()]
+    fit(
+        models[0],
+        x,
+        partial(negative_elbo, beta=9.0),
+        **SETTINGS,
+        beta=lambda progress: 0.5,
+        x_val=x[:40],
+    )
+    fit(models[1], x, partial(negative_elbo, beta=0.5), **SETTINGS)
+    assert torch.equal(weights(models[0]), weights(models[1]))
+
+
+def test_validation_keeps_the_beta_of_the_loss(make_vae, x):
+    """So the curve of validation is one and the same quantity all along."""
+    model, loss_fn = make_vae(), partial(negative_elbo, beta=3.0)
+    history = fit(model, x, loss_fn, **SETTINGS, beta=linear_warmup, x_val=x[:50])
+    assert {name: values[-1] for name, values in history.val.items()} == evaluate(
+        model, x[:50], loss_fn
+    )
+    for loss, recon_loss, kl in zip(*history.val.values(), strict=True):
+        assert loss == pytest.approx(recon_loss + 3 * kl, rel=1e-5)
+    assert (
+        history.train["loss"][0] < history.train["recon_loss"][0] + 0.9 * history.train["kl"][0]
+    ), "it was warming up"
+
+
+def test_another_schedule_of_beta_is_another_file(empty_data_dir, make_vae, x, capsys):
+    job = {"make_model": make_vae, "x": x, "loss_fn": negative_elbo, **SETTINGS, "device": "cpu"}
+    slow = lambda progress: linear_warmup(progress, share=0.9)  # noqa: E731
+    schedules = {
+        "none": None, "one": constant, "warm-up": linear_warmup, "slow": slow, "cyclical": cyclical,
+        "partial": partial(linear_warmup, share=0.25), "other partial": partial(linear_warmup, share=0.75),
+    }  # fmt: skip
+    found = {}
+    for n, (name, beta) in enumerate(schedules.items(), 1):
+        found[name], _ = trained("vae", **job, beta=beta)
+        assert len(list(models_dir().iterdir())) == n, name
+    for name, beta in schedules.items():
+        again, _ = trained("vae", **job, beta=beta)
+        assert torch.equal(weights(again), weights(found[name]))
+    assert len(list(models_dir().iterdir())) == len(schedules)
+    assert torch.equal(weights(found["none"]), weights(found["one"])), "beta is 1 in both"
+    different = [weights(model) for name, model in found.items() if name != "none"]
+    assert not any(torch.equal(a, b) for i, a in enumerate(different) for b in different[:i])

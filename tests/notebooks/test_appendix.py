@@ -1,0 +1,423 @@
+"""The appendix, notebooks/appendix.md, and the notebooks say the same: places, symbols, terms and references.
+
+Each law is a function that returns what is wrong; it is tested here on small examples, then asked
+about the appendix. A place is "[NN: heading](NN_topic.ipynb)", without an anchor: GitHub ignores
+anchors into notebooks, and JupyterLab finds only some of them, so the reader finds the heading by
+its name.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+import pytest
+from test_notebooks import LEARNERS, NOTEBOOKS, code, headings, markdown, wrong_words
+
+PAGE = NOTEBOOKS / "appendix.md"
+VIEWER = Path(__file__).resolve().parents[2] / "jupyter" / "overrides.json"
+LINK = re.compile(r"\[([^\]]*)\]\(((?:[^()\s]|\([^()\s]*\))+)\)")  # a DOI may have parentheses
+PARTS = ["Which notebook answers which question", "Notation", "Glossary", "References"]
+
+
+class Notebook(NamedTuple):
+    name: str  # of the file
+    text: str  # its Markdown
+    code: str
+
+
+Notebooks = Mapping[str, Notebook]  # by number, "00" ...
+
+
+# --- what the page says
+
+
+def part(text: str, title: str) -> str:
+    """What stands under a heading of level 2."""
+    return re.split(rf"^## {re.escape(title)}$", text, flags=re.MULTILINE)[1].split("\n## ")[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of all table rows but their heads."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    ruled = [n for n, line in enumerate(lines) if re.fullmatch(r"[|\-: ]+", line)]
+    heads = {*ruled, *(n - 1 for n in ruled)}
+    return [cells(line)[1:-1] for n, line in enumerate(lines) if n not in heads]
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)]
+
+
+def terms(text: str) -> list[tuple[list[str], str]]:
+    """(names, notebook) of each row of the glossary: "**a term (AT)**" has the names "a term" and "AT"."""
+    found = rows(part(text, "Glossary"))
+    return [(re.findall(r"[^*()]*[^*() ]", term), number(place)) for term, _, place in found]
+
+
+def number(cell: str) -> str:
+    """The notebook that a link such as [03](...) or [03: a heading](...) leads to."""
+    return re.match(r"\[(\d\d)", cell)[1]
+
+
+# --- references, in the page and in notebooks
+
+ENTRY = re.compile(r"(?:and )?([^\W\d_][^()\[\]*]*) \((\d{4})\), \*(.+?)\*")
+
+
+class Reference(NamedTuple):
+    key: str  # surname of the first author, and the year
+    title: str
+    link: str  # "arxiv 1312.6114", "doi 10.1038/...", an address without https://, or nothing
+
+
+def references(text: str) -> list[Reference]:
+    """All entries of a Markdown text such as "* Ng (2011), *Sparse autoencoder*, [doi:...](...)"."""
+    text = one_line(text).partition("**Next:**")[0]
+    found = list(ENTRY.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    entries = []
+    for match, end in zip(found, ends, strict=True):
+        surname, link = (
+            re.split(r",| and ", match[1])[0].strip(),
+            LINK.search(text, match.end(), end),
+        )
+        entries.append(
+            Reference(f"{surname} {match[2]}", match[3], identifier(link[2]) if link else "")
+        )
+    return entries
+
+
+def identifier(target: str) -> str:
+    address = re.sub(r"^https?://(www\.)?", "", target)
+    arxiv = re.fullmatch(
+        r"(?:arxiv\.org/abs/|doi\.org/10\.48550/arxiv\.)(\d{4}\.\d{4,5})", address, re.IGNORECASE
+    )
+    if arxiv:
+        return f"arxiv {arxiv[1]}"
+    return (
+        re.sub(r"^doi\.org/", "doi ", address).lower()
+        if address.startswith("doi.org/")
+        else address
+    )
+
+
+def listed(text: str) -> list[tuple[Reference, list[str]]]:
+    """Each entry of the page's list, and the numbers of the notebooks behind it."""
+    items = re.split(r"^\* ", part(text, "References"), flags=re.MULTILINE)[1:]
+    items = [item.partition("\n\n")[0] for item in items]
+    return [
+        (references(item)[0], re.findall(r"\d\d", item.rpartition(" In ")[2])) for item in items
+    ]
+
+
+# --- laws: each returns what is wrong
+
+
+def wrong_places(text: str, notebooks: Notebooks, folder: Path) -> list[str]:
+    """Links to notebooks or headings in them that are not there, and links to other files that are not there."""
+    wrong = []
+    for label, target in LINK.findall(text):
+        notebook = notebooks.get(target[:2])
+        if re.match(r"https://", target):
+            continue
+        if not target.endswith(".ipynb"):
+            wrong += [] if (folder / target).exists() else [f"no such file: {target}"]
+        elif not notebook or notebook.name != target or label[:2] != target[:2]:
+            wrong.append(f"not that notebook: [{label}]({target})")
+        elif (
+            label != target[:2]
+            and [title for _, title in headings(notebook.text)].count(label[4:]) != 1
+        ):
+            wrong.append(f"no heading, or more than one: [{label}]({target})")
+    return wrong
+
+
+def wrong_tables(text: str) -> list[str]:
+    """Rows with another number of cells than the row above, and empty cells."""
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    wrong = [
+        f"cells in {table}"
+        for table in tables
+        if len({len(cells(line)) for line in table.splitlines()}) > 1
+    ]
+    return wrong + [f"empty: {row}" for row in rows(text) if "" in row]
+
+
+def wrong_formulas(text: str) -> list[str]:
+    """What GitHub or a table breaks: a pipe, a backslash before punctuation, and space inside the dollars."""
+    formulas = re.findall(r"\$([^$]*)\$", re.sub(r"`[^`]*`", "", text))
+    return [formula for formula in formulas if re.search(r"\||\\[^A-Za-z]|^\s|\s$|\n", formula)]
+
+
+def wrong_symbols(text: str, notebooks: Notebooks) -> list[str]:
+    """Rows of the notation whose name in code is not in the code of the notebook that they name."""
+    wrong = []
+    for symbol, names, *_, place in rows(part(text, "Notation")):
+        for name in re.findall(r"`(\w+)`", names) or [""]:
+            if not name or not re.search(rf"\b{name}\b", notebooks[number(place)].code):
+                wrong.append(f"{symbol}: {name or 'no name'} is not in {number(place)}")
+    return wrong
+
+
+def wrong_terms(text: str, notebooks: Notebooks) -> list[str]:
+    """Terms that their notebook does not use, or that an earlier one introduces (in bold); doubles; wrong order."""
+    wrong, names = [], [name for names, _ in terms(text) for name in names]
+    for found, home in terms(text):
+        for name in found:
+            if not re.search(
+                rf"(?<!\w){re.escape(name)}", one_line(notebooks[home].text), re.IGNORECASE
+            ):
+                wrong.append(f"{name} is not in {home}")
+            in_bold = [n for n in sorted(notebooks) if name.casefold() in bold(notebooks[n].text)]
+            if in_bold and in_bold[0] != home:
+                wrong.append(f"{name} is introduced in {in_bold[0]}, not in {home}")
+    wrong += [
+        f"{name} twice"
+        for name in {n for n in names if [m.casefold() for m in names].count(n.casefold()) > 1}
+    ]
+    order = [found[0].casefold().replace("β", "beta") for found, _ in terms(text)]
+    return wrong + [f"{b} stands behind {a}" for a, b in pairwise(order) if a > b]
+
+
+def bold(text: str) -> set[str]:
+    found = re.findall(
+        r"\*\*(?:the )?([^*]+?)\*\*",
+        one_line(re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)),
+    )
+    return {name.casefold() for name in found}
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def wrong_references(text: str, notebooks: Notebooks) -> list[str]:
+    """Entries that are missing, in the wrong order, twice, without a link, or at odds with a notebook's."""
+    found = listed(text)
+    entries = {reference.key: (reference, used) for reference, used in found}
+    wrong = [
+        f"{reference.key} twice"
+        for reference, _ in found
+        if [r.key for r, _ in found].count(reference.key) > 1
+    ]
+    wrong += [
+        f"{b} stands behind {a}" for a, b in pairwise(key.casefold() for key in entries) if a > b
+    ]
+    wrong += [f"{key} has no link" for key, (reference, _) in entries.items() if not reference.link]
+    using: dict[str, list[str]] = {key: [] for key in entries}
+    for n in sorted(notebooks):
+        for reference in references(notebooks[n].text.rpartition("## References")[2]):
+            if reference.key not in entries:
+                wrong.append(f"{n} names {reference.key}, which is not listed")
+                continue
+            using[reference.key].append(n)
+            entry, _ = entries[reference.key]
+            if not entry.title.casefold().startswith(reference.title.casefold()):
+                wrong.append(
+                    f"{reference.key}: {reference.title!r} in {n}, {entry.title!r} in the list"
+                )
+            if reference.link not in ("", entry.link):
+                wrong.append(f"{reference.key}: {reference.link} in {n}, {entry.link} in the list")
+    differ = {key: used for key, (_, used) in entries.items() if used != using[key]}
+    return wrong + [
+        f"{key}: listed for {used}, used in {using[key]}" for key, used in differ.items()
+    ]
+
+
+def wrong_identifiers(text: str) -> list[str]:
+    """Links in the list of references whose text is not their target."""
+    links = LINK.findall(part(text, "References"))
+    shown = [(label, re.sub(r"^https://", "", target)) for label, target in links]
+    return [
+        label
+        for label, target in shown
+        if label not in (target, target.replace("doi.org/", "doi:"))
+    ]
+
+
+def still_to_come(text: str, notebooks: Notebooks) -> list[str]:
+    """Notes "to come: NN" on notebooks that are there."""
+    notes = re.findall(r"to come: ([\d, ]+)", text)
+    return [
+        f"complete what is to come: {n}"
+        for note in notes
+        for n in re.findall(r"\d\d", note)
+        if n in notebooks
+    ]
+
+
+# --- the laws, asked about the appendix
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return PAGE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def notebooks() -> Notebooks:
+    found = {path: nbformat.read(path, as_version=4) for path in LEARNERS}
+    return {
+        path.stem[:2]: Notebook(path.name, markdown(nb), "\n".join(code(nb)))
+        for path, nb in found.items()
+    }
+
+
+def test_the_parts_and_the_questions(text, notebooks):
+    assert [title for level, title in headings(text) if level == 2] == PARTS
+    questions = part(text, PARTS[0])
+    assert len(rows(questions)) >= 35
+    assert set(re.findall(r"\[(\d\d): ", questions)) == set(notebooks)
+
+
+def test_places(text, notebooks):
+    assert wrong_places(text, notebooks, NOTEBOOKS) == []
+
+
+def test_tables_and_formulas(text):
+    assert wrong_tables(text) + wrong_formulas(text) == []
+
+
+def test_symbols(text, notebooks):
+    assert wrong_symbols(text, notebooks) == []
+
+
+def test_terms(text, notebooks):
+    assert wrong_terms(text, notebooks) == []
+
+
+def test_references(text, notebooks):
+    assert wrong_references(text, notebooks) + wrong_identifiers(text) == []
+
+
+def test_nothing_is_to_come_that_is_there(text, notebooks):
+    assert still_to_come(text, notebooks) == []
+
+
+def test_words(text):
+    assert wrong_words(LINK.sub(" ", text)) == []
+
+
+def test_jupyterlab_opens_markdown_as_a_preview():
+    plugin = json.loads(VIEWER.read_text(encoding="utf-8"))[
+        "@jupyterlab/docmanager-extension:plugin"
+    ]
+    assert plugin == {"defaultViewers": {"markdown": "Markdown Preview"}}
+
+
+# --- the laws themselves
+
+SMALL = {
+    "00": Notebook(
+        "00_a.ipynb", "# 0 · A\nA **code**, a score.\n## References\n* Ng (2011), *Sparse*.", "x"
+    ),
+    "01": Notebook(
+        "01_b.ipynb",
+        "# 1 · B\n## Why β = 0?\nIts **rate**, a *code*\n\n## References\n"
+        "* Ng (2011), *Sparse\n  autoencoder*, [arXiv:1112.0001](https://arxiv.org/abs/1112.0001), and Le and\n"
+        "  others (2012), *Cats*, [doi:10.1/AB](https://doi.org/10.1/AB): why.",
+        "rate = mu + std",
+    ),
+}
+GOOD = """# Appendix
+## Which notebook answers which question
+| question | where |
+|---|---|
+| Why? | [01: Why β = 0?](01_b.ipynb), [a page](here.html) |
+
+## Notation
+| symbol | in code | from |
+|---|---|---|
+| $p(x \\mid z)$ | `mu`, `std` | [01: Why β = 0?](01_b.ipynb) |
+
+## Glossary
+| term | in one sentence | from |
+|---|---|---|
+| **code** | Numbers. | [00](00_a.ipynb) |
+| **rate (R)** | A price. | [01](01_b.ipynb) |
+
+to come: 02
+
+## References
+* Le, Ma and Oh (2012), *Cats and dogs*, [doi:10.1/AB](https://doi.org/10.1/AB). In 01.
+* Ng (2011), *Sparse autoencoder*, [doi:10.48550/arXiv.1112.0001](https://doi.org/10.48550/arXiv.1112.0001). In 00, 01.
+"""
+
+
+def all_wrong(text: str, folder: Path) -> list[str]:
+    wrong = (
+        wrong_places(text, SMALL, folder)
+        + wrong_tables(text)
+        + wrong_formulas(text)
+        + wrong_symbols(text, SMALL)
+    )
+    wrong += wrong_terms(text, SMALL) + wrong_references(text, SMALL) + wrong_identifiers(text)
+    return wrong + still_to_come(text, SMALL)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "here.html").write_text("")
+    return tmp_path
+
+
+def test_the_good_example_is_good(folder):
+    assert all_wrong(GOOD, folder) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("01_b.ipynb", "01_b.ipynb#Why-β-=-0?"),
+        ("[01: Why β = 0?]", "[01: Why?]"),
+        ("[01: Why β = 0?]", "[00: Why β = 0?]"),
+        ("01_b.ipynb", "01_c.ipynb"),
+        ("(here.html)", "(there.html)"),
+        ("[00](00_a.ipynb)", "[00, first](00_a.ipynb)"),
+        ("[00](00_a.ipynb)", "[00](#Notation)"),
+        ("| Why? |", "| Why? | Because. |"),
+        ("| Numbers. |", "| |"),
+        ("(x \\mid z)", "(x | z)"),
+        ("to come", "$p(x|z)$, to come"),
+        ("(x \\mid z)", "(x \\, z)"),
+        ("$p(x", "$ p(x"),
+        ("`std`", "`sigma`"),
+        ("`mu`, `std`", "μ"),
+        ("rate (R)", "rate (RD)"),  # not in the notebook
+        (
+            "| **code** | Numbers. | [00](00_a.ipynb)",
+            "| **code** | Numbers. | [01](01_b.ipynb)",
+        ),  # introduced in 00
+        ("**code**", "**codec**"),
+        ("**code**", "**score**"),  # behind "rate" in the alphabet
+        ("**code**", "**rate**"),
+        ("to come: 02", "to come: 02, 01"),
+        ("In 00, 01.", "In 01."),
+        ("In 01.", "In 00, 01."),
+        ("*Cats and dogs*", "*Dogs*"),
+        ("Ng (2011)", "Ngo (2011)"),
+        ("Ng (2011)", "Ng (2012)"),
+        ("Le, Ma", "Pe, Ma"),  # behind Ng, and not listed
+        ("[doi:10.1/AB](https://doi.org/10.1/AB)", "[doi:10.1/AC](https://doi.org/10.1/AC)"),
+        ("[doi:10.1/AB](", "[doi:10.1/AC]("),
+        (", [doi:10.1/AB](https://doi.org/10.1/AB)", ""),
+        ("arXiv.1112.0001)", "arXiv.1112.0002)"),
+    ],
+)
+def test_what_is_wrong_is_found(old, new, folder):
+    assert old in GOOD
+    assert all_wrong(GOOD.replace(old, new), folder)
+
+
+def test_references_of_a_notebook_are_found():
+    assert references(SMALL["01"].text) == [
+        Reference("Ng 2011", "Sparse autoencoder", "arxiv 1112.0001"),
+        Reference("Le 2012", "Cats", "doi 10.1/ab"),
+    ]
+    assert references(
+        "* van der Maaten and Hinton (2008), *t-SNE*,\n[a.org](https://www.a.org/b)"
+    ) == [Reference("van der Maaten 2008", "t-SNE", "a.org/b")]

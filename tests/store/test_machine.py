@@ -1,0 +1,129 @@
+"""This computer: a report that helps a helper, a speed, and the minutes that the notebooks, README and it agree on."""
+
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+
+from tutorial_utils.store.machine import (
+    COLD_SECONDS,
+    REFERENCE_SPEED,
+    estimated_minutes,
+    machine_report,
+    training_speed,
+)
+from tutorial_utils.training import best_device
+
+ROOT = Path(__file__).parents[2]
+WORDS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
+
+
+def shown_minutes(stem: str) -> int:
+    """How every text rounds the time of a notebook: to minutes, never to none."""
+    return max(1, round(COLD_SECONDS[stem] / 60))
+
+
+def test_report_names_versions_system_cores_and_device():
+    report = machine_report()
+    named = [version(package) for package in ("torch", "torchvision", "jupyterlab")]
+    named += [
+        platform.python_version(),
+        platform.system(),
+        platform.machine(),
+        f"{os.cpu_count()} CPU cores",
+    ]
+    named += [
+        best_device().type.upper() if best_device().type != "cuda" else torch.cuda.get_device_name()
+    ]
+    assert not [text for text in named if text not in report]
+
+
+def test_report_says_how_many_threads_torch_uses():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert re.search(r"\b1 used by torch", machine_report())
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_report_names_no_folder_and_no_person():
+    """People are asked to paste it in public."""
+    report = machine_report()
+    private = [str(Path.home()), str(ROOT), platform.node(), os.environ.get("USER", "")]
+    assert (
+        not [text for text in private if len(text) > 2 and text in report]
+        and len(report.splitlines()) <= 5
+    )
+
+
+def test_training_speed_is_a_speed_and_leaves_random_state_and_screen_alone(capsys):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    assert 100 < training_speed() < 1e8
+    assert torch.equal(torch.get_rng_state(), before)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_reference_machine_takes_the_time_that_was_measured():
+    assert estimated_minutes(REFERENCE_SPEED) == pytest.approx(
+        {stem: s / 60 for stem, s in COLD_SECONDS.items()}
+    )
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.5, 3])
+def test_a_machine_that_is_faster_takes_less_time_in_proportion(factor):
+    reference, here = (
+        estimated_minutes(REFERENCE_SPEED),
+        estimated_minutes(factor * REFERENCE_SPEED),
+    )
+    assert here == pytest.approx({stem: minutes / factor for stem, minutes in reference.items()})
+
+
+@pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf"), None])
+def test_a_speed_that_is_none_is_named(speed):
+    with pytest.raises(ValueError, match="speed"):
+        estimated_minutes(speed)
+
+
+def test_there_is_an_estimate_for_every_notebook_and_for_no_other():
+    assert list(estimated_minutes(1)) == sorted(
+        path.stem for path in (ROOT / "notebooks").glob("*.ipynb")
+    )
+    assert all(seconds > 0 for seconds in COLD_SECONDS.values())
+
+
+@pytest.mark.parametrize("stem", COLD_SECONDS)
+def test_readme_gives_the_minutes_of_the_first_run(stem):
+    row = re.search(
+        rf"^\|[^|]*\(notebooks/{stem}\.ipynb\)[^|]*\|[^|]*\|([^|]*)\|",
+        (ROOT / "README.md").read_text("utf-8"),
+        re.M,
+    )
+    assert row, f"README.md has no row for {stem}"
+    first = re.match(r"\s*(\d+)\b", row.group(1))
+    assert first and int(first.group(1)) == shown_minutes(stem)
+
+
+@pytest.mark.parametrize("stem", COLD_SECONDS)
+def test_the_notebook_itself_promises_the_same_minutes(stem):
+    text = (ROOT / "notebooks" / "src" / f"{stem}.py").read_text("utf-8")
+    promised = re.search(
+        r"about (\w+) min(?:utes?)? on two CPU cores", text.replace("\n# ", " ")
+    ).group(1)
+    assert int(WORDS.get(promised, promised)) == shown_minutes(stem)

@@ -1,0 +1,84 @@
+"""Without a network: what promises to work does, and what cannot says what to do."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tutorial_utils import data as data_module
+from tutorial_utils.data import load_images
+from tutorial_utils.losses import negative_elbo
+from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.train import trained
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch, empty_data_dir, tmp_path):
+    """Every way to reach another machine fails; the calls are counted."""
+    calls = []
+
+    def fail(*args, **_):
+        calls.append(args)
+        raise OSError("the network is unreachable (on purpose)")
+
+    monkeypatch.setattr(socket.socket, "connect", fail)
+    monkeypatch.setattr(socket.socket, "connect_ex", fail)
+    monkeypatch.setattr(socket, "create_connection", fail)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    monkeypatch.setattr(data_module, "DEBIAN_FASHION", tmp_path / "no-such-folder")
+    return calls
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits", "patches"])
+def test_these_images_need_no_network(name, no_network):
+    assert len(load_images(name).x_train) > 1000
+    assert no_network == []
+
+
+def test_the_pretrained_model_needs_no_network(no_network):
+    assert load_pretrained("vae_2d").sample(3).shape == (3, 1, 28, 28)
+    assert no_network == []
+
+
+def test_training_and_the_cache_need_no_network(no_network, make_vae, digits):
+    for _ in range(2):
+        trained(
+            "offline",
+            make_vae,
+            digits.x_train[:64],
+            negative_elbo,
+            seed=0,
+            epochs=1,
+            batch_size=32,
+            lr=1e-3,
+        )
+    assert no_network == []
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "cifar10"])
+def test_what_needs_a_network_says_what_was_tried_and_what_to_do(name, no_network, empty_data_dir):
+    with pytest.raises(ConnectionError) as caught:
+        load_images(name)
+    said = str(caught.value)
+    assert no_network, "it did try"
+    assert said.startswith(f'load_images("{name}")') and "\n\n" not in said
+    for part in (
+        str(empty_data_dir),
+        "on purpose",
+        "TUTORIAL_DATA",
+        "Connect to a network",
+        '"mnist"',
+    ):
+        assert part in said
+    assert ("dataset-fashion-mnist" in said) == (name == "fashion_mnist")
+
+
+def test_importing_needs_no_network():
+    code = (
+        "import socket\n"
+        "def fail(*_, **__): raise OSError('no network')\n"
+        "socket.socket.connect = socket.create_connection = socket.getaddrinfo = fail\n"
+        "import tutorial_utils.store.train, tutorial_utils.data, tutorial_utils.models, tutorial_utils.training\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,652 @@
+"""Many trainings side by side: the same models as one after another, and nothing that was done is lost."""
+
+import hashlib
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tutorial_utils.losses import negative_elbo, squared_error
+from tutorial_utils.store import train as sweep
+from tutorial_utils.store.files import key_in, models_dir, read_tensors
+from tutorial_utils.store.train import run_jobs, train_many, trained
+
+pytestmark = pytest.mark.usefixtures("empty_data_dir")
+
+X = torch.rand(40, 3, generator=torch.Generator().manual_seed(0))
+SETTINGS = {"epochs": 2, "batch_size": 16, "lr": 1e-2}
+
+
+def make_model():
+    return nn.Linear(3, 3)
+
+
+def where(model, x):
+    """A loss that notes its process and its number of threads."""
+    place = {
+        "pid": torch.tensor(float(os.getpid())),
+        "threads": torch.tensor(float(torch.get_num_threads())),
+    }
+    return {"loss": squared_error(model(x), x), **place}
+
+
+def jobs_of(loss_fn, n: int, **settings) -> dict[str, dict]:
+    """Jobs a, b, ... that differ in their seed."""
+    job = {
+        "make_model": make_model,
+        "x": X,
+        "loss_fn": loss_fn,
+        **SETTINGS,
+        "device": "cpu",
+        **settings,
+    }
+    return {chr(ord("a") + seed): {**job, "seed": seed} for seed in range(n)}
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    return all(
+        torch.equal(p, q)
+        for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
+
+
+def pids(results) -> set[float]:
+    return {pid for _, history in results.values() for pid in history.train["pid"]}
+
+
+def kept() -> set[str]:
+    return {path.name.partition("-")[0] for path in models_dir().glob("*.safetensors")}
+
+
+@pytest.fixture
+def two_threads():
+    """This process has two threads, so that one is a change."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+# ---- the same as one after another ----
+
+
+def test_side_by_side_or_one_after_another_gives_the_same(digits, make_vae, two_threads):
+    x, x_val = digits.x_train, digits.x_test
+    jobs = {
+        f"beta{beta}": {
+            "make_model": make_vae, "x": x, "x_val": x_val, "loss_fn": partial(negative_elbo, beta=beta), "seed": beta,
+            "device": "cpu", "epochs": 2, "batch_size": 100, "lr": 1e-2,
+        }
+        for beta in (3, 1, 2)
+    }  # fmt: skip
+    torch.manual_seed(9)
+    state = torch.get_rng_state()
+    together = train_many(jobs, n_jobs=2)
+    alone = train_many(jobs, n_jobs=1, retrain=True)
+    assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == 2
+    assert list(together) == list(alone) == list(jobs)
+    for name in jobs:
+        (model, history), (other, other_history) = together[name], alone[name]
+        assert same(model, other) and not model.training and not other.training
+        assert (
+            history._replace(seconds=[]) == other_history._replace(seconds=[])
+            and len(history.seconds) == 2
+        )
+
+
+def test_what_is_kept_is_what_trained_looks_for(capsys):
+    results = train_many(jobs_of(where, 3), n_jobs=2)
+    files = {path: path.stat().st_mtime_ns for path in models_dir().iterdir()}
+    capsys.readouterr()
+    for name, job in jobs_of(where, 3).items():
+        model, history = trained(name, **job)
+        assert same(model, results[name][0]) and history == results[name][1]
+    assert capsys.readouterr().out.count("from the cache") == 3
+    again = train_many(jobs_of(where, 3), n_jobs=2)
+    assert capsys.readouterr().out == "" and all(
+        again[name][1] == results[name][1] for name in results
+    )
+    assert files == {path: path.stat().st_mtime_ns for path in models_dir().iterdir()}
+
+
+def test_only_the_missing_are_trained_and_where(two_threads):
+    here = {float(os.getpid())}
+    first = train_many(jobs_of(where, 1), n_jobs=2)
+    assert pids(first) == here, "one alone is trained in this process"
+    both = train_many(jobs_of(where, 3), n_jobs=2)
+    assert both["a"][1] == first["a"][1]
+    elsewhere = pids({name: both[name] for name in "bc"})
+    assert not elsewhere & here, "two are trained in others"
+    assert pids(train_many(jobs_of(where, 3), n_jobs=1, retrain=True)) == here
+    assert pids(train_many({**both_retrained(), "a": jobs_of(where, 1)["a"]}, n_jobs=1)) == here
+    assert {n for _, history in both.values() for n in history.train["threads"]} == {1.0}
+
+
+def both_retrained():
+    """Two jobs of which one is to be trained again whatever the call says."""
+    jobs = jobs_of(where, 2)
+    return {"b": {**jobs["b"], "retrain": True}}
+
+
+def test_several_tensors_and_labels():
+    def loss(model, x, y):
+        return {"loss": (model(x).sum(1) - y).square()}
+
+    x = [X, torch.arange(40)]
+    both = train_many(jobs_of(loss, 2, x=x, x_val=[X[:7], torch.ones(7)]), n_jobs=2)
+    other, history = trained(
+        "other", **{**jobs_of(loss, 1, x=x, x_val=[X[:7], torch.ones(7)])["a"]}
+    )
+    assert (
+        torch.allclose(both["a"][0].weight, other.weight)
+        and both["a"][1].val.keys() == history.val.keys()
+    )
+    assert both["a"][1].val["loss"] == pytest.approx(history.val["loss"])
+
+
+def kind(array: np.ndarray) -> tuple[str, bool]:
+    """How an array arrived: as a map of a file or as a copy."""
+    return type(array).__name__, torch.from_numpy(array).sum().item() == array.size
+
+
+def test_a_big_tensor_is_shared_not_copied():
+    big = torch.ones(600, 784)
+    jobs, arrays = jobs_of(where, 2, x=big, make_model=lambda: nn.Linear(784, 784)), {}
+    tasks = [
+        sweep._task(name, make_model(), Path("x"), arrays, **job) for name, job in jobs.items()
+    ]
+    assert (
+        len(arrays) == 1
+        and tasks[0][1] is tasks[1][1]
+        and np.shares_memory(tasks[0][1], big.numpy())
+    )
+    assert set(run_jobs(kind, [task[1:] for task in tasks], 2)) == {("memmap", True)}
+
+
+def test_an_outer_joblib_backend_is_followed():
+    with joblib.parallel_config(backend="threading"):
+        inside = train_many(jobs_of(where, 3), n_jobs=3)
+    assert pids(inside) == {float(os.getpid())}
+    outside = train_many(jobs_of(where, 3), n_jobs=2, retrain=True)
+    assert all(same(inside[name][0], outside[name][0]) for name in inside)
+
+
+# ---- what it says ----
+
+
+def test_one_clean_line_with_count_and_time(capsys):
+    train_many(jobs_of(where, 3), n_jobs=2)
+    out, err = capsys.readouterr()
+    assert (
+        re.fullmatch(r"trained 3 of 3 \|█+\| 00:\d\d *\n", out[out.rindex("\r") + 1 :])
+        and err == ""
+    )
+    assert out.count("\n") == 1
+    train_many(jobs_of(where, 2), n_jobs=1, retrain=True, show_progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_a_loss_prints_arrives(capsys):
+    def talking(model, x):
+        print(f"seed {os.getpid() > 0}")
+        return where(model, x)
+
+    train_many(jobs_of(talking, 2, epochs=1, batch_size=40), n_jobs=2, show_progress=False)
+    assert capsys.readouterr().out == "seed True\n" * 2
+
+
+@pytest.mark.parametrize(
+    "change, error, said",
+    [
+        ({"x": [1, 2]}, TypeError, "job 'b': "),
+        (
+            {"loss_fn": threading.Lock()},
+            TypeError,
+            "job 'b': cannot tell whether this lock has changed",
+        ),
+        ({"x_val": X.long()}, TypeError, "job 'b': x_val must be a tensor of floats"),
+        ({"seed": 0.5}, ValueError, "job 'b': seed must be a whole number, got 0.5"),
+        (
+            {"epochs": 0},
+            RuntimeError,
+            r"(?s)b: failed, the others of 2 are kept.*\nValueError: epochs must be a whole",
+        ),
+        (
+            {"epoch": 1},
+            RuntimeError,
+            r"(?s)b: failed, the others of 2 are kept.*\nTypeError: .*'epoch'",
+        ),
+    ],
+)
+def test_a_wrong_job_is_named(change, error, said):
+    jobs = jobs_of(where, 2)
+    with pytest.raises(error, match=said):
+        train_many({**jobs, "b": {**jobs["b"], **change}}, n_jobs=1, show_progress=False)
+    with pytest.raises(ValueError, match="job 'b/c': name must consist of"):
+        train_many({"b/c": jobs["b"]})
+    with pytest.raises(ValueError, match="n_jobs must be a whole number of at least 1, got 0"):
+        train_many(jobs, n_jobs=0)
+
+
+# ---- what goes wrong ----
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_failed_job_is_named_and_loses_no_other(n_jobs):
+    jobs = jobs_of(where, 4)
+    jobs |= {name: {**jobs[name], "lr": 1e38, "epochs": 40} for name in "bd"}
+    said = r"(?s)(b, d|d, b): failed, the others of 4 are kept. [bd]:\nTraceback.*\nFloatingPointError: the "
+    with pytest.raises(RuntimeError, match=said):
+        train_many(jobs, n_jobs=n_jobs, show_progress=False)
+    assert kept() == {"a", "c"}
+
+
+CALLS = 0
+
+
+def test_a_loss_that_changes_what_it_reads_is_refused():
+    def counting(model, x):
+        global CALLS
+        CALLS += 1
+        return {"loss": squared_error(model(x), x) * CALLS}
+
+    with pytest.raises(
+        RuntimeError, match=r"(?s)^b: failed.*RuntimeError: its code, or a value it uses"
+    ):
+        train_many(jobs_of(counting, 2), n_jobs=1, show_progress=False)
+    assert kept() == {"a"}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_without_room_on_the_disk_the_models_come_all_the_same(n_jobs, capsys):
+    models_dir().parent.mkdir(parents=True)
+    models_dir().write_text("a file where the folder should be")
+    results = train_many(jobs_of(where, 2), n_jobs=n_jobs, show_progress=False)
+    said = capsys.readouterr().out
+    assert all(f"{name}: trained, but not kept: " in said for name in "ab")
+    models_dir().unlink()
+    again = train_many(jobs_of(where, 2), n_jobs=1, show_progress=False)
+    assert all(same(results[name][0], again[name][0]) for name in "ab")
+
+
+def test_a_file_that_another_machine_wrote_is_missed_not_ignored(monkeypatch):
+    monkeypatch.setattr(sweep, "keep", lambda *_: True)
+    with pytest.raises(
+        RuntimeError, match=r"^a: failed, .*\nits file is not on this machine: .*a-\w+.safetensors"
+    ):
+        train_many(jobs_of(where, 1), show_progress=False)
+
+
+def test_what_a_process_sends_back_fits_into_a_pipe():
+    """More would keep it, and its memory, forever when its parent is killed."""
+    (job,) = jobs_of(
+        where, 1, x=torch.rand(20, 400), make_model=lambda: nn.Linear(400, 400)
+    ).values()
+    task = sweep._task("a", job["make_model"](), models_dir() / "a-1.safetensors", {}, **job)
+    assert len(pickle.dumps(sweep._train(*task))) < 10_000 and kept() == {"a"}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_a_killed_process_is_said_and_what_was_done_is_kept(tmp_path):
+    folder, healed = str(models_dir()), str(tmp_path / "healed")
+
+    def deadly(model, x):
+        while not os.path.exists(healed):
+            if any(
+                name.startswith("a-") and name.endswith(".safetensors")
+                for name in os.listdir(folder)
+            ):
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(0.01)
+        return where(model, x)
+
+    models_dir().mkdir(parents=True)
+    jobs = {"a": jobs_of(where, 1)["a"], **{name: jobs_of(deadly, 3)[name] for name in "bc"}}
+    with pytest.raises(RuntimeError, match=r"a process was killed .*: 1 of 3 are kept"):
+        train_many(jobs, n_jobs=2, show_progress=False)
+    assert kept() == {"a"}
+    Path(healed).touch()
+    assert list(train_many(jobs, n_jobs=2, show_progress=False)) == ["a", "b", "c"] and kept() == {
+        "a",
+        "b",
+        "c",
+    }
+
+
+def test_ctrl_c_stops_a_training_in_this_process():
+    def stopped(model, x):
+        raise KeyboardInterrupt
+
+    jobs = {"a": jobs_of(where, 1)["a"], "b": jobs_of(stopped, 2)["b"]}
+    with pytest.raises(KeyboardInterrupt):
+        train_many(jobs, n_jobs=1, show_progress=False)
+    assert kept() == {"a"} and torch.get_num_threads() >= 1
+
+
+NOTEBOOK = """
+    import functools, os, signal, sys, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts by ignoring it
+    import torch
+    from dataclasses import dataclass
+    from torch import nn
+    import torch.nn.functional as F
+    from tutorial_utils.store.train import trained
+    from tutorial_utils.losses import negative_elbo, squared_error
+    from tutorial_utils.store.train import train_many
+
+    X = torch.rand(60, 4, generator=torch.Generator().manual_seed(0))
+    SCALE, WEIGHTS, SETS = 2.0, torch.arange(4.0), {"b", "a", "c"}
+
+    class Base(nn.Module):
+        "A class of the notebook."
+        width: int = 5
+        kinds = ("x", {"y": [1, 2]})
+        def __init__(self, act=torch.tanh):
+            super().__init__()
+            self.act, self.layer = act, nn.Linear(4, 4)
+        @property
+        def twice(self): return 2 * self.width
+        @staticmethod
+        def double(x): return x * 2
+        @classmethod
+        def name(cls): return cls.__qualname__
+        def forward(self, x): return self.act(self.layer(self.double(x)))
+
+    class Sub(Base):
+        def forward(self, x): return super().forward(x) + self.twice
+
+    class Tied(Base):
+        def __init__(self):
+            super().__init__(lambda x: x * SCALE)
+            self.other = self.layer
+
+    @dataclass(frozen=True)
+    class Weighted:
+        factor: float
+
+    def helper(model, x): return squared_error(model(x), x) * SCALE
+    def plain(model, x): return {"loss": helper(model, x), "sets": x.new_tensor(len(SETS))}
+    def closure(by):
+        @torch.enable_grad()
+        def loss(model, x):
+            def inner(y): return y * by
+            return {"loss": (inner(F.softplus(model(x))) @ WEIGHTS).square()}
+        return loss
+    def keyword(model, x, *, by, of=X[0]): return {"loss": helper(model, x) * by + of.sum()}
+    losses = [plain, closure(3.0), functools.partial(keyword, by=2), lambda m, x: {"loss": [helper][0](m, x)}]
+
+    makes = [Base, Sub, Tied, lambda: nn.Sequential(Base(torch.relu), Sub()), functools.partial(Base, F.gelu)]
+    settings = dict(epochs=1, batch_size=20, lr=1e-2, seed=0, device="cpu", schedule=lambda p: SCALE * (1 - p))
+    jobs = {f"j{i}_{k}": dict(make_model=make, x=X, loss_fn=loss, **settings)
+            for i, make in enumerate(makes) for k, loss in enumerate(losses)}
+    results = train_many(jobs, n_jobs=2)
+    for name, job in jobs.items():
+        assert type(results[name][0]) is type(job["make_model"]())
+        model, history = trained(name, **job)
+        assert history == results[name][1]
+        assert all(map(torch.equal, model.state_dict().values(), results[name][0].state_dict().values()))
+    print("NOTEBOOK DONE", flush=True)
+
+    def endless(model, x):
+        print("in the worker", os.getpid())
+        open(f"{sys.argv[1]}/{os.getpid()}", "w").close()
+        time.sleep(120)
+    jobs = {"quick": dict(make_model=Sub, x=X, loss_fn=plain, **{**settings, "seed": 5})}
+    jobs |= {f"slow{i}": dict(make_model=Sub, x=X, loss_fn=endless, **settings) for i in range(3)}
+    train_many(jobs, n_jobs=2)
+"""
+
+
+def alive(pid: str) -> bool:
+    """Is there such a process, other than a dead one whose parent has not looked yet?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc and process groups")
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["from a notebook", "from a terminal"])
+def test_definitions_of_a_notebook_and_ctrl_c(tmp_path, send):
+    """A notebook's functions and classes have one key in all processes; Ctrl-C then ends every process of a sweep."""
+    source = textwrap.dedent(NOTEBOOK)
+    if (
+        send is os.killpg
+    ):  # a terminal sends Ctrl-C to the workers too; the definitions need no second look
+        source = source.replace("enumerate(makes)", "enumerate(makes[:1])")
+    (tmp_path / "notebook.py").write_text(source)
+    (pids := tmp_path / "pids").mkdir()
+    command = [sys.executable, "-W", "error", str(tmp_path / "notebook.py"), str(pids)]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, start_new_session=True, **pipe) as process:
+        started = time.monotonic()
+        while (
+            process.poll() is None
+            and len(list(pids.iterdir())) < 2
+            and time.monotonic() - started < 120
+        ):
+            time.sleep(0.05)
+        send(process.pid, signal.SIGINT)
+        out, err = (
+            text.decode() for text in process.communicate(timeout=60)
+        )  # as bytes: \r must stay
+    assert "NOTEBOOK DONE" in out, err
+    assert err.rstrip().endswith("KeyboardInterrupt") and "Warning" not in err, err
+    assert "Stopped by hand" not in out and "in the worker" not in out
+    assert out[out.rindex("\r") + 1 :].startswith("trained 1 of 4") and out.endswith("\n")
+    assert "quick" in kept() and not kept() & {"slow0", "slow1", "slow2"}
+    left = [path.name for path in pids.iterdir()]
+    deadline = time.monotonic() + 10
+    while any(map(alive, left)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(left) == 2 and not any(map(alive, left))
+
+
+# ---- all cores, killed sweeps, damaged files, two sweeps at once, another scheduler ----
+
+
+def wait_for(folder, n: int, ending: str = "") -> None:
+    """Until `folder` holds `n` entries with this ending; RuntimeError after a minute: no test waits forever."""
+    deadline = time.monotonic() + 60
+    while len([name for name in os.listdir(folder) if name.endswith(ending)]) < n:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"waited in vain for {n} entries of {folder}: {os.listdir(folder)}")
+        time.sleep(0.01)
+
+
+def files() -> dict[str, tuple]:
+    """What is in the models folder: of each file its name, when it was written, and its content."""
+    return {
+        path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in models_dir().iterdir()
+    }
+
+
+def intact(names) -> bool:
+    """Does the models folder hold one whole file for each of `names`, and nothing else?"""
+    for path in models_dir().iterdir():
+        read_tensors(path, key_in(path))  # raises for a damaged one
+    return sorted(path.name.partition("-")[0] for path in models_dir().iterdir()) == sorted(names)
+
+
+@pytest.mark.skipif(joblib.effective_n_jobs(-1) < 2, reason="needs two cores")
+def test_as_many_processes_as_cores_train_at_the_same_time(tmp_path, monkeypatch):
+    """Each waits in its training for all the others: one after another, none would end."""
+    n = min(joblib.effective_n_jobs(-1), 3)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", str(n))
+    (here := tmp_path / "here").mkdir()
+    folder = str(here)
+
+    def together(model, x):
+        open(f"{folder}/{os.getpid()}", "w").close()
+        wait_for(folder, n)
+        return where(model, x)
+
+    assert len(pids(train_many(jobs_of(together, n), show_progress=False))) == n
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_after_a_kill_in_the_middle_of_a_training_only_what_is_missing_is_trained(tmp_path):
+    healed, steps, folder = str(tmp_path / "healed"), str(tmp_path / "steps-"), str(models_dir())
+
+    def deadly(model, x):
+        """Once a and b are kept: a step, another, and in the third its process is killed, half a training done."""
+        if not os.path.exists(healed):
+            wait_for(folder, 2, ".safetensors")
+            with open(f"{steps}{os.getpid()}", "a") as file:
+                file.write(".")
+            if os.path.getsize(file.name) == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return where(model, x)
+
+    models_dir().mkdir(parents=True)
+    jobs = {**jobs_of(where, 2), **{name: jobs_of(deadly, 4)[name] for name in "cd"}}
+    with pytest.raises(RuntimeError, match=r"a process was killed .*: [012] of 4 are kept"):
+        train_many(jobs, n_jobs=2, show_progress=False)
+    before = files()
+    assert intact("ab"), "no file, not even half a one, of what was killed"
+    Path(healed).touch()
+    resumed = train_many(jobs, n_jobs=2, show_progress=False)
+    assert intact("abcd") and files().items() > before.items()
+    alone = train_many(jobs, n_jobs=1, retrain=True, show_progress=False)
+    assert all(same(resumed[name][0], alone[name][0]) for name in jobs)
+
+
+DAMAGE = {
+    "empty": lambda data: b"",
+    "cut in the header": lambda data: data[:20],
+    "cut in the middle": lambda data: data[: len(data) // 2],
+    "last byte cut": lambda data: data[:-1],
+    "first byte flipped": lambda data: bytes([data[0] ^ 1]) + data[1:],
+    "a bit of the text flipped": lambda data: data.replace(b'"history"', b'"histosy"').replace(
+        b"pid", b"pie"
+    ),
+    "a bit of a weight flipped": lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
+    "another's content": lambda data: next(
+        path.read_bytes() for path in models_dir().iterdir() if path.read_bytes() != data
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_damaged_file_is_trained_again_and_only_that(damage, n_jobs, capsys):
+    jobs = jobs_of(where, 3)
+    whole, before = train_many(jobs, n_jobs=1, show_progress=False), files()
+    (path,) = models_dir().glob("b-*")
+    path.write_bytes(damage(path.read_bytes()))
+    capsys.readouterr()
+    mended = train_many(jobs, n_jobs=n_jobs, show_progress=False)
+    said = capsys.readouterr().out
+    assert (
+        said.startswith("b: ") and said.endswith("Training it again.\n") and said.count("\n") == 1
+    )
+    after = files()
+    assert intact("abc") and {name for name in after if after[name] != before[name]} == {path.name}
+    assert all(same(mended[name][0], whole[name][0]) for name in jobs)
+    assert all(mended[name][1] == whole[name][1] for name in "ac")
+    train_many(jobs, n_jobs=n_jobs, show_progress=False)
+    assert capsys.readouterr().out == "" and files() == after
+
+
+def meeting(folder: str):
+    """A loss that goes on when three processes are in the middle of a training."""
+
+    def loss(model, x):
+        open(f"{folder}/{os.getpid()}", "w").close()
+        wait_for(folder, 3)
+        return where(model, x)
+
+    return loss
+
+
+ANOTHER_SWEEP = """
+    import hashlib, sys
+    from test_sweep import digest, jobs_of, meeting, train_many
+
+    for name, (model, history) in train_many(jobs_of(meeting(sys.argv[1]), 6), n_jobs=1).items():
+        print(name, digest(model.state_dict()))
+"""
+
+
+def digest(state: dict[str, torch.Tensor]) -> str:
+    return hashlib.sha256(
+        b"".join(value.numpy().tobytes() for _, value in sorted(state.items()))
+    ).hexdigest()
+
+
+def test_two_sweeps_of_the_same_jobs_at_once_end_with_the_same_weights_and_whole_files(tmp_path):
+    """One in two processes, one that is another Python's own; every training begins before the first one ends."""
+    (begun := tmp_path / "begun").mkdir()
+    command = [sys.executable, "-c", textwrap.dedent(ANOTHER_SWEEP), str(begun)]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    with subprocess.Popen(command, cwd=Path(__file__).parent, **pipe) as another:
+        try:
+            results = train_many(jobs_of(meeting(str(begun)), 6), n_jobs=2, show_progress=False)
+            out, err = another.communicate(timeout=60)
+        finally:
+            another.kill()
+    assert another.returncode == 0 and err == "" and "not kept" not in out
+    digests = dict(re.findall(r"^([a-f]) (\w{64})$", out, re.M))
+    assert digests == {name: digest(model.state_dict()) for name, (model, _) in results.items()}
+    assert intact("abcdef") and len(set(digests.values())) == 6
+    assert digests == {
+        path.name[0]: digest(read_tensors(path, key_in(path))[0]) for path in models_dir().iterdir()
+    }
+
+
+def test_serial_parallel_and_on_a_cluster_gives_the_same(tmp_path, monkeypatch, capsys):
+    """A notebook's lines, with two other processes as the cluster; the models come back through the same folder."""
+    from distributed import Client, LocalCluster
+
+    monkeypatch.chdir(tmp_path)
+    lines = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    jobs = jobs_of(where, 4)
+    unchanged = patch.dict(
+        os.environ
+    )  # LocalCluster leaves OMP_NUM_THREADS=1 in it, and all later notebooks crawl
+    scratch = {"local_directory": str(tmp_path / "scratch")}
+    with unchanged, LocalCluster(**lines, **scratch) as cluster, Client(cluster) as client:
+        workers = {float(pid) for pid in client.run(os.getpid).values()}
+        with joblib.parallel_config(backend="dask"):
+            on_cluster = train_many(jobs)
+            written = files()
+            again = train_many(jobs)
+    assert len(workers) == 2 and pids(on_cluster) <= workers, "they train, and not this process"
+    assert {n for _, history in on_cluster.values() for n in history.train["threads"]} == {1.0}
+    assert (
+        all(again[name][1] == on_cluster[name][1] for name in jobs)
+        and files() == written
+        and intact("abcd")
+    )
+    assert "trained 4 of 4" in capsys.readouterr().out
+    serial = train_many(jobs, n_jobs=1, retrain=True, show_progress=False)
+    parallel = train_many(jobs, n_jobs=2, retrain=True, show_progress=False)
+    assert not pids(parallel) & (workers | {float(os.getpid())})
+    for name in jobs:
+        assert same(serial[name][0], parallel[name][0]) and same(
+            serial[name][0], on_cluster[name][0]
+        )
+        assert (
+            serial[name][1].train["loss"]
+            == parallel[name][1].train["loss"]
+            == on_cluster[name][1].train["loss"]
+        )
+    assert not any(alive(f"{pid:.0f}") for pid in workers)
+    assert {path.name for path in tmp_path.iterdir()} <= {"scratch", "tutorial-data"}
+    assert not [path for path in (tmp_path / "scratch").rglob("worker-*")], (
+        "each worker cleans up behind it"
+    )

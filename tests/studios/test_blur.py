@@ -1,0 +1,455 @@
+"""The blur studio without a browser: pictures are those of mean and sample, numbers those of the measures."""
+
+import io
+import math
+import re
+from functools import partial
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from ipywidgets.widgets import widget
+from PIL import Image
+
+from tutorial_utils.models import Autoencoder, mlp
+from tutorial_utils.plotting import show_rows
+from tutorial_utils.studios import blur as module
+from tutorial_utils.studios.blur import (
+    GLYPHS,
+    N_BAND,
+    T_MAX,
+    axis_around,
+    blur_rows,
+    blur_state,
+    blur_studio,
+    draw_noisy,
+    draw_sharpness,
+    parts_of,
+    probe,
+    start_blur,
+)
+from tutorial_utils.topics.sharpness import high_frequency_share, laplacian_sharpness
+from tutorial_utils.training import local_seed
+
+SAYS_T = {
+    0.0: "t = 0.00: the mean itself",
+    0.55: "t = 0.55",
+    1.0: "t = 1.00: as in p(x|z)",
+    1.5: "t = 1.50",
+}
+
+
+def bernoulli_sample(params: torch.Tensor, t: float) -> torch.Tensor:
+    mean = params.sigmoid()
+    return mean + t * (torch.bernoulli(mean) - mean)
+
+
+def gaussian_sample(params: torch.Tensor, t: float) -> torch.Tensor:
+    mean, std = params[:, :1].sigmoid(), params[:, 1:].exp()
+    return mean + t * std * torch.randn_like(mean)
+
+
+@pytest.fixture
+def likelihoods(make_vae):
+    """Two small models that are not trained, of other latent sizes; the second decodes two numbers per pixel."""
+    second = make_vae(1, latent_dim=3)
+    with local_seed(2):
+        second.decoder = mlp([3, 16, 128], out_shape=(2, 8, 8))
+    return {
+        "Bernoulli": (make_vae(0).eval(), torch.sigmoid, bernoulli_sample),
+        "Gaussian": (second.eval(), lambda params: params[:, :1].sigmoid(), gaussian_sample),
+    }
+
+
+@pytest.fixture
+def studio(likelihoods, digits):
+    return blur_studio(likelihoods, digits.x_test)
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png))).astype(int)
+
+
+def widgets_in(box: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    return [box] + [inner for child in getattr(box, "children", ()) for inner in widgets_in(child)]
+
+
+def shown_sample(studio) -> torch.Tensor:
+    return studio.state["sample"].image
+
+
+def expected(studio, likelihoods, x) -> dict[str, torch.Tensor]:
+    """The three images [1, 8, 8], in so many words."""
+    model, mean, sample = likelihoods[studio.likelihood.value]
+    image = x[studio.index.value][None]
+    with torch.no_grad():
+        z = model.encode(image)[0]
+        if studio.source.value == "prior":
+            z = torch.randn(
+                1, model.latent_dim, generator=torch.Generator().manual_seed(studio.z_seed)
+            )
+        params = model.decode(z)
+        with local_seed(studio.noise_seed):
+            noisy = sample(params, studio.noise.value)
+    return {"image": image[0], "mean": mean(params)[0], "sample": noisy[0]}
+
+
+def check_all(studio, likelihoods, x) -> None:
+    """State, pictures, numbers, text alternatives and chart are those of the images in `expected`."""
+    images = expected(studio, likelihoods, x)
+    svg = studio.view.parts[3]["html"]
+    for part, (name, image) in zip(studio.view.parts, images.items(), strict=False):
+        torch.testing.assert_close(studio.state[name].image, image)
+        assert abs(pixels(part["png"]) - 255 * image[0].clamp(0, 1).numpy()).max() <= 1
+        sharpness, share = (
+            laplacian_sharpness(image[None]).item(),
+            high_frequency_share(image[None]).item(),
+        )
+        assert (studio.state[name].sharpness, studio.state[name].share) == pytest.approx(
+            (sharpness, share)
+        )
+        lines = [
+            f"sharpness {sharpness:.2f}",
+            f"high frequency {100 * share:.1f}\N{NO-BREAK SPACE}%",
+        ]
+        assert part["caption"].split("\n")[:2] == lines and part["title"].startswith(GLYPHS[name])
+        assert ", ".join(lines) in part["alt"]
+        assert f"{name} {sharpness:.2f}" in svg and f"{name} {sharpness:.2f}" in studio.view.text
+    assert SAYS_T[studio.noise.value] in studio.view.parts[2]["caption"].split("\n")
+    clipped = images["sample"].min() < 0 or images["sample"].max() > 1
+    assert ("shown clipped to [0, 1]" in studio.view.parts[2]["caption"]) == clipped
+    assert (
+        f"{studio.likelihood.value}, t = {studio.noise.value:.2f}. Sharpness: image"
+        in studio.view.text
+    )
+
+
+# ---- the functions ----
+
+
+@pytest.mark.parametrize("source", ["posterior", "prior"])
+@pytest.mark.parametrize("name", ["Bernoulli", "Gaussian"])
+def test_without_noise_the_sample_is_the_mean_and_noise_grows_in_a_line(
+    name, source, likelihoods, digits
+):
+    likelihood = likelihoods[name]
+    blur = start_blur(likelihood, digits.x_test[:5], source=source)
+    assert torch.equal(draw_noisy(likelihood, blur, 0.0, 3), blur.mean) and blur.mean.shape == (
+        5,
+        1,
+        8,
+        8,
+    )
+    noise = draw_noisy(likelihood, blur, 1.0, 3) - blur.mean
+    for t in (0.05, 0.6, 1.5):  # the same noise, whatever t is
+        torch.testing.assert_close(draw_noisy(likelihood, blur, t, 3), blur.mean + t * noise)
+    assert not torch.equal(draw_noisy(likelihood, blur, 1.0, 4), blur.mean + noise)
+
+
+def test_start_decodes_the_posterior_mean_or_draws_from_the_prior(likelihoods, digits):
+    likelihood, x = likelihoods["Gaussian"], digits.x_test[:4]
+    with torch.no_grad():
+        params = likelihood[0].decode(likelihood[0].encode(x)[0])
+    blur = start_blur(likelihood, x)
+    assert (
+        torch.equal(blur.params, params)
+        and torch.equal(blur.mean, params[:, :1].sigmoid())
+        and blur.x is x
+    )
+    first, again, other = (
+        start_blur(likelihood, x, source="prior", seed=seed).params for seed in (1, 1, 2)
+    )
+    assert (
+        torch.equal(first, again)
+        and not torch.equal(first, other)
+        and not torch.equal(first, params)
+    )
+    elsewhere = start_blur(likelihood, digits.x_test[4:8], source="prior", seed=1)
+    assert torch.equal(elsewhere.params, first)  # the image has no say
+    with pytest.raises(ValueError, match="source must be one of 'posterior', 'prior', got 'mean'"):
+        start_blur(likelihood, x, source="mean")
+
+
+def test_state_has_the_numbers_of_the_functions(likelihoods, digits):
+    likelihood = likelihoods["Bernoulli"]
+    blur = start_blur(likelihood, digits.x_test[:1])
+    images = {"image": blur.x, "mean": blur.mean, "sample": draw_noisy(likelihood, blur, 0.7, 5)}
+    for sharpness in (laplacian_sharpness, partial(high_frequency_share, cutoff=0.1)):
+        state = blur_state(likelihood, blur, 0.7, seed=5, sharpness=sharpness)
+        assert list(state) == ["image", "mean", "sample"]
+        for name, image in images.items():
+            assert torch.equal(state[name].image, image[0])
+            numbers = sharpness(image).item(), high_frequency_share(image).item()
+            assert state[name][1:] == pytest.approx(numbers)
+
+
+def test_rows_are_the_images_the_means_and_the_samples(likelihoods, digits):
+    x = digits.x_test[:6]
+    rows = blur_rows(likelihoods, x, t=0.8, seed=2)
+    assert list(rows) == [
+        "test image",
+        *(f"{name}: {what}" for name in likelihoods for what in ("mean", "sample")),
+    ]
+    assert torch.equal(rows["test image"], x)
+    for name, likelihood in likelihoods.items():
+        blur = start_blur(likelihood, x)
+        assert torch.equal(rows[f"{name}: mean"], blur.mean)
+        assert torch.equal(rows[f"{name}: sample"], draw_noisy(likelihood, blur, 0.8, 2))
+    still = blur_rows(likelihoods, x, t=0)
+    assert torch.equal(still["Gaussian: sample"], still["Gaussian: mean"])
+    fig = show_rows(rows)
+    assert len(fig.axes) == 5
+    plt.close(fig)
+
+
+def test_nothing_touches_the_global_random_state(likelihoods, digits):
+    before = torch.get_rng_state()
+    blur_rows(likelihoods, digits.x_test[:2])
+    studio = blur_studio(likelihoods, digits.x_test)
+    studio.noise.value, studio.source.value, studio.likelihood.value = 0.4, "prior", "Gaussian"
+    for button in (studio.new_noise, studio.new_z, studio.next):
+        button.click()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# ---- the chart ----
+
+
+def texts(svg: str) -> dict[str, tuple[float, float]]:
+    """Where the texts of an SVG stand: {text: (x in percent, y)}."""
+    found = re.findall(r'<text x="([\d.]+)%" y="([\d.]+)"[^>]*>([^<]*)</text>', svg)
+    return {text.strip("\N{NO-BREAK SPACE}"): (float(x), float(y)) for x, y, text in found}
+
+
+def test_chart_places_values_on_a_logarithmic_axis_with_its_ticks_and_band():
+    values = {"image": 2.0, "mean": 0.5, "sample": 10.0}
+    svg, said = draw_sharpness(values, (1.0, 5.0), (0.2, 20.0))
+    places = texts(svg)
+    assert {"0.2", "0.5", "1", "2", "5", "10", "20"} <= set(places)
+    assert (places["0.2"][0], places["20"][0]) == (3, 97)
+    for name, value in values.items():
+        share = math.log(value / 0.2) / math.log(100)
+        assert places[f"{value:g}"][0] == pytest.approx(places[GLYPHS[name]][0])
+        assert places[GLYPHS[name]][0] == pytest.approx(3 + 94 * share, abs=0.01)
+        assert places[f"{name} {value:.2f}"][1] == pytest.approx(places[GLYPHS[name]][1], abs=1.5)
+    left, width = map(
+        float, re.search(r'class="vae-band" x="([\d.]+)%" width="([\d.]+)%"', svg).groups()
+    )
+    assert (left, left + width) == pytest.approx((places["1"][0], places["5"][0]), abs=0.02)
+    assert said == (
+        "Sharpness: image 2.00, mean 0.50, sample 10.00. Of the test images, 80 % lie between 1.00 and 5.00."
+    )
+    assert f'aria-label="{said}"' in svg and 'role="img"' in svg
+
+
+def test_chart_keeps_its_texts_beside_their_glyphs_and_says_what_lies_beyond():
+    svg, _ = draw_sharpness({"image": 0.0, "mean": 1.0, "sample": 900.0}, (1.0, 1.0), (0.5, 20.0))
+    places = texts(svg)
+    assert places[GLYPHS["image"]][0] == 3 and places[GLYPHS["sample"]][0] == 97
+    assert {"← image 0.00", "mean 1.00", "sample 900.00 →"} <= set(places)
+    anchors = dict(re.findall(r'text-anchor="(\w+)" class="vae-curve-name">([^<]*)<', svg))
+    assert (
+        anchors["start"].strip("\N{NO-BREAK SPACE}")
+        and anchors["end"].strip("\N{NO-BREAK SPACE}") == "sample 900.00 →"
+    )
+    heights = [places[glyph][1] for glyph in GLYPHS.values()]
+    assert heights == sorted(heights) and min(np.diff(heights)) >= 20  # texts never meet
+
+
+def test_axis_is_the_least_that_holds_all_values():
+    assert axis_around([0.31, 18.8]) == pytest.approx((0.2, 20))
+    assert axis_around([1, 10]) == pytest.approx((1, 10))
+    assert axis_around([0.0, 3.0]) == pytest.approx((2, 5))
+    assert axis_around([2, 2]) == pytest.approx((2, 5)) and axis_around([0.0]) == pytest.approx(
+        (1, 2)
+    )
+    for values in (
+        torch.rand(30, 4, generator=torch.Generator().manual_seed(0)).exp().pow(7).tolist()
+    ):
+        low, high = axis_around(values)
+        assert low <= min(values) * 1.001 and high >= max(values) * 0.999
+        assert low > min(values) / 2.51 and high < max(values) * 2.51
+
+
+def test_band_holds_the_middle_of_the_images_and_the_axis_what_the_studio_shows(
+    likelihoods, digits
+):
+    x = digits.x_test
+    smooth = torch.linspace(0, 1, 64).reshape(
+        1, 1, 8, 8
+    )  # as a trained model's mean, unlike those two
+    likelihoods["smooth"] = (
+        likelihoods["Bernoulli"][0],
+        lambda params: smooth.expand_as(params),
+        lambda params, t: smooth + t * torch.randn_like(params),
+    )
+    band, (low, high) = probe(likelihoods, x, laplacian_sharpness)
+    values = laplacian_sharpness(x[:N_BAND])
+    assert (values < band[0]).float().mean() == pytest.approx(0.1, abs=0.01)
+    assert (values > band[1]).float().mean() == pytest.approx(0.1, abs=0.01)
+    assert low < band[0] < band[1] < high
+    images = smooth.expand(5, 1, 8, 8)
+    assert (
+        probe({"a": likelihoods["smooth"]}, images, laplacian_sharpness)[1][1]
+        > 5 * laplacian_sharpness(smooth).item()
+    )
+    for likelihood in likelihoods.values():
+        for source in ("posterior", "prior"):
+            blur = start_blur(likelihood, x[:1], source=source)
+            for t in (0, T_MAX):
+                state = blur_state(likelihood, blur, t)
+                assert (
+                    low <= state["mean"].sharpness <= high
+                    and low <= state["sample"].sharpness <= high
+                )
+
+
+# ---- the studio ----
+
+
+def test_every_control_shows_what_it_says(studio, likelihoods, digits):
+    x = digits.x_test
+    check_all(studio, likelihoods, x)
+    assert studio.noise.value == 1 and studio.index.value == 0 and studio.new_z.disabled
+    for t in (0.0, 0.55, 1.5):
+        studio.noise.value = t
+        check_all(studio, likelihoods, x)
+    studio.index.value = 7
+    assert studio.view.parts[0]["title"] == "● test image 7"
+    check_all(studio, likelihoods, x)
+    studio.likelihood.value = "Gaussian"
+    check_all(studio, likelihoods, x)
+    studio.source.value = "prior"
+    assert not studio.new_z.disabled and "not what is decoded" in studio.view.parts[0]["caption"]
+    assert "at a z from the prior" in studio.view.parts[1]["caption"]
+    check_all(studio, likelihoods, x)
+    studio.source.value = "posterior"
+    assert studio.new_z.disabled and "not what is decoded" not in studio.view.parts[0]["caption"]
+    assert "at the posterior mean" in studio.view.parts[1]["caption"]
+    check_all(studio, likelihoods, x)
+
+
+def test_the_same_noise_stays_while_t_is_dragged_and_new_noise_is_new(studio, likelihoods, digits):
+    mean, noise = studio.state["mean"].image, shown_sample(studio) - studio.state["mean"].image
+    for t in (0.3, 1.25, 1.0):
+        studio.noise.value = t
+        torch.testing.assert_close(shown_sample(studio), mean + t * noise)
+    before = shown_sample(studio)
+    studio.new_noise.click()
+    assert not torch.equal(shown_sample(studio), before) and torch.equal(
+        studio.state["mean"].image, mean
+    )
+    check_all(studio, likelihoods, digits.x_test)
+    studio.noise.value = 0.0
+    assert torch.equal(shown_sample(studio), mean)
+
+
+def test_new_z_changes_the_mean_and_new_noise_does_not(studio, likelihoods, digits):
+    studio.source.value = "prior"
+    mean = studio.state["mean"].image
+    studio.new_z.click()
+    assert not torch.equal(studio.state["mean"].image, mean)
+    check_all(studio, likelihoods, digits.x_test)
+    mean = studio.state["mean"].image
+    studio.new_noise.click()
+    studio.noise.value = 1.5
+    studio.next.click()  # no image has a say in a z from the prior
+    assert torch.equal(studio.state["mean"].image, mean)
+    check_all(studio, likelihoods, digits.x_test)
+
+
+def test_next_image_begins_again_after_the_last(likelihoods, digits):
+    studio = blur_studio(likelihoods, digits.x_test[:3])
+    seen = []
+    for _ in range(4):
+        studio.next.click()
+        seen.append(studio.index.value)
+        check_all(studio, likelihoods, digits.x_test)
+    assert seen == [1, 2, 0, 1]
+
+
+def test_a_move_asks_no_model_and_sends_one_message(studio, monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        widget.Widget, "_send", lambda self, msg, buffers=None: messages.append((self, msg))
+    )
+    monkeypatch.setattr(module, "start_blur", None)  # nothing is encoded or decoded
+    studio.noise.value = 0.35
+    studio.new_noise.click()
+    sent = [set(msg["state"]) for owner, msg in messages if owner is studio.view]
+    assert sent == [{"parts", "text"}] * 2
+
+
+def test_another_measure_is_on_the_axis_and_under_the_images(likelihoods, digits):
+    measure = partial(high_frequency_share, cutoff=0.2)
+    studio = blur_studio(likelihoods, digits.x_test, sharpness=measure)
+    assert studio.view.parts[3]["title"] == "High frequency share, logarithmic axis"
+    for part, seen in zip(studio.view.parts, studio.state.values(), strict=False):
+        assert seen.sharpness == pytest.approx(measure(seen.image[None]).item())
+        assert part["caption"].startswith(f"sharpness {seen.sharpness:.2f}")
+    assert studio.band == probe(likelihoods, digits.x_test, measure)[0]
+
+
+def test_picture_says_when_it_is_clipped(likelihoods, digits):
+    likelihood = likelihoods["Bernoulli"]
+    state = blur_state(likelihood, start_blur(likelihood, digits.x_test[:1]), 1.0)
+    beyond = state["sample"]._replace(image=state["sample"].image - 0.5)
+    for sample, clipped in ((state["sample"], False), (beyond, True)):
+        part = parts_of(state | {"sample": sample}, 3, "posterior", 1.0)[2]
+        assert (
+            "shown clipped to [0, 1]" in part.title and "shown clipped to [0, 1]" in part.alt
+        ) == clipped
+
+
+def test_every_control_is_described_and_can_be_reached(studio):
+    controls = [part for part in widgets_in(studio) if hasattr(part, "description")]
+    controls = [part for part in controls if not isinstance(part, ipywidgets.HTML)]
+    assert len(controls) == 7
+    assert all(part.description and part.tooltip for part in controls)
+    assert all(part["alt"] for part in studio.view.parts)
+
+
+# ---- errors ----
+
+
+def test_wrong_arguments_are_named(likelihoods, digits, make_vae):
+    x, (model, mean, sample) = digits.x_test, likelihoods["Bernoulli"]
+    autoencoder = Autoencoder(mlp([64, 2]), mlp([2, 64], out_shape=(1, 8, 8)))
+    for wrong in ({}, [likelihoods["Bernoulli"]], None):
+        with pytest.raises(TypeError, match="likelihoods must map one name or more to"):
+            blur_studio(wrong, x)
+    for wrong in (model, (model, mean), (model, mean, 0.1), [model, mean, sample]):
+        with pytest.raises(
+            TypeError,
+            match=r"likelihoods\['a'\] must be \(model, mean, sample\), the last two functions",
+        ):
+            blur_studio({"a": wrong}, x)
+    with pytest.raises(
+        TypeError, match=r"likelihoods\['a'\]: model must be a VAE, got Autoencoder"
+    ):
+        blur_rows({"a": (autoencoder, mean, sample)}, x)
+    with pytest.raises(
+        ValueError, match=r"sample\(params, 0\) must be mean\(params\), got images that differ"
+    ):
+        blur_studio({"a": (model, mean, lambda params, t: bernoulli_sample(params, 1.0))}, x)
+    with pytest.raises(
+        ValueError,
+        match=r"likelihoods\['a'\]: mean\(params\) and an image of x must have the same shape",
+    ):
+        blur_studio({"a": (model, lambda params: mean(params)[..., :4], sample)}, x)
+    with pytest.raises(ValueError, match=r"sample\(params, 1\) must be finite"):
+        blur_studio({"a": (model, mean, lambda params, t: mean(params) / (t != 1))}, x)
+    with pytest.raises(TypeError, match=r"mean\(params\) must be a tensor of floats, got list"):
+        blur_studio({"a": (model, lambda params: [0], sample)}, x)
+    with pytest.raises(
+        TypeError, match=r"sample\(params, t\) must be a tensor of floats, got NoneType"
+    ):
+        blur_studio({"a": (model, mean, lambda params, t: None)}, x)
+    with pytest.raises(ValueError, match=r"x must lie in \[0, 1\]"):
+        blur_studio(likelihoods, x * 255)
+    with pytest.raises(ValueError, match=r"x must be a non-empty tensor with 4 axes"):
+        blur_rows(likelihoods, x[0])
+    with pytest.raises(TypeError, match="sharpness must be a function of images, got str"):
+        blur_studio(likelihoods, x, sharpness="laplacian")

@@ -1,0 +1,417 @@
+"""Drawing without a browser: the image of strokes obeys MNIST's rules, the widget shows what the model makes of it."""
+
+import io
+import math
+import re
+from itertools import pairwise
+
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+from ipywidgets.widgets import widget
+from PIL import Image
+
+from tutorial_utils.losses import bernoulli_nll, kl_standard_normal
+from tutorial_utils.models import VAE, Autoencoder, decode_images, encode_image, mlp
+from tutorial_utils.plotting import to_png
+from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.studios.base import Picture
+from tutorial_utils.studios.drawing import BOX, PEN, drawing_studio, image_of_strokes
+from tutorial_utils.studios.interpolation import interpolation_studio
+from tutorial_utils.studios.pad import CodeMap
+from tutorial_utils.training import local_seed
+
+SEVEN = [[(0.25, 0.25), (0.7, 0.22), (0.6, 0.45), (0.5, 0.85)], [(0.4, 0.55), (0.72, 0.52)]]
+RING = [
+    [(0.5 + 0.2 * math.cos(a), 0.5 + 0.3 * math.sin(a)) for a in np.linspace(0, 2 * math.pi, 40)]
+]
+DRAWINGS = {
+    "seven": SEVEN,
+    "ring": RING,
+    "slanted line": [[(0.2, 0.8), (0.6, 0.1)]],
+    "hook": [[(0.3, 0.1), (0.3, 0.8), (0.6, 0.8)]],
+    "line and dot": [[(0.5, 0.3), (0.5, 0.9)], [(0.5, 0.1)]],
+}
+drawings = pytest.mark.parametrize("strokes", DRAWINGS.values(), ids=DRAWINGS)
+CENTERS = torch.arange(28) + 0.5
+
+
+def moved(strokes, scale: float = 1.0, right: float = 0.0, down: float = 0.0):
+    return [[(scale * x + right, scale * y + down) for x, y in line] for line in strokes]
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def widgets_in(box: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    return [box] + [inner for child in getattr(box, "children", ()) for inner in widgets_in(child)]
+
+
+def send(area, event: str, *place: float) -> None:
+    """What the page tells of the mouse or of fingers, at places in [0, 1]^2."""
+    at = [
+        {"x": place[k] * area.canvas.width, "y": place[k + 1] * area.canvas.height}
+        for k in range(0, len(place), 2)
+    ]
+    content = {"event": event} | ({"touches": at} if event.startswith("touch") else at[0])
+    area.canvas[1]._handle_frontend_event(area.canvas, content, [])
+
+
+def draw(area, strokes) -> None:
+    for line in strokes:
+        send(area, "mouse_down", *line[0])
+        for point in line[1:]:
+            send(area, "mouse_move", *point)
+        send(area, "mouse_up", *line[-1])
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_pretrained("vae_2d")
+
+
+@pytest.fixture(scope="module")
+def images(mnist):
+    return mnist.x_test[:60], mnist.y_test[:60]
+
+
+@pytest.fixture(scope="module")
+def judge():
+    with local_seed(3):
+        return mlp([784, 10]).eval()
+
+
+@pytest.fixture
+def widget_of(model, images, judge):
+    return drawing_studio(model, *images, studio=interpolation_studio(model, *images), judge=judge)
+
+
+# ---- the image of strokes ----
+
+
+@drawings
+def test_image_is_white_ink_on_black_20_pixels_long_and_centered_by_mass(strokes):
+    image = image_of_strokes(strokes)
+    assert image.shape == (1, 28, 28) and image.dtype == torch.float32
+    assert image.min() == 0 and image.max() == pytest.approx(1)
+    rows, columns = image[0].sum(1), image[0].sum(0)
+    mass = torch.stack([columns @ CENTERS, rows @ CENTERS]) / image.sum()
+    torch.testing.assert_close(mass, torch.tensor([14.0, 14.0]), atol=0.1, rtol=0)
+    inked = [int((profile >= 0.5).nonzero().max() - (profile >= 0.5).nonzero().min()) + 1 for profile in
+             (image[0].amax(0), image[0].amax(1))]  # fmt: skip
+    assert max(inked) == pytest.approx(BOX, abs=1)
+
+
+@drawings
+def test_place_and_size_of_a_drawing_do_not_matter(strokes):
+    image = image_of_strokes(strokes)
+    for change in (
+        {"right": 0.2, "down": -0.1},
+        {"scale": 0.3},
+        {"scale": 2.0, "right": -3.0, "down": 0.4},
+    ):
+        torch.testing.assert_close(
+            image_of_strokes(moved(strokes, **change)), image, atol=1e-5, rtol=0
+        )
+
+
+@drawings
+def test_order_direction_and_number_of_strokes_do_not_matter(strokes):
+    image = image_of_strokes(strokes)
+    turned = [line[::-1] for line in strokes[::-1]]
+    cut = [
+        piece for line in strokes for piece in ((line[:2], line[1:]) if len(line) > 2 else (line,))
+    ]
+    doubled = [[point for point in line for _ in range(2)] for line in strokes]
+    halved = [
+        [p for a, b in pairwise(line) for p in (a, tuple(np.add(a, b) / 2), b)] or line
+        for line in strokes
+    ]
+    for same in (
+        turned,
+        cut,
+        doubled,
+        halved,
+        [*strokes, *strokes],
+        [*strokes, []],
+        [torch.tensor(s) for s in strokes],
+    ):
+        torch.testing.assert_close(image_of_strokes(same), image, atol=1e-5, rtol=0)
+
+
+@drawings
+def test_a_mirrored_or_turned_drawing_gives_the_mirrored_or_turned_image(strokes):
+    image = image_of_strokes(strokes)
+    mirrored = image_of_strokes([[(-x, y) for x, y in line] for line in strokes])
+    turned = image_of_strokes([[(y, x) for x, y in line] for line in strokes])
+    torch.testing.assert_close(mirrored, image.flip(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(turned, image.transpose(1, 2), atol=1e-5, rtol=0)
+
+
+def test_no_strokes_are_an_empty_image_and_a_dot_is_a_disk():
+    for nothing in ([], [[]], [[], []]):
+        assert torch.equal(image_of_strokes(nothing), torch.zeros(1, 28, 28))
+    dot = image_of_strokes([[(0.3, 0.8)]])
+    radius = ((CENTERS - 14).square() + (CENTERS[:, None] - 14).square()).sqrt()
+    torch.testing.assert_close(dot[0], (PEN / 2 + 0.5 - radius).clamp(0, 1))
+    small = image_of_strokes([[(0.3, 0.8), (0.31, 0.805)]])
+    torch.testing.assert_close(small, dot, atol=0.02, rtol=0)
+
+
+def test_a_straight_line_is_as_wide_as_the_pen_and_as_long_as_the_box():
+    image = image_of_strokes([[(0.5, 0.1), (0.5, 0.9)]])[0]
+    assert image[14].sum() == pytest.approx(PEN, abs=0.01)
+    assert image[:, 14].sum() == pytest.approx(
+        BOX, abs=0.5
+    )  # beside the middle, where the round ends are
+    assert image.sum() == pytest.approx(PEN * (BOX - PEN) + math.pi / 4 * PEN**2, rel=0.02)
+
+
+def test_the_pen_is_as_wide_as_those_of_mnist(mnist):
+    """Ink of ones, nearly straight lines: their area over their length is the width of the pen."""
+    ones = mnist.x_test[mnist.y_test == 1][:200, 0]
+    widths = []
+    for image in ones:
+        places = (image > 0.5).nonzero().float()
+        length = float((places - places.mean(0)).norm(dim=1).quantile(0.99)) * 2
+        widths.append(float(image.sum()) / length)
+    assert np.median(widths) == pytest.approx(PEN, abs=0.7)
+
+
+def test_many_points_are_the_same_as_few_on_the_same_line():
+    for n in (2, 63, 64, 65, 500):
+        line = [(0.3 + 0.2 * k / n, 0.2 + 0.6 * k / n) for k in range(n + 1)]
+        torch.testing.assert_close(
+            image_of_strokes([line]), image_of_strokes([line[:1] + line[-1:]]), atol=1e-5, rtol=0
+        )
+
+
+def test_bad_strokes_are_named():
+    for strokes, message in (
+        (
+            [[(0.1, math.nan)]],
+            r"strokes\[0\] must be a list of finite points \(x, y\), got \[\(0.1, nan\)\]",
+        ),
+        ([[(0.1, 0.2)], [(math.inf, 0.2)]], r"strokes\[1\] must be a list of finite points"),
+        ([[0.1, 0.2]], r"strokes\[0\] must be a list of finite points"),
+        ([[(0.1, 0.2, 0.3)]], r"strokes\[0\] must be a list of finite points"),
+        ([[(0.1, 0.2), (0.3,)]], r"strokes\[0\] must be a list of finite points"),
+        ([["a"]], r"strokes\[0\] must be a list of finite points"),
+        ([0.5], r"strokes\[0\] must be a list of finite points"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            image_of_strokes(strokes)
+
+
+# ---- the widget ----
+
+
+def check_all(widget_of, model, judge) -> None:
+    """Everything the widget shows belongs to the image that the model sees."""
+    image = widget_of.chooser.image
+    with torch.no_grad():
+        mu, logvar = model.encode(image[None])
+        logits = model.decode(mu)
+        numbers = (bernoulli_nll(logits, image[None]).item(), kl_standard_normal(mu, logvar).item())
+        digits = judge(torch.cat([image, logits[0].sigmoid()])).argmax(1).tolist()
+    assert widget_of.chooser.picture.value == to_png(image[0])
+    assert (
+        abs(pixels(widget_of.picture.value) - 255 * decode_images(model, mu)[0].numpy()).max() <= 1
+    )
+    text = widget_of.label.value
+    shown = re.search(r"recon_loss (\S+) nats at z = μ, kl (\S+) nats", text).groups()
+    assert [float(number) for number in shown] == pytest.approx(numbers, abs=0.051)  # one decimal
+    assert f"judge: {digits[0]} (" in text and f"of the reconstruction: {digits[1]} (" in text
+    assert text.replace("<br>", "; ") == widget_of.map.text.removesuffix(
+        "; The code lies outside the map."
+    )
+    std = (0.5 * logvar[0]).exp()
+    assert widget_of.map.ellipse == pytest.approx([*mu[0].tolist(), *std.tolist()], abs=1e-4)
+    assert [widget_of.map.x, widget_of.map.y] == pytest.approx(mu[0].tolist(), abs=0.01)
+    assert widget_of.name in text and widget_of.name in widget_of.picture.alt
+    assert widget_of.name in widget_of.chooser.picture.alt
+
+
+def test_a_drawing_is_what_the_model_sees(widget_of, model, judge):
+    draw(widget_of.area, SEVEN)
+    assert [len(line) for line in widget_of.area.strokes] == [4, 2]
+    np.testing.assert_allclose(widget_of.area.strokes[0], SEVEN[0])
+    torch.testing.assert_close(widget_of.chooser.image, image_of_strokes(SEVEN), atol=1e-5, rtol=0)
+    assert widget_of.name == "your drawing"
+    check_all(widget_of, model, judge)
+
+
+def test_every_point_changes_what_is_shown(widget_of, model, judge):
+    seen = {widget_of.picture.value}
+    send(widget_of.area, "mouse_down", 0.3, 0.2)
+    for k in range(1, 12):
+        send(widget_of.area, "mouse_move", 0.3 + 0.03 * k, 0.2 + 0.004 * k * k)
+        check_all(widget_of, model, judge)
+        seen.add(widget_of.picture.value)
+    assert len(widget_of.area.strokes[0]) == 12 and len(seen) >= 10
+
+
+def test_undo_and_clear_go_back_to_the_test_image(widget_of, model, judge, images):
+    start = (widget_of.chooser.picture.value, widget_of.label.value)
+    draw(widget_of.area, SEVEN)
+    widget_of.area.undo.click()
+    torch.testing.assert_close(
+        widget_of.chooser.image, image_of_strokes(SEVEN[:1]), atol=1e-5, rtol=0
+    )
+    check_all(widget_of, model, judge)
+    for act in (widget_of.area.undo.click, widget_of.area.clear.click, widget_of.area.undo.click):
+        act()
+        assert (widget_of.chooser.picture.value, widget_of.label.value) == start
+        assert widget_of.area.strokes == [] and torch.equal(widget_of.chooser.image, images[0][0])
+    draw(widget_of.area, SEVEN)
+    widget_of.area.clear.click()
+    check_all(widget_of, model, judge)
+    assert (
+        widget_of.area.strokes == []
+        and (widget_of.chooser.picture.value, widget_of.label.value) == start
+    )
+
+
+def test_a_test_image_takes_the_place_of_the_drawing(widget_of, model, judge, images):
+    chooser = widget_of.chooser
+    for act in (
+        chooser.button.click,
+        lambda: setattr(chooser.label, "value", 3),
+        lambda: chooser.choose(17),
+    ):
+        draw(widget_of.area, SEVEN)
+        act()
+        assert widget_of.area.strokes == [] and torch.equal(chooser.image, images[0][chooser.index])
+        check_all(widget_of, model, judge)
+    assert widget_of.name == "test image 17"
+
+
+def test_leaving_the_canvas_ends_the_stroke_at_its_edge(widget_of):
+    area = widget_of.area
+    send(area, "mouse_move", 0.5, 0.5)
+    assert area.strokes == []  # no button is pressed
+    send(area, "mouse_down", 0.5, 0.5)
+    send(area, "mouse_move", 0.8, 0.5)
+    send(area, "mouse_out", 1.3, 0.5)
+    send(area, "mouse_move", 0.2, 0.2)
+    send(area, "mouse_up", 0.2, 0.2)
+    assert area.strokes == [[(0.5, 0.5), (0.8, 0.5), (1.0, 0.5)]]
+
+
+def test_one_finger_draws_and_a_second_is_ignored(widget_of):
+    area = widget_of.area
+    send(area, "touch_start", 0.5, 0.5)
+    send(area, "touch_move", 0.6, 0.5)
+    send(area, "touch_start", 0.6, 0.5, 0.1, 0.9)
+    send(area, "touch_move", 0.7, 0.5, 0.2, 0.9)
+    send(area, "touch_end", 0.2, 0.9)
+    send(area, "touch_move", 0.3, 0.9)
+    assert np.allclose(area.strokes, [[(0.5, 0.5), (0.6, 0.5), (0.7, 0.5)]])
+    send(area, "touch_end")
+    send(area, "touch_start", 0.4, 0.4)
+    send(area, "touch_cancel")
+    send(area, "touch_move", 0.9, 0.4)
+    assert len(area.strokes) == 2 and len(area.strokes[1]) == 1
+
+
+def test_morph_buttons_put_the_image_into_the_studio(model, images):
+    studio = interpolation_studio(model, *images)
+    found = drawing_studio(model, *images, studio=studio)
+    draw(found.area, RING)
+    for button, end, words in zip(
+        found.buttons, (studio.start, studio.end), ("starts", "ends"), strict=True
+    ):
+        before = studio.start.picture.value, studio.end.picture.value
+        button.click()
+        assert before != (studio.start.picture.value, studio.end.picture.value)
+        assert torch.equal(end.image, found.chooser.image) and end.picture.alt.endswith(
+            "your drawing"
+        )
+        assert found.said.value == f"The morph in the studio {words} with your drawing now."
+    assert torch.equal(studio.start.image, studio.end.image)
+    found.area.clear.click()
+    assert found.said.value == "" and torch.equal(studio.end.image, studio.start.image)
+    found.buttons[1].click()
+    assert "with test image 0 now" in found.said.value and torch.equal(
+        studio.end.image, images[0][0]
+    )
+    assert drawing_studio(model, *images).buttons == []
+
+
+def test_other_models_have_no_map_or_no_numbers(images):
+    with local_seed(0):
+        vae = VAE(mlp([784, 8, 10]), mlp([5, 8, 784], out_shape=(1, 28, 28)), latent_dim=5)
+        plain = Autoencoder(mlp([784, 8, 2]), mlp([2, 8, 784], out_shape=(1, 28, 28)))
+    deep, flat = (drawing_studio(model, *images) for model in (vae, plain))
+    for found in (deep, flat):
+        draw(found.area, RING)
+    assert deep.map is None and "…)" in deep.label.value and "recon_loss" in deep.label.value
+    code = encode_image(plain, flat.chooser.image).tolist()
+    assert [flat.map.x, flat.map.y] == pytest.approx(code, abs=0.01) and flat.map.ellipse == []
+    assert (
+        "nats" not in flat.label.value
+        and "decoded image" in flat.picture.alt
+        and "judge" not in flat.label.value
+    )
+
+
+def test_a_thousand_points_leave_no_widget_behind(widget_of, model, judge):
+    before = len(widget._instances)
+    for k in range(1000):
+        if k % 25 == 0:
+            send(widget_of.area, "mouse_up", 0.5, 0.5)
+            widget_of.area.clear.click()
+            send(widget_of.area, "mouse_down", 0.5, 0.5)
+        send(widget_of.area, "mouse_move", 0.5 + 0.4 * math.sin(k), 0.5 + 0.4 * math.cos(k * k))
+    assert len(widget._instances) == before > 0
+    torch.testing.assert_close(widget_of.chooser.image, image_of_strokes(widget_of.area.strokes))
+    check_all(widget_of, model, judge)
+
+
+def test_every_control_has_a_label_and_every_picture_a_text(widget_of):
+    found = widgets_in(widget_of)
+    for part in found:
+        if isinstance(part, Picture):
+            assert part.alt
+        if isinstance(part, CodeMap):
+            assert part.text and part.hint and part.passive
+        if isinstance(part, (ipywidgets.Dropdown, ipywidgets.Button, ipywidgets.BoundedIntText)):
+            assert part.description
+    assert widget_of.area.canvas.tooltip and widget_of.area.canvas in found
+    kinds = [
+        sum(isinstance(part, kind) for part in found)
+        for kind in (Picture, CodeMap, ipywidgets.Button)
+    ]
+    assert kinds == [2, 1, 5]
+
+
+def test_bad_arguments_are_named(model, images, judge, digits):
+    x, y = images
+    for call, error, message in (
+        (
+            lambda: drawing_studio(model, digits.x_test, digits.y_test),
+            ValueError,
+            "x must hold images of 28 x 28 pixels",
+        ),
+        (lambda: drawing_studio(model, 255 * x, y), ValueError, r"x must lie in \[0, 1\]"),
+        (lambda: drawing_studio(model, x, y[:5]), ValueError, "x and y must have the same length"),
+        (
+            lambda: drawing_studio(model, x, y.float()),
+            TypeError,
+            "y must be a tensor of whole numbers",
+        ),
+        (
+            lambda: drawing_studio(model, x, y, studio=ipywidgets.VBox()),
+            TypeError,
+            "studio must be an InterpolationStudio",
+        ),
+        (
+            lambda: drawing_studio(model, x, y, judge=3),
+            TypeError,
+            "judge must be a classifier, a torch module, got int",
+        ),
+    ):
+        with pytest.raises(error, match=message):
+            call()

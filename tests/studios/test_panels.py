@@ -1,0 +1,500 @@
+"""Panels: what they show is what the models say; scales, captions and charts are right for models set by hand."""
+
+import io
+import math
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from tutorial_utils.latent import decode_grid
+from tutorial_utils.losses import kl_per_dimension
+from tutorial_utils.models import VAE, Autoencoder, decode_images, mlp
+from tutorial_utils.plotting import COLORS
+from tutorial_utils.studios.base import Part
+from tutorial_utils.studios.beta import (
+    ACTIVE,
+    PIXELS,
+    beta_panels,
+    extent_of,
+    label_of,
+    multiplier_panels,
+)
+from tutorial_utils.studios.beta_charts import HEIGHT, draw_bars, draw_densities, draw_tradeoff
+from tutorial_utils.studios.svg import nice_step
+from tutorial_utils.training import local_seed
+
+BETAS = (200, 0, 1e-7, 0.5)
+NAMES = ("table", "means", "samples", "manifold", "bars", "tradeoff", "reconstructions", "prior")
+
+
+class Says(nn.Module):
+    """An encoder set by hand: mu is `scale` times the first D pixels plus `shift`; every std is `std`."""
+
+    def __init__(self, dim: int, scale: float = 1.0, std: float = 0.5, shift: float = 0.0):
+        super().__init__()
+        self.dim, self.scale, self.std, self.shift = dim, scale, std, shift
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mu = self.scale * x.flatten(1)[:, : self.dim] + self.shift
+        return torch.cat([mu, torch.full_like(mu, 2 * math.log(self.std))], dim=1)
+
+
+class Paints(nn.Module):
+    """A decoder set by hand: pixel k of 64 has the logit `gain` times z_(k mod D)."""
+
+    def __init__(self, dim: int, gain: float = 1.0):
+        super().__init__()
+        self.dim, self.gain = dim, nn.Parameter(torch.tensor(gain))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return self.gain * z[:, torch.arange(64) % self.dim].reshape(-1, 1, 8, 8)
+
+
+def by_hand(dim: int = 2, gain: float = 1.0, **said) -> VAE:
+    return VAE(Says(dim, **said), Paints(dim, gain), latent_dim=dim)
+
+
+@pytest.fixture(scope="module")
+def noise() -> tuple[torch.Tensor, torch.Tensor]:
+    """3,000 images of noise, of ten classes."""
+    with local_seed(0):
+        return torch.rand(3000, 1, 8, 8), torch.arange(3000) % 10
+
+
+def scores_of(models: dict) -> dict:
+    return {key: {"recon_loss": 40.0 + 3 * k, "kl": 4.0**k} for k, key in enumerate(sorted(models))}
+
+
+def draw(models: dict, images: tuple[torch.Tensor, torch.Tensor]) -> dict[str, dict[str, Part]]:
+    panels = beta_panels(models, scores_of(models), *images)
+    return {label: dict(zip(NAMES, parts, strict=True)) for label, parts in panels.items()}
+
+
+def one_of_each(**said) -> dict:
+    return {(2, 1): by_hand(2, **said), (5, 1): by_hand(5)}
+
+
+@pytest.fixture
+def models(make_vae) -> dict:
+    return {
+        (dim, beta): make_vae(k, latent_dim=dim) for dim in (2, 5) for k, beta in enumerate(BETAS)
+    }
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")).astype(int)
+
+
+def same(part: Part, image: torch.Tensor) -> None:
+    """The picture of a part is `image` [H, W], to 1 of 255."""
+    gray = pixels(part.content)[..., 0]
+    assert gray.shape == tuple(image.shape)
+    assert abs(gray - 255 * image.detach().numpy()).max() <= 1.01
+
+
+def caption(part: Part) -> str:
+    return part.title.partition("\n")[2].replace("\u00a0", " ")
+
+
+def stds(part: Part) -> list[float]:
+    return [
+        float(value)
+        for value in re.search(r"Std z₁ ([\d.]+), z₂ ([\d.]+)\.$", caption(part)).groups()
+    ]
+
+
+# ---- the pictures are the models' ----
+
+
+def test_labels_are_sorted_and_short(models, digits):
+    panels = beta_panels(models, scores_of(models), digits.x_test, digits.y_test)
+    assert list(panels) == ["0", "1e-7", "0.5", "200"]
+    assert [label_of(b) for b in (0, 1e-7, 0.01, 0.1, 1, 2.0, 12, 1e9)] == [
+        "0",
+        "1e-7",
+        "0.01",
+        "0.1",
+        "1",
+        "2",
+        "12",
+        "1e9",
+    ]
+    assert all(isinstance(part, Part) for parts in panels.values() for part in parts)
+
+
+@torch.no_grad()
+def test_pictures_are_what_each_model_gives(models, digits):
+    x, y = digits.x_test, digits.y_test
+    firsts = x[[int((y == label).nonzero()[0]) for label in range(10)]]
+    for label, panel in draw(models, (x, y)).items():
+        pair = [models[dim, float(label)] for dim in (2, 5)]
+        same(panel["manifold"], decode_grid(pair[0], 10))
+        rows = [firsts[:, 0], *(decode_images(model, model.encode(firsts)[0]) for model in pair)]
+        same(panel["reconstructions"], torch.cat([torch.cat(list(row), dim=1) for row in rows]))
+
+
+def test_prior_samples_decode_the_same_normal_numbers_at_every_beta(noise):
+    gains = {0: 0.5, 1: 1.0}
+    models = {(dim, beta): by_hand(dim, gain) for dim in (2, 5) for beta, gain in gains.items()}
+    codes = {}
+    for label, panel in draw(models, noise).items():
+        image = torch.tensor(pixels(panel["prior"].content)[..., 0]) / 255
+        logits = (
+            image.reshape(2, 8, 10, 8).permute(0, 2, 1, 3).flatten(2).logit() / gains[int(label)]
+        )
+        codes[label] = [logits[0, :, :2], logits[1, :, :5]]
+    for low, high in zip(codes["0"], codes["1"], strict=True):
+        assert (low - high).abs().quantile(0.9) < 0.05  # logits are read from 256 gray values
+        assert low.std() == pytest.approx(1, abs=0.35) and len(low.unique(dim=0)) == 10
+
+
+def test_the_same_models_give_the_same_bytes_and_global_randomness_is_left_alone(models, digits):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first = draw(models, (digits.x_test, digits.y_test))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert draw(models, (digits.x_test, digits.y_test)) == first
+
+
+# ---- maps ----
+
+
+@pytest.mark.parametrize(("scale", "std"), [(3.0, 0.2), (1.0, 1.0), (0.0, 1.0), (0.5, 0.0001)])
+def test_captions_give_the_std_of_means_and_of_samples(scale, std, noise):
+    panel = draw(one_of_each(scale=scale, std=std), noise)["1"]
+    of_means = scale / math.sqrt(12)  # of uniform pixels
+    assert stds(panel["means"]) == pytest.approx([of_means] * 2, abs=0.01 + 0.03 * of_means)
+    assert stds(panel["samples"]) == pytest.approx(
+        [math.hypot(of_means, std)] * 2, rel=0.06, abs=0.006
+    )
+
+
+@pytest.mark.parametrize(
+    ("far", "extent"), [(0, 4), (3.9, 4), (5, 10), (11, 40), (99, 100), (101, 400), (399, 400)]
+)
+def test_maps_have_one_of_few_scales(far, extent, noise):
+    panel = draw(one_of_each(scale=0.0, std=0.001, shift=float(far)), noise)["1"]
+    for name in ("means", "samples"):
+        assert caption(panel[name]).startswith(f"Axes ±{extent}. ")
+
+
+def test_a_scale_holds_99_percent_of_the_codes_on_both_axes():
+    far = torch.tensor([0.0, 500.0])
+    assert extent_of(torch.cat([torch.zeros(991, 2), far.expand(9, 2)])) == 4
+    assert extent_of(torch.cat([torch.zeros(980, 2), far.expand(20, 2)])) == 1000
+    assert extent_of(torch.zeros(5, 2), far.flip(0).expand(5, 2)) == 1000
+
+
+def test_both_maps_have_the_scale_of_the_wider_one(noise):
+    panel = draw(one_of_each(scale=1.0, std=20.0), noise)["1"]
+    assert (
+        re.match(r"Axes ±(\d+)", caption(panel["means"]))[1]
+        == re.match(r"Axes ±(\d+)", caption(panel["samples"]))[1]
+    )
+    assert caption(panel["means"]).startswith("Axes ±100")
+
+
+def test_a_code_is_drawn_where_it_is_and_the_ring_at_two(noise):
+    x, _ = noise
+    picture = pixels(
+        draw(one_of_each(scale=0.0, std=1e-4, shift=3.0), (x, torch.zeros(3000).long()))["1"][
+            "means"
+        ].content
+    )
+    color = [int(COLORS[0][k : k + 2], 16) for k in (1, 3, 5)]
+    down, right = np.nonzero(
+        abs(picture[..., :3] - color).max(2) + 255 * (picture[..., 3] < 255) < 40
+    )
+    middle = PIXELS / 2
+    assert np.mean([right.min(), right.max()]) == pytest.approx(middle * 1.75, abs=3)
+    assert np.mean([down.min(), down.max()]) == pytest.approx(middle * 0.25, abs=3)  # up is up
+    ring = np.nonzero(picture[round(middle), :, 3])[0]
+    assert {ring.min(), ring.max()} <= set(range(110, 113)) | set(range(328, 332))  # ±2 of ±4
+    assert picture[..., 3].min() == 0  # transparent elsewhere: readable on any ground
+
+
+# ---- numbers and charts ----
+
+
+def tree(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)
+
+
+def marks(svg: str, name: str) -> list[tuple[float, float]]:
+    nodes = [node for node in tree(svg).iter() if node.get("class") == name]
+    return [
+        (
+            float((node.get("cx") or node.get("x")).rstrip("%")),
+            float(node.get("cy") or node.get("y")),
+        )
+        for node in nodes
+    ]
+
+
+def ticks(svg: str) -> tuple[dict[float, float], dict[float, float]]:
+    """The numbers on the axes: {value: place across}, {value: place down}, from what is written and where."""
+    across, down = {}, {}
+    for node in tree(svg).iter("text"):
+        text = (node.text or "").removesuffix(" nats").replace(",", "")
+        if re.fullmatch(r"[\d.]+", text) and node.get("text-anchor") == "middle":
+            across[float(text)] = float(node.get("x").rstrip("%"))
+        elif re.fullmatch(r"[\d.]+", text) and node.get("x") == "0":
+            down[float(text)] = float(node.get("y")) + 4
+    return across, down
+
+
+def read_axis(places: dict[float, float], place: float, scale=float, back=float) -> float:
+    """The value at a place, from two ticks of an axis that is a line after `scale`."""
+    (low, a), *_, (high, b) = places.items()
+    return back(scale(low) + (place - a) / (b - a) * (scale(high) - scale(low)))
+
+
+def test_the_scores_are_in_the_table(models, digits):
+    scores = scores_of(models)
+    for label, panel in draw(models, (digits.x_test, digits.y_test)).items():
+        table = panel["table"].content
+        for dim in (2, 5):
+            score = scores[dim, float(label)]
+            kl = kl_per_dimension(*models[dim, float(label)].encode(digits.x_test))
+            row = re.search(rf'<th scope="row">{dim} numbers</th>(.*?)</tr>', table)[1]
+            cells = re.findall("<td>(.*?)</td>", row)
+            total = score["recon_loss"] + score["kl"]
+            assert cells[:3] == [
+                f"{value:.1f}" for value in (total, score["recon_loss"], score["kl"])
+            ]
+            assert cells[3] == f"{int((kl > ACTIVE).sum())} of {dim}"
+            assert all(cell in panel["table"].alt for cell in cells)
+
+
+def test_every_point_of_the_tradeoff_is_where_its_scores_are(models, digits):
+    scores = scores_of(models)
+    for label, panel in draw(models, (digits.x_test, digits.y_test)).items():
+        svg = panel["tradeoff"].content
+        across, down = ticks(svg)
+        assert {0.0, 1.0, 10.0, 100.0} <= set(across) and len(down) >= 2
+
+        def values(places, across=across, down=down):
+            return [
+                (read_axis(across, x, math.log1p, math.expm1), read_axis(down, y))
+                for x, y in places
+            ]
+
+        wanted = [
+            (scores[dim, beta]["kl"], scores[dim, beta]["recon_loss"])
+            for dim in (2, 5)
+            for beta in sorted(BETAS)
+        ]
+        for (x, y), (kl, recon_loss) in zip(values(marks(svg, "vae-point")), wanted, strict=True):
+            assert x == pytest.approx(kl, rel=0.02) and y == pytest.approx(recon_loss, abs=0.1)
+        here = [wanted[sorted(BETAS).index(float(label)) + start] for start in (0, len(BETAS))]
+        for (x, y), (kl, recon_loss) in zip(values(marks(svg, "vae-now")), here, strict=True):
+            assert x == pytest.approx(kl, rel=0.02) and y == pytest.approx(recon_loss, abs=0.1)
+        assert f"β = {label}" in "".join(tree(svg).itertext()) and "log" in svg
+        assert all(text in svg for text in ("collapse", "autoencoder", "2 numbers", "5 numbers"))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_tradeoff_of_equal_scores_is_drawn(scale):
+    points = {"2 numbers": [(0.0, 200 * scale)], "8 numbers": [(0.0, 200 * scale)]}
+    svg, _ = draw_tradeoff(points, 0, ["0"])
+    assert all(0 <= x <= 100 and 0 <= y <= HEIGHT for x, y in marks(svg, "vae-point"))
+
+
+def bar_heights(svg: str) -> list[tuple[str, float]]:
+    return [
+        (node.get("class"), float(height))
+        for node in tree(svg).iter("path")
+        for height in re.findall(r"h[\d.]+v([\d.]+)z", node.get("d"))
+    ]
+
+
+@pytest.mark.parametrize("values", [[0.0, 3.0, 8.0], [0.002, 0.05, 9.9], [30.0, 70.0, 0.5], [2e4]])
+def test_bars_are_as_high_as_the_axis_says(values):
+    svg, said = draw_bars({"some": values}, 0.01)
+    _, down = ticks(svg)
+    heights = dict.fromkeys(("vae-bar", "vae-bar vae-quiet"), ())
+    for kind, height in bar_heights(svg):
+        heights[kind] += (height,)
+    least = 1.5  # pixels: a dimension that costs nothing is seen as well
+    unit = (down[0.0] - min(down.values())) / max(down)
+    assert heights["vae-bar"] == pytest.approx(
+        [max(unit * v, least) for v in values if v > 0.01], abs=0.06
+    )
+    assert all(height == pytest.approx(least) for height in heights["vae-bar vae-quiet"])
+    assert len(heights["vae-bar vae-quiet"]) == sum(v <= 0.01 for v in values)
+    assert max(down) >= max(values) and max(down) >= 10 and said.startswith("KL in nats, some: ")
+
+
+def test_axes_of_bars_are_the_same_up_to_ten_nats():
+    assert {
+        max(ticks(draw_bars({"some": [value]}, 0.01)[0])[1]) for value in (0, 1e-5, 0.3, 9.9)
+    } == {10}
+
+
+def test_bars_of_a_panel_are_sorted_means_over_the_images(models, digits):
+    model = models[5, 0]
+    kl = kl_per_dimension(*model.encode(digits.x_test)).detach().sort(descending=True).values
+    alt = draw(models, (digits.x_test, digits.y_test))["0"]["bars"].alt
+    assert (
+        f"5 numbers: {', '.join(f'{value:.1f}' for value in [*kl[:3].tolist(), float(kl[4])])}."
+        in alt
+    )
+
+
+@pytest.mark.parametrize(
+    ("mu", "std"), [(0.0, 1.0), (1.5, 0.3), (-2.0, 0.01), (9.0, 0.5), (0.0, 3.0)]
+)
+def test_densities_have_equal_areas_and_their_peak_at_the_mean(mu, std):
+    svg, said = draw_densities(["z₁", "z₂"], [0.0, mu], [1.0, std])
+    prior, posterior = [
+        np.array(re.findall(r"([\d.-]+) ([\d.-]+)", node.get("d")), float)
+        for node in list(tree(svg).iter("path"))[2:]
+    ]
+    reach = max(
+        float(text.text)
+        for text in tree(svg).iter("text")
+        if re.fullmatch(r"[\d.]+", text.text or "")
+    )
+    floor = posterior[:, 1].max()
+    heights = [floor - curve[:, 1] for curve in (prior, posterior)]
+    areas = [float((np.diff(posterior[:, 0]) * (h[1:] + h[:-1]) / 2).sum()) for h in heights]
+    assert areas[0] == pytest.approx(areas[1], rel=0.03)
+    assert posterior[posterior[:, 1].argmin(), 0] == pytest.approx(50 + 50 * mu / reach, abs=0.7)
+    assert f"σ = {std:.2f}" in said and posterior[:, 1].min() > 0
+
+
+@pytest.mark.parametrize("least", [1e-6, 0.03, 1.0, 1.01, 7.0, 19.9, 50.0, 123.0])
+def test_nice_steps(least):
+    step = nice_step(least)
+    assert least * (1 - 1e-9) <= step <= 2.5 * least and f"{step:e}"[0] in "125"
+
+
+def test_charts_are_well_formed_and_say_what_they_show(models, digits):
+    for panel in draw(models, (digits.x_test, digits.y_test)).values():
+        for part in panel.values():
+            assert len(part.alt) > 20
+            if isinstance(part.content, str) and part.content.startswith("<svg"):
+                root = tree(part.content)
+                assert root.get("role") == "img" and len(root.get("aria-label")) > 20
+                assert (
+                    "#" not in part.content and "font-size" not in part.content
+                )  # both are the style sheet's
+
+
+# ---- the table with a multiplier ----
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[torch.Tensor, torch.Tensor]:
+    with local_seed(1):
+        return torch.rand(400, 48), torch.arange(400) % 2
+
+
+def table_model(spread: tuple[float, float, float], std: float = 1.0) -> VAE:
+    encoder = nn.Linear(48, 6)
+    with torch.no_grad():
+        encoder.weight.zero_()
+        encoder.bias.zero_()
+        for k, value in enumerate(spread):
+            encoder.weight[k, k] = value
+        encoder.bias[3:] = 2 * math.log(std)
+    return VAE(encoder, mlp([3, 48]), latent_dim=3)
+
+
+def test_multiplier_panels_say_which_beta_it_is(rows):
+    models = {m: table_model((1.0, 0.0, 2.0)) for m in (48, 1, 480, 9.6)}
+    panels = multiplier_panels(models, *rows)
+    assert list(panels) == ["1", "9.6", "48", "480"]
+    for label, beta in zip(panels, ("48", "5", "1", "0.1"), strict=True):
+        assert panels[label][0].alt.startswith(
+            f"multiplier {label} · β = 48/{label} = {beta} · kl "
+        )
+        assert panels[label][0].alt in panels[label][0].content
+    kl = kl_per_dimension(*models[48].encode(rows[0])).detach()
+    assert panels["48"][0].alt.endswith(f"kl {float(kl.sum()):.1f} nats · active 2 of 3")
+
+
+@pytest.mark.parametrize(
+    ("spread", "axes"), [((1.0, 0.0, 2.0), "z₁ right, z₃ up"), ((0.1, 3.0, 2.0), "z₂ right, z₃ up")]
+)
+def test_the_scatter_has_the_two_numbers_with_the_largest_variance(spread, axes, rows):
+    _, scatter, densities, bars = multiplier_panels({1: table_model(spread)}, *rows)["1"]
+    assert axes in caption(scatter)
+    assert pixels(scatter.content).shape == (PIXELS, PIXELS, 4)
+    assert "z₁" in densities.content and "z₃" in bars.content
+
+
+def test_collapsed_posteriors_lie_on_the_prior(rows):
+    _, _, densities, _ = multiplier_panels({1: table_model((0.0, 0.0, 0.0))}, *rows)["1"]
+    paths = [node.get("d") for node in tree(densities.content).iter("path")]
+    assert len(paths) == 6 and all(paths[k] == paths[k + 1] for k in (0, 2, 4))
+
+
+# ---- errors ----
+
+
+def without(models: dict, *keys) -> dict:
+    return {key: model for key, model in models.items() if key not in keys}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda models: without(models, (5, 0.5)),
+            r"same betas for latent_dim 2 and 5; only one has 0\.5",
+        ),
+        (
+            lambda models: {key: m for key, m in models.items() if key[0] == 2},
+            "latent_dim 2 and one larger, got 2",
+        ),
+        (lambda models: {}, "latent_dim 2 and one larger, got no models"),
+        (lambda models: models | {(9, 0): by_hand(9)}, "latent_dim 2 and one larger, got 2, 5, 9"),
+        (
+            lambda models: models | {(5, 0): by_hand(4)},
+            r"models\[5, 0\] must be a VAE with latent_dim 5, got .* 4",
+        ),
+        (
+            lambda models: models | {(2, 0): Autoencoder(mlp([64, 2]), mlp([2, 64]))},
+            "got Autoencoder",
+        ),
+        (
+            lambda models: models | {(d, 0.5000001): by_hand(d) for d in (2, 5)},
+            "differ in six digits, got .*0.5, 0.5",
+        ),
+    ],
+)
+def test_models_that_do_not_fit_are_refused(change, message, models, digits):
+    changed = change(models)
+    with pytest.raises(ValueError, match=message):
+        beta_panels(changed, scores_of(changed), digits.x_test, digits.y_test)
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [({}, "must hold recon_loss and kl"), ({"recon_loss": 1.0}, "must hold recon_loss and kl"),
+     ({"recon_loss": math.nan, "kl": 1.0}, "finite")],
+)  # fmt: skip
+def test_scores_that_do_not_fit_are_refused(score, message, models, digits):
+    with pytest.raises(ValueError, match=r"scores\[2, 0\.5\].*" + message):
+        beta_panels(models, scores_of(models) | {(2, 0.5): score}, digits.x_test, digits.y_test)
+
+
+def test_other_bad_arguments_are_refused(models, digits, rows):
+    with pytest.raises(TypeError, match="latent_dim, beta"):
+        beta_panels({1: by_hand()}, {}, digits.x_test, digits.y_test)
+    with pytest.raises(ValueError, match="same length"):
+        beta_panels(models, scores_of(models), digits.x_test, digits.y_test[:-1])
+    with pytest.raises(ValueError, match="multiplier"):
+        multiplier_panels({0: table_model((1.0, 1.0, 1.0))}, *rows)
+    with pytest.raises(ValueError, match="each multiplier"):
+        multiplier_panels({}, *rows)
+    with pytest.raises(TypeError, match="two latent numbers or more, got Linear"):
+        multiplier_panels({1: nn.Linear(2, 2)}, *rows)
+    with pytest.raises(ValueError, match="differ in six digits, got the labels 48, 48"):
+        multiplier_panels(dict.fromkeys((48, 48.00001), table_model((1.0, 1.0, 1.0))), *rows)

@@ -1,0 +1,673 @@
+"""The studio without a browser: pictures are the model's, verdicts the judge's, densities those of torch."""
+
+import io
+import re
+
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+from ipywidgets.widgets import widget
+from PIL import Image
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+
+from tutorial_utils.latent import great_circle, morph, morph_strip, side_by_side, straight_line
+from tutorial_utils.metrics import name_digits
+from tutorial_utils.models import Autoencoder, decode_images, encode_image, encode_images, mlp
+from tutorial_utils.plotting import to_png
+from tutorial_utils.studios.base import Picture
+from tutorial_utils.studios.interpolation import (
+    PATHS,
+    interpolation_studio,
+    kinds_of,
+    mark_frame,
+    start_walk,
+)
+from tutorial_utils.studios.interpolation_charts import (
+    across,
+    describe_densities,
+    describe_judged,
+    draw_chart,
+    runs,
+)
+from tutorial_utils.studios.svg import number, percent
+from tutorial_utils.training import local_seed
+
+T = (0, 0.13, 0.5, 0.99, 1)
+
+
+def make_autoencoder(code_size: int = 2) -> Autoencoder:
+    with local_seed(5):
+        return Autoencoder(
+            mlp([64, 16, code_size]), mlp([code_size, 16, 64], out_shape=(1, 8, 8))
+        ).eval()
+
+
+@pytest.fixture
+def vae(make_vae):
+    return make_vae().eval()
+
+
+@pytest.fixture
+def judge():
+    """Untrained, but not undecided: its weights are large."""
+    with local_seed(3):
+        model = mlp([64, 12, 10])
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights *= 3
+    return model.eval()
+
+
+@pytest.fixture
+def simple(vae, digits):
+    return interpolation_studio(vae, digits.x_test, digits.y_test)
+
+
+@pytest.fixture
+def full(vae, judge, digits):
+    return interpolation_studio(
+        vae, digits.x_test, digits.y_test, other=make_autoencoder(), judge=judge
+    )
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png))).astype(int)
+
+
+def widgets_in(box: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    return [box] + [inner for child in getattr(box, "children", ()) for inner in widgets_in(child)]
+
+
+def expected(model, studio, t: float) -> torch.Tensor:
+    """The image at t on the studio's path, from its two images, in so many words."""
+    a, b = studio.start.image, studio.end.image
+    if studio.path.value == "pixels":
+        return (1 - t) * a[0] + t * b[0]
+    with torch.no_grad():
+        codes = model.encode(torch.stack([a, b]))
+        z_a, z_b = codes[0] if isinstance(codes, tuple) else codes
+        walk = {"line": straight_line, "circle": great_circle}[studio.path.value]
+        return model.decode(walk(z_a, z_b, torch.tensor([float(t)]))).sigmoid()[0, 0]
+
+
+def close(png: bytes, image: torch.Tensor) -> bool:
+    """Whether they are equal up to a gray value of 255."""
+    return abs(pixels(png) - 255 * image.numpy()).max() <= 1.01
+
+
+def numbers(text: str) -> list[float]:
+    return [float(part) for part in re.findall(r"-?\d+\.\d+", text.replace("−", "-"))]
+
+
+# ---- the walk ----
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_walk_starts_and_ends_at_the_two_codes_or_images(path, vae, digits):
+    a, b = digits.x_test[:2]
+    walk = start_walk(vae, a, b, path)
+    first, last = walk.points(torch.tensor([0.0, 1.0]))
+    ends = [image.flatten() if path == "pixels" else encode_image(vae, image) for image in (a, b)]
+    torch.testing.assert_close(torch.stack([first, last]), torch.stack(ends))
+    if path == "pixels":
+        torch.testing.assert_close(walk.paint(first[None]), a)
+    else:
+        assert torch.equal(walk.paint(first[None]), decode_images(vae, first[None]))
+
+
+def test_there_is_no_circle_from_a_code_of_zeros(vae, digits):
+    blank = Autoencoder(mlp([64, 2]), vae.decoder)
+    torch.nn.init.zeros_(blank.encoder[1].weight)
+    torch.nn.init.zeros_(blank.encoder[1].bias)
+    with pytest.raises(ValueError, match="must not be zero"):
+        start_walk(blank, *digits.x_test[:2], "circle")
+    studio = interpolation_studio(blank, digits.x_test, digits.y_test)
+    studio.path.value = "circle"
+    assert (
+        studio.path.value == "line"
+        and "No circle here, so this is the line" in studio.message.value
+    )
+    studio.path.value = "pixels"
+    assert studio.message.value == ""
+
+
+def test_judge_is_asked_once_for_each_image_and_its_softmax_is_the_confidence(judge, digits):
+    found, confidence = name_digits(judge, digits.x_test[:20, 0])
+    with torch.no_grad():
+        probabilities = judge(digits.x_test[:20]).softmax(1)
+    assert torch.equal(found, probabilities.argmax(1))
+    torch.testing.assert_close(confidence, probabilities.amax(1))
+    with pytest.raises(ValueError, match=r"judge must give logits \[B, K\]"):
+        name_digits(mlp([64, 10], out_shape=(2, 5)), digits.x_test[:3, 0])
+
+
+def test_encode_images_gives_all_that_the_encoder_says(vae, digits):
+    x = digits.x_test[:4]
+    with torch.no_grad():
+        assert all(map(torch.equal, encode_images(vae, x), vae.encode(x)))
+        (codes,) = encode_images(make_autoencoder(3), x)
+        torch.testing.assert_close(codes, make_autoencoder(3).encode(x))
+
+
+# ---- the charts ----
+
+
+def test_runs_of_digits_fill_the_path_without_gaps():
+    found = runs([7, 7, 7, 4, 4, 9, 7])
+    assert [digit for digit, _, _ in found] == [7, 4, 9, 7]
+    edges = [edge for _, *pair in found for edge in pair]
+    assert (
+        edges[0] == 0 and edges[-1] == 1 and edges[1:-1:2] == edges[2::2] and edges == sorted(edges)
+    )
+    assert found[1][1:] == pytest.approx((2.5 / 6, 4.5 / 6))
+    assert runs([3, 3]) == [(3, 0.0, 1.0)]
+
+
+def test_numbers_and_shares_are_shown_with_a_true_minus_sign():
+    assert [number(value) for value in (-1.25, -0.04, 0.0, 3.96)] == ["−1.2", "0.0", "0.0", "4.0"]
+    assert [percent(value) for value in (0, 0.874, 1)] == ["0 %", "87 %", "100 %"]
+
+
+def test_chart_places_t_where_the_strip_has_its_frames():
+    assert [across(k / 8) for k in (0, 4, 8)] == pytest.approx(
+        [100 * (k + 0.5) / 9 for k in (0, 4, 8)]
+    )
+
+
+def curves(svg: str, name: str) -> np.ndarray:
+    path = re.search(rf'<path class="{name}" d="M ([^"]*)"', svg)[1]
+    return np.array([[float(part) for part in point.split()] for point in path.split(" L ")])
+
+
+def test_chart_draws_the_values_that_it_is_given():
+    digits, confidence = torch.tensor([2] * 50 + [6] * 31), torch.rand(81)
+    log_q, log_p = -9 * torch.rand(81), -9 * torch.rand(81) - 3
+    judged, dense = draw_chart((digits, confidence), None), draw_chart(None, (log_q, log_p))
+    points = curves(judged, "vae-solid")
+    np.testing.assert_allclose(points[:, 0], np.linspace(0, 1000, 81), atol=0.051)
+    np.testing.assert_allclose(points[:, 1], 100 - 100 * confidence.numpy(), atol=0.051)
+    low, high = min(log_q.min(), log_p.min()), max(log_q.max(), log_p.max())
+    for name, values in (("vae-solid", log_q), ("vae-dashed", log_p)):
+        np.testing.assert_allclose(
+            curves(dense, name)[:, 1], 100 - 100 * (values - low) / (high - low), atol=0.051
+        )
+    assert (
+        f"{number(low)} to {number(high)} nats" in dense
+        and ">aggregate posterior<" in dense
+        and ">prior<" in dense
+    )
+
+
+def test_chart_gives_the_verdict_on_every_tenth_step_of_81():
+    digits, confidence = torch.arange(81) // 9, torch.linspace(0, 1, 81)
+    texts = re.findall(r'y="(?:15|30)\.0" [^>]*>([^<]*)<', draw_chart((digits, confidence), None))
+    assert texts[0::2] == [str(10 * k // 9) for k in range(9)]
+    assert texts[1::2] == [percent(k / 8) for k in range(9)]
+
+
+def test_chart_names_the_upper_curve_above_it_and_the_lower_one_below():
+    low, high = torch.full((81,), -5.0), torch.full((81,), -1.0)
+    high[40] = 0.0
+
+    def heights(svg: str) -> dict[str, float]:
+        names = re.findall(r'y="([\d.]+)" [^>]*class="vae-curve-name">([^<]*)<', svg)
+        return {name: float(y) for y, name in names}
+
+    for densities, upper in (((high, low), "aggregate posterior"), ((low, high), "prior")):
+        places = heights(draw_chart(None, densities))
+        assert (
+            len(places) == 2 and places[upper] == min(places.values()) < max(places.values()) - 50
+        )
+
+
+def test_chart_of_a_constant_density_and_of_nothing():
+    same = torch.full((81,), -2.0)
+    assert np.isfinite(curves(draw_chart(None, (same, same)), "vae-solid")).all()
+    assert draw_chart(None, None) == "" and "no density" in draw_chart(
+        None, "no density, for a reason"
+    )
+
+
+def test_chart_says_in_words_what_it_draws():
+    confidence = torch.full((81,), 0.9)
+    confidence[20] = 0.31
+    text = describe_judged([1] * 40 + [5] * 41, confidence)
+    assert (
+        "names 1 from 0.00 to 0.49, 5 from 0.49 to 1.00" in text
+        and "lowest, 31 %, at t = 0.25" in text
+    )
+    log_q = torch.linspace(-1, -2, 81)
+    log_q[30] = -7.5
+    assert (
+        "aggregate posterior −1.0 at t = 0, at the lowest −7.5, −2.0 at t = 1"
+        in describe_densities(log_q, log_q)
+    )
+
+
+# ---- the studio with one model ----
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("kind", ["vae", "autoencoder", "long code"])
+def test_picture_is_what_the_model_gives_at_t_on_the_path(kind, path, vae, digits):
+    model = {"vae": vae, "autoencoder": make_autoencoder(), "long code": make_autoencoder(5)}[kind]
+    studio = interpolation_studio(model, digits.x_test, digits.y_test)
+    studio.path.value = path
+    side, seen = studio.sides[0], set()
+    for t in T:
+        studio.slider.value = t
+        assert close(side.picture.value, expected(model, studio, t))
+        seen.add(side.picture.value)
+    assert len(seen) > 2
+
+
+@pytest.mark.parametrize("path", ["line", "circle"])
+def test_slider_shows_what_morph_and_morph_strip_give(path, simple, vae):
+    simple.path.value = path
+    side, walk = simple.sides[0], PATHS[path]
+    z_a, z_b = (encode_image(vae, end.image) for end in (simple.start, simple.end))
+    for t in T:
+        simple.slider.value = t
+        assert side.picture.value == to_png(morph(vae, z_a, z_b, t, path=walk))
+        assert side.strip.value == to_png(
+            mark_frame(morph_strip(vae, z_a, z_b, path=walk), round(8 * t))
+        )
+        z_1, z_2 = walk(z_a, z_b, torch.tensor([float(t)]))[0].tolist()
+        label = f"mean of p(x|z) at t = {t:.2f}, z = ({z_1:.2f}, {z_2:.2f})".replace("-", "−")
+        assert side.label.value == label == side.picture.alt
+
+
+def test_cross_fade_says_that_no_model_painted_it(simple, digits):
+    simple.path.value = "pixels"
+    simple.slider.value = 0.25
+    assert (
+        simple.sides[0].label.value
+        == simple.sides[0].picture.alt
+        == "cross-fade of pixels at t = 0.25"
+    )
+    assert "decoded" not in simple.sides[0].strip.alt
+    middle = 0.75 * digits.x_test[simple.start.index, 0] + 0.25 * digits.x_test[simple.end.index, 0]
+    assert simple.sides[0].picture.value == to_png(middle)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_swapped_ends_mirror_the_strip(path, simple):
+    def strip() -> np.ndarray:
+        """Without its first and last row, where the border of the marked frame, the middle one, is."""
+        return pixels(simple.sides[0].strip.value).reshape(8, 9, 8)[1:-1, :, 1:-1]
+
+    simple.path.value = path
+    simple.start.choose(11)
+    simple.end.choose(29)
+    there = strip()
+    simple.start.choose(29)
+    simple.end.choose(11)
+    assert abs(strip() - there[:, ::-1]).max() <= 1
+    assert (there[:, 0] != there[:, -1]).any()
+
+
+def test_play_moves_the_slider_and_goes_on_where_the_slider_stands(simple):
+    simple.play.value = 75
+    assert simple.slider.value == 0.75
+    simple.slider.value = 0.29
+    assert simple.play.value == 29 and simple.slider.value == 0.29
+
+
+def test_both_ends_follow_class_index_button_and_drawing(simple, vae):
+    drawing = torch.rand(1, 8, 8)
+    for end, t in ((simple.start, 0.0), (simple.end, 1.0)):
+        simple.slider.value = t
+        for act in (
+            lambda end=end: setattr(end.label, "value", 3),
+            lambda end=end: setattr(end.field, "value", 77),
+            end.button.click,
+            lambda end=end: end.put(drawing, "my own"),
+        ):
+            act()
+            code = encode_image(vae, end.image)
+            assert simple.sides[0].picture.value == to_png(decode_images(vae, code[None])[0])
+        assert torch.equal(end.image, drawing)
+
+
+def test_two_identical_digits_stay_the_same_all_the_way(vae, digits):
+    studio = interpolation_studio(vae, digits.x_test[:1], digits.y_test[:1])
+    assert studio.start.index == studio.end.index == 0
+    for path in PATHS:
+        studio.path.value = path
+        studio.start.button.click()  # there is no other one
+        frames = []
+        for t in (0.0, 0.7, 1.0):
+            studio.slider.value = t
+            frames.append(pixels(studio.sides[0].picture.value))
+        assert max(abs(frame - frames[0]).max() for frame in frames) <= 1
+
+
+def test_one_model_alone_has_no_map_no_chart_and_no_heading(simple):
+    found = widgets_in(simple)
+    assert (
+        simple.sides[0].map is None
+        and simple.sides[0].chart not in found
+        and simple.sides[0].heading not in found
+    )
+    assert sum(isinstance(part, Picture) for part in found) == 4
+
+
+# ---- two models and a judge ----
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_both_models_walk_between_the_same_ends_at_the_same_t(path, full):
+    full.path.value = path
+    full.start.choose(40)
+    full.end.choose(7)
+    for t in T:
+        full.slider.value = t
+        for side in full.shown:
+            assert close(side.picture.value, expected(side.model, full, t))
+            frames = side_by_side(
+                torch.stack([expected(side.model, full, k / 8) for k in range(9)])
+            )
+            assert close(side.strip.value, mark_frame(frames, round(8 * t)))
+
+
+def test_cross_fade_is_shown_once_and_without_codes(full):
+    vae_side, other = full.sides
+    titles = {}
+    for path in ("pixels", "line"):
+        full.path.value = path
+        titles[path] = [re.sub("<.*?>", "", side.heading.value) for side in full.shown]
+        assert other.box.layout.display == (None if path == "line" else "none")
+        assert vae_side.map.layout.display == other.box.layout.display and bool(
+            vae_side.map.path
+        ) == (path == "line")
+        assert ("density" in vae_side.label.value + vae_side.chart.value) == (path == "line")
+    assert titles == {"pixels": ["cross-fade of pixels"], "line": ["VAE", "autoencoder"]}
+
+
+def test_second_side_is_up_to_date_when_it_comes_back(full):
+    full.path.value = "pixels"
+    full.start.choose(100)
+    full.slider.value = 0.2
+    full.path.value = "circle"
+    for side in full.sides:
+        assert (
+            close(side.picture.value, expected(side.model, full, 0.2))
+            and "t = 0.20" in side.label.value
+        )
+
+
+def test_verdicts_are_those_of_the_judge_on_what_is_shown(full, judge):
+    seen = set()
+    for path in PATHS:
+        full.path.value = path
+        for t in T:
+            full.slider.value = t
+            for side in full.shown:
+                with torch.no_grad():
+                    sure, digit = judge(expected(side.model, full, t)[None, None]).softmax(1).max(1)
+                assert f"judge: {digit.item()}, {100 * sure.item():.0f} %" in side.label.value
+                assert f"judge: {digit.item()}" in side.picture.alt
+                seen.add(digit.item())
+    assert len(seen) > 1
+
+
+def test_under_each_frame_stands_the_judges_verdict_on_it(full, judge):
+    for side in full.sides:
+        with torch.no_grad():
+            images = torch.stack([expected(side.model, full, k / 8) for k in range(9)])
+            sure, digit = judge(images[:, None]).softmax(1).max(1)
+        texts = re.findall(r'<text x="([\d.]+)%" y="(?:15|30)\.0" [^>]*>([^<]*)<', side.chart.value)
+        assert [text for _, text in texts[0::2]] == [str(part) for part in digit.tolist()]
+        assert [text for _, text in texts[1::2]] == [
+            f"{100 * part:.0f} %" for part in sure.tolist()
+        ]
+        assert [float(x) for x, _ in texts[::2]] == pytest.approx(
+            [100 * (k + 0.5) / 9 for k in range(9)], abs=0.01
+        )
+
+
+def test_densities_shown_are_those_of_the_mixture_over_the_images(full, vae, digits):
+    side = full.sides[0]
+    with torch.no_grad():
+        mu, logvar = vae.encode(digits.x_test)
+    mixture = MixtureSameFamily(
+        Categorical(torch.ones(len(mu))), Independent(Normal(mu, (0.5 * logvar).exp()), 1)
+    )  # fmt: skip
+    for path in ("line", "circle"):
+        full.path.value = path
+        z_a, z_b = (encode_image(vae, end.image) for end in (full.start, full.end))
+        for t in T:
+            full.slider.value = t
+            z = PATHS[path](z_a, z_b, torch.tensor([float(t)]))
+            wanted = [mixture.log_prob(z).item(), Normal(0.0, 1.0).log_prob(z).sum().item()]
+            assert numbers(side.label.value.split("log density")[1]) == pytest.approx(
+                wanted, abs=0.051
+            )
+        z = PATHS[path](z_a, z_b, torch.linspace(0, 1, 81))
+        wanted = torch.stack([mixture.log_prob(z), Normal(0.0, 1.0).log_prob(z).sum(1)])
+        low, high = wanted.min(), wanted.max()
+        chart = side.chart.value.split("log density of z, ")[1]
+        for name, values in zip(("vae-solid", "vae-dashed"), wanted, strict=True):
+            np.testing.assert_allclose(
+                curves(chart, name)[:, 1], 100 - 100 * (values - low) / (high - low), atol=0.1
+            )
+
+
+def test_an_autoencoder_has_no_density(full):
+    assert "no density: an autoencoder defines none" in full.sides[1].chart.value
+    assert "log density" not in full.sides[1].label.value + full.sides[1].chart.value
+
+
+def test_charts_change_with_ends_and_path_only_and_the_cursor_with_t_only(full):
+    def charts() -> list[str]:
+        return [side.chart.value for side in full.sides]
+
+    def cursors() -> set[str]:
+        return {re.search(r"left: ([\d.]+)%", side.cursor.value)[1] for side in full.sides}
+
+    full.slider.value = 0.0
+    before, at_0 = charts(), cursors()
+    full.slider.value = 0.83
+    assert charts() == before and cursors() != at_0 and len(cursors()) == 1
+    assert float(cursors().pop()) == pytest.approx(across(0.83), abs=0.01)
+    at = cursors()
+    for act in (
+        lambda: full.end.choose(50),
+        lambda: setattr(full.path, "value", "circle"),
+        full.start.button.click,
+    ):
+        act()
+        assert (
+            all(new != old for new, old in zip(charts(), before, strict=True)) and cursors() == at
+        )
+        before = charts()
+
+
+def test_map_shows_the_path_and_where_on_it_t_is(full):
+    full.path.value = "circle"
+    for side in full.sides:
+        ends = torch.stack([encode_image(side.model, end.image) for end in (full.start, full.end)])
+        path = torch.tensor(side.map.path)
+        torch.testing.assert_close(path[[0, -1]], ends)
+        assert side.map.passive and ends.abs().max() <= side.map.extent
+        for t in (0.0, 0.25, 1.0):
+            full.slider.value = t
+            point = torch.tensor([side.map.x, side.map.y])
+            torch.testing.assert_close(
+                point, path[round(80 * t)], atol=0.6 * 10**-side.map.decimals, rtol=0
+            )
+            assert f"t = {t:.2f}" in side.map.text
+
+
+def test_codes_of_other_sizes_have_no_map_but_a_density(make_vae, judge, digits):
+    studio = interpolation_studio(
+        make_vae(latent_dim=6).eval(), digits.x_test, digits.y_test, judge=judge
+    )
+    assert studio.sides[0].map is None and len(studio.sides) == 1
+    studio.slider.value = 0.3
+    assert (
+        "…) " not in studio.sides[0].label.value
+        and "log density of z" in studio.sides[0].label.value
+    )
+
+
+def test_without_a_judge_there_are_densities_but_no_verdicts(vae, digits):
+    studio = interpolation_studio(vae, digits.x_test, digits.y_test, other=make_autoencoder())
+    side = studio.sides[0]
+    assert "log density" in side.chart.value and "judge" not in side.chart.value + side.label.value
+    studio.path.value = "pixels"
+    assert side.chart.value == ""
+
+
+def test_headings_tell_the_models_apart(vae):
+    plain = make_autoencoder()
+    assert kinds_of([vae]) == ["VAE"] and kinds_of([plain, vae]) == ["autoencoder", "VAE"]
+    assert kinds_of([vae, vae]) == ["VAE 1", "VAE 2"]
+
+
+# ---- GIFs ----
+
+
+def frames_of(gif: bytes) -> list[np.ndarray]:
+    with Image.open(io.BytesIO(gif)) as image:
+        assert image.info["loop"] == 0
+        frames = []
+        for k in range(image.n_frames):
+            image.seek(k)
+            frames.append(np.asarray(image.convert("L")).astype(int))
+        return frames
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_gif_goes_there_and_back_through_what_the_models_paint(path, full, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    full.path.value = path
+    full.save.click()
+    a, b = (int(end.y[end.index]) for end in (full.start, full.end))
+    (file,) = tmp_path.iterdir()
+    assert file.name == f"morph_{a}_to_{b}_{path}.gif" and str(file) in full.message.value
+    frames = frames_of(file.read_bytes())
+    assert len(frames) == 48 and file.stat().st_size < 1_000_000
+    size = 6 * 8
+    assert all(frame.shape[1] == len(full.shown) * (size + 12) for frame in frames)
+    for k in (0, 7, 24, 30):
+        t = (k if k <= 24 else 48 - k) / 24
+        for n, side in enumerate(full.shown):
+            left = 6 + n * (size + 12)
+            shown = frames[k][:size, left : left + size]
+            wanted = 255 * expected(side.model, full, t).numpy().repeat(6, 0).repeat(6, 1)
+            assert abs(shown - wanted).max() <= 1.01
+    for k in range(1, 24):
+        np.testing.assert_array_equal(frames[k], frames[48 - k])
+
+
+def test_gif_of_a_drawing_is_named_after_it(simple, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    simple.end.put(torch.rand(1, 8, 8), "your drawing")
+    simple.save.click()
+    a = int(simple.start.y[simple.start.index])
+    assert [file.name for file in tmp_path.iterdir()] == [f"morph_{a}_to_your_drawing_line.gif"]
+    simple.end.choose(3)
+    assert simple.message.value == ""  # it was about another walk
+
+
+def test_folder_that_cannot_be_written_to_gives_a_message(simple, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    a, b = (int(end.y[end.index]) for end in (simple.start, simple.end))
+    (
+        tmp_path / f"morph_{a}_to_{b}_line.gif"
+    ).mkdir()  # a folder in the place of the file: even root cannot
+    simple.save.click()
+    assert simple.message.value.startswith("Not saved: ") and len(list(tmp_path.iterdir())) == 1
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    simple.message.value = ""
+    simple.save.click()
+    assert simple.message.value.startswith("Not saved: ")
+
+
+# ---- all of it ----
+
+
+def test_a_thousand_changes_leave_no_widget_behind_and_the_last_one_counts(full):
+    before = len(widget._instances)
+    paths = list(PATHS)
+    for k in range(1000):
+        full.slider.value = (k % 101) / 100
+        if k % 20 == 0:
+            full.start.field.value = k % 360
+        if k % 50 == 0:
+            full.path.value = paths[k // 50 % 3]
+    full.path.value = "circle"
+    assert len(widget._instances) == before > 0
+    for side in full.sides:
+        assert close(side.picture.value, expected(side.model, full, full.slider.value))
+
+
+def test_every_control_has_a_label_and_every_picture_a_text(simple, full):
+    for studio, pictures in ((simple, 4), (full, 6)):
+        found = widgets_in(studio)
+        for part in found:
+            if isinstance(part, Picture):
+                assert part.alt
+            if (
+                isinstance(part, ipywidgets.DOMWidget)
+                and hasattr(part, "tabbable")
+                and hasattr(part, "disabled")
+            ):
+                assert part.description or part.tooltip
+        assert sum(isinstance(part, Picture) for part in found) == pictures
+    for side in full.sides:
+        assert side.map.text and 'role="img" aria-label="Along the path' in side.chart.value
+
+
+def test_bad_arguments_are_named(vae, judge, digits):
+    x, y = digits.x_test, digits.y_test
+    for call, error, message in (
+        (
+            lambda: interpolation_studio(vae, x, y[:5]),
+            ValueError,
+            "x and y must have the same length, got 360 and 5",
+        ),
+        (lambda: interpolation_studio(vae, 255 * x, y), ValueError, r"x must lie in \[0, 1\]"),
+        (lambda: interpolation_studio(vae, x - 0.1, y), ValueError, r"x must lie in \[0, 1\]"),
+        (
+            lambda: interpolation_studio(vae, x.expand(-1, 3, -1, -1), y),
+            ValueError,
+            "x must hold gray images",
+        ),
+        (
+            lambda: interpolation_studio(vae, x[0], y),
+            ValueError,
+            "x must be a non-empty tensor with 4 axes",
+        ),
+        (
+            lambda: interpolation_studio(vae, x, y.float()),
+            TypeError,
+            "y must be a tensor of whole numbers",
+        ),
+        (
+            lambda: interpolation_studio(judge, x, y),
+            TypeError,
+            "model must be a VAE or an Autoencoder, got Sequential",
+        ),
+        (
+            lambda: interpolation_studio(vae, x, y, other=7),
+            TypeError,
+            "other must be a VAE or an Autoencoder, got int",
+        ),
+        (
+            lambda: interpolation_studio(vae, x, y, judge=max),
+            TypeError,
+            "judge must be a classifier, a torch module",
+        ),
+        (
+            lambda: interpolation_studio(vae, x, y, judge=vae),
+            ValueError,
+            r"judge must give logits \[B, K\]",
+        ),
+    ):
+        with pytest.raises(error, match=message):
+            call()

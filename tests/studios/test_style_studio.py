@@ -1,0 +1,228 @@
+"""The style studio without a browser: every picture is the decoded mean of the style and the label that it names."""
+
+import io
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn.functional import one_hot
+from torchvision.transforms.functional import to_tensor
+
+from tutorial_utils.models import VAE, mlp
+from tutorial_utils.studios.style import (
+    blend,
+    encode_style,
+    say_share,
+    style_rows,
+    style_studio,
+    write,
+)
+from tutorial_utils.training import local_seed
+
+
+class Labelled(nn.Module):
+    """A small conditional VAE of 8x8 images, 10 labels and 3 latent numbers; `n_decoded` counts images."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder, self.n_decoded = (
+            mlp([74, 16, 6]),
+            mlp([13, 16, 64], out_shape=(1, 8, 8)),
+            [],
+        )
+
+    def encode(self, x, y):
+        return self.encoder(torch.cat([x.flatten(1), y], 1)).chunk(2, -1)
+
+    def decode(self, z, y):
+        self.n_decoded.append(len(z))
+        return self.decoder(torch.cat([z, y], 1))
+
+
+@pytest.fixture
+def model():
+    with local_seed(0):
+        return Labelled().eval()
+
+
+@pytest.fixture
+def x(digits):
+    return digits.x_test[:40]
+
+
+@pytest.fixture
+def y(digits):
+    return one_hot(digits.y_test[:40], 10).float()
+
+
+@pytest.fixture
+def studio(model, x, y):
+    return style_studio(model, x, y)
+
+
+def pixels(png: bytes) -> torch.Tensor:
+    return to_tensor(Image.open(io.BytesIO(png)))[0]
+
+
+@torch.no_grad()
+def check_all(studio, x, y) -> None:
+    """z, y, images and pictures are those of the controls, in so many words."""
+    (first, second), s, t = (
+        (studio.first.index, studio.second.index),
+        studio.style_slider.value,
+        studio.label_slider.value,
+    )
+    mu, _ = studio.model.encode(x[[first, second]], y[[first, second]])
+    z = (1 - s) * mu[0] + s * mu[1]
+    label = torch.zeros(10)
+    label[studio.a.value] += 1 - t
+    label[studio.b.value] += t
+    torch.testing.assert_close(studio.z, z)
+    torch.testing.assert_close(studio.y, label)
+    digits = [
+        studio.model.decode(z[None], one_hot(torch.tensor([k]), 10).float()).sigmoid()[0, 0]
+        for k in range(10)
+    ]
+    torch.testing.assert_close(studio.images, torch.stack(digits))
+    image = studio.model.decode(z[None], label[None]).sigmoid()[0, 0]
+    torch.testing.assert_close(studio.image, image)
+    assert (pixels(studio.picture.value) - image).abs().max() <= 0.51 / 255
+    assert (pixels(studio.row.value) - torch.cat(digits, 1)).abs().max() <= 0.51 / 255
+    for words in (
+        say_share("style", ("A", "B"), s),
+        say_share("label", (studio.a.value, studio.b.value), t),
+    ):
+        assert words in studio.picture.alt and words in studio.caption.value
+    assert say_share("style", ("A", "B"), s) in studio.row.alt
+
+
+def test_each_control_shows_what_the_model_decodes(studio, x, y):
+    check_all(studio, x, y)
+    moves = [
+        ("style_slider", 0.3),
+        ("label_slider", 0.5),
+        ("a", 7),
+        ("b", 0),
+        ("style_slider", 1.0),
+        ("label_slider", 1.0),
+    ]
+    for name, value in moves:
+        getattr(studio, name).value = value
+        check_all(studio, x, y)
+    studio.first.button.click()
+    studio.second.choose(11)
+    check_all(studio, x, y)
+
+
+def test_a_move_decodes_eleven_images_at_once_and_encodes_nothing(studio, model, monkeypatch):
+    monkeypatch.setattr(model, "encode", None)
+    model.n_decoded.clear()
+    studio.style_slider.value = 0.5
+    studio.label_slider.value = 0.5
+    assert model.n_decoded == [11, 11]
+
+
+def test_the_ends_of_the_sliders_are_the_styles_and_the_labels_themselves(studio, model, x, y):
+    studio.style_slider.value = 1.0
+    torch.testing.assert_close(studio.z, encode_style(model, x, y)[studio.second.index])
+    torch.testing.assert_close(studio.image, studio.images[studio.a.value])
+    studio.label_slider.value = 1.0
+    torch.testing.assert_close(studio.image, studio.images[studio.b.value])
+
+
+def test_a_blend_is_a_distribution_and_its_ends_are_one_hot():
+    for t in (0.0, 0.25, 1.0):
+        label = blend(2, 5, t, 6)
+        assert label.tolist() == [0, 0, 1 - t, 0, 0, t]
+    assert blend(4, 4, 0.3, 6).sum() == pytest.approx(1) and blend(4, 4, 0.3, 6)[
+        4
+    ] == pytest.approx(1)
+
+
+def test_words():
+    assert (
+        say_share("label", (3, 8), 0.0) == "label 3"
+        and say_share("label", (3, 8), 1.0) == "label 8"
+    )
+    assert say_share("label", (3, 3), 0.4) == "label 3"
+    assert (
+        say_share("style", ("A", "B"), 0.4).replace("\N{NO-BREAK SPACE}", " ")
+        == "style 60 % A + 40 % B"
+    )
+
+
+def test_rows_are_the_image_and_all_labels_in_its_style(model, x, y):
+    rows = style_rows(model, x[:3], y[:3])
+    assert list(rows) == ["style 1", "style 2", "style 3"]
+    with torch.no_grad():
+        mu, _ = model.encode(x[:3], y[:3])
+        for k, row in enumerate(rows.values()):
+            assert torch.equal(row[0], x[k])
+            torch.testing.assert_close(
+                row[1:], model.decode(mu[[k]].expand(10, -1), torch.eye(10)).sigmoid()
+            )
+
+
+def test_a_label_may_be_a_mixture(model, x, y):
+    mixed = 0.9 * y + 0.01
+    with torch.no_grad():
+        expected = model.encode(x[:1], mixed[:1])[0][0]
+    torch.testing.assert_close(style_studio(model, x, mixed).z, expected)
+
+
+def test_the_global_random_state_stays(model, x, y):
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    style_studio(model, x, y).label_slider.value = 0.5
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_classes_that_are_not_there_at_the_start(model, x, y):
+    only = y.argmax(1) == 4
+    studio = style_studio(model, x[only], y[only])
+    assert studio.first.label.options == (4,) and studio.a.options == tuple(range(10))
+    check_all(studio, x[only], y[only])
+
+
+def test_each_control_has_a_tooltip_or_a_name(studio):
+    assert (
+        studio.style_slider.tooltip
+        and studio.label_slider.tooltip
+        and studio.a.description
+        and studio.b.description
+    )
+
+
+def test_errors(model, x, y):
+    wrong_size = VAE(mlp([64, 4]), mlp([2, 64], out_shape=(1, 8, 8)), latent_dim=2)
+    wrong_size.encode, wrong_size.decode = model.encode, lambda z, y: torch.zeros(len(z), 1, 4, 4)
+    wrong = [
+        (
+            TypeError,
+            r"model must have encode\(x, y\) and decode\(z, y\), got Linear",
+            (nn.Linear(2, 2), x, y),
+        ),
+        (
+            TypeError,
+            "y must be a tensor of floats, got a tensor of torch.int64",
+            (model, x, y.long()),
+        ),
+        (ValueError, "y must be a non-empty tensor with 2 axes", (model, x, y.argmax(1).float())),
+        (ValueError, "y must be finite", (model, x, y / 0)),
+        (ValueError, "x and y must have the same length, got 39 and 40", (model, x[:39], y)),
+        (ValueError, "x must lie in", (model, 2 * x, y)),
+        (
+            ValueError,
+            r"model must decode to images like x, \[8, 8\], got \[4, 4\]",
+            (wrong_size, x, y),
+        ),
+    ]
+    for function in (style_studio, style_rows):
+        for error, message, arguments in wrong:
+            with pytest.raises(error, match=message):
+                function(*arguments)
+
+
+def test_write_gives_one_image_per_label(model):
+    assert write(model, torch.zeros(3), torch.eye(10)[:4]).shape == (4, 8, 8)

@@ -1,0 +1,324 @@
+"""Noise, judges and filters of notebook 08: means and variances in closed form, bounds, the SSIM of scikit-image."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from tutorial_utils.topics.noise import (
+    gaussian_filter,
+    gaussian_noise,
+    masking_noise,
+    median_filter,
+    non_local_means,
+    psnr,
+    salt_and_pepper,
+    ssim,
+    tune,
+)
+from tutorial_utils.training import local_seed
+
+NOISES = {"gaussian": gaussian_noise, "masking": masking_noise, "salt and pepper": salt_and_pepper}
+FILTERS = {
+    "blur": (gaussian_filter, 0.9),
+    "median": (median_filter, 3),
+    "non-local means": (non_local_means, 0.3),
+}
+every_noise = pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
+every_filter = pytest.mark.parametrize("name", FILTERS)
+N = 200_000  # pixels per image
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    with local_seed(0):
+        yield
+
+
+@pytest.fixture(scope="module")
+def x(mnist):
+    return mnist.x_test[:40]
+
+
+def closed_forms(noise, value: float, level: float) -> tuple[float, float]:
+    """Mean and variance of a pixel that was `value`."""
+    if noise is gaussian_noise:
+        return value, level**2
+    if noise is masking_noise:
+        return (1 - level) * value, level * (1 - level) * value**2
+    mean = (1 - level) * value + level / 2  # the mean of 0 and 1
+    return mean, (1 - level) * value**2 + level / 2 - mean**2
+
+
+# ---- noise ----
+
+
+@every_noise
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("level", [0.0, 0.2, 0.7, 1.0])
+def test_mean_and_variance_of_a_pixel(noise, value, level):
+    noisy = noise(torch.full((1, 1, 1, N), value, dtype=torch.float64), level)
+    mean, variance = closed_forms(noise, value, level)
+    assert abs(noisy.mean() - mean) <= 5 * (variance / N) ** 0.5 + 1e-9
+    squares = (noisy - noisy.mean()).square()
+    assert abs(squares.mean() - variance) <= 5 * squares.std() / N**0.5 + 1e-4 * variance + 1e-12
+
+
+@every_noise
+def test_pixels_channels_and_images_are_independent(noise):
+    """No two rows of pixels are correlated, in one image or between images: each has noise of its own."""
+    noisy = noise(torch.full((3, 2, 2, N // 4), 0.5), 0.5)
+    correlation = torch.corrcoef(noisy.flatten(0, 2))
+    assert (correlation - torch.eye(12)).abs().max() < 5 / (N // 4) ** 0.5
+    along = torch.corrcoef(torch.stack([noisy[0, 0, 0, :-1], noisy[0, 0, 0, 1:]]))[
+        0, 1
+    ]  # neighbors in a row
+    assert along.abs() < 5 / (N // 4) ** 0.5
+
+
+def test_salt_or_pepper_does_not_depend_on_which_pixels_are_hit():
+    noisy = salt_and_pepper(torch.full((1, 1, 1, N), 0.5), 0.4)
+    hit = noisy[noisy != 0.5]
+    assert set(hit.unique().tolist()) == {0.0, 1.0}
+    assert abs(hit.mean() - 0.5) < 5 * 0.5 / len(hit) ** 0.5
+
+
+@every_noise
+def test_level_0_is_the_identity(noise, x):
+    assert torch.equal(noise(x, 0), x) and torch.equal(noise(x, 0.0), x)
+
+
+def test_level_1_leaves_nothing_of_the_image(x):
+    assert torch.equal(masking_noise(x, 1), torch.zeros_like(x))
+    with local_seed(3):
+        peppered = salt_and_pepper(x, 1)
+    with local_seed(3):
+        assert torch.equal(salt_and_pepper(1 - x, 1), peppered)
+
+
+@every_noise
+def test_each_image_may_have_its_own_level(noise, x):
+    levels = torch.linspace(0, 1, len(x)).reshape(-1, 1, 1, 1)
+    with local_seed(4):
+        noisy = noise(x, levels)
+    assert torch.equal(noisy[0], x[0]) and noisy.shape == x.shape and noisy.dtype == x.dtype
+    for k in (7, 39):
+        with local_seed(4):
+            assert torch.equal(noisy[k], noise(x, levels[k].item())[k])
+
+
+def test_gaussian_noise_goes_beyond_black_and_white_and_grows_in_a_line(x):
+    noisy = gaussian_noise(x, 0.5)
+    assert noisy.min() < 0 and noisy.max() > 1
+    with local_seed(0):
+        torch.testing.assert_close(gaussian_noise(x, 1.5) - x, 3 * (noisy - x))
+
+
+def test_more_masks_what_less_had_masked(x):
+    masks = []
+    for level in (0.2, 0.5, 0.9):
+        with local_seed(1):
+            masks.append(masking_noise(torch.ones_like(x), level))
+    assert (masks[0] >= masks[1]).all() and (masks[1] >= masks[2]).all()
+
+
+# ---- judges ----
+
+
+def test_psnr_of_known_errors(x):
+    for error, decibels in ((1.0, 0.0), (0.1, 20.0), (0.01, 40.0)):
+        torch.testing.assert_close(
+            psnr(x + error, x), torch.full((40,), decibels), atol=1e-4, rtol=0
+        )
+    assert torch.equal(psnr(x, x), torch.full((40,), torch.inf))
+    half = x.clone()
+    half[..., :14, :] += 0.1  # half as much squared error
+    torch.testing.assert_close(psnr(half, x), torch.full((40,), 23.0103), atol=1e-3, rtol=0)
+    torch.testing.assert_close(psnr(x, half), psnr(half, x))
+
+
+def test_each_image_has_its_own_numbers(x):
+    noisy = gaussian_noise(x, 0.4)
+    noisy[3] = x[3]
+    for judge in (psnr, ssim):
+        alone = torch.cat([judge(noisy[k : k + 1], x[k : k + 1]) for k in range(40)])
+        torch.testing.assert_close(judge(noisy, x), alone)
+        assert judge(noisy, x).shape == (40,) and judge(noisy, x).argmax() == 3
+
+
+def test_more_noise_has_smaller_numbers(x):
+    eps = torch.randn_like(x)
+    for judge in (psnr, ssim):
+        numbers = [judge(x + level * eps, x) for level in (0.0, 0.05, 0.2, 0.5, 1.0)]
+        if judge is ssim:
+            numbers = [value.mean() for value in numbers]  # it falls on average, not for each image
+        assert all((more < less).all() for less, more in pairwise(numbers))
+
+
+def test_ssim_is_1_for_equal_images_only_and_symmetric(x):
+    assert torch.equal(ssim(x, x), torch.ones(40))
+    for other in (
+        gaussian_noise(x, 0.1),
+        1 - x,
+        x.flip(0),
+        x + 0.01,
+        0.99 * x,
+        torch.zeros_like(x),
+    ):
+        values = ssim(other, x)
+        assert (values < 1).all() and (values > -1).all()
+        assert torch.equal(values, ssim(x, other))
+    assert (ssim(1 - x, x) < 0).all()  # what is bright is dark
+
+
+def test_ssim_is_that_of_scikit_image(mnist):
+    from skimage.metrics import structural_similarity
+
+    x = mnist.x_test[:60]
+    others = torch.cat(
+        [gaussian_noise(x, 0.3)[:20], masking_noise(x, 0.5)[20:40], gaussian_filter(x, 1.0)[40:]]
+    )
+    options = {
+        "gaussian_weights": True,
+        "sigma": 1.5,
+        "use_sample_covariance": False,
+        "data_range": 1.0,
+    }
+    expected = [
+        structural_similarity(*pair, **options)
+        for pair in zip(others[:, 0].numpy(), x[:, 0].numpy(), strict=True)
+    ]
+    torch.testing.assert_close(ssim(others, x), torch.tensor(expected).float(), atol=1e-4, rtol=0)
+    wide = x[..., 5:22, :]  # not square
+    expected = structural_similarity(others[0, 0, 5:22].numpy(), wide[0, 0].numpy(), **options)
+    assert ssim(others[:1, :, 5:22], wide[:1]).item() == pytest.approx(expected, abs=1e-4)
+
+
+# ---- filters ----
+
+
+@every_filter
+@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
+def test_filters_leave_constant_images_alone(name, value):
+    denoise, setting = FILTERS[name]
+    images = torch.full((2, 1, 12, 15), value)
+    torch.testing.assert_close(denoise(images, setting), images, atol=1e-6, rtol=0)
+
+
+@every_filter
+def test_filters_take_each_image_for_itself(name, x):
+    denoise, setting = FILTERS[name]
+    noisy = gaussian_noise(x[:5], 0.3)
+    alone = torch.cat([denoise(image[None], setting) for image in noisy])
+    assert (
+        torch.equal(denoise(noisy, setting), alone)
+        and alone.dtype == x.dtype
+        and alone.shape == noisy.shape
+    )
+
+
+@pytest.mark.parametrize("name", ["blur", "median"])
+def test_filters_take_each_channel_for_itself(name, x):
+    denoise, setting = FILTERS[name]
+    as_channels = denoise(x[:4].transpose(0, 1), setting)
+    assert torch.equal(as_channels.transpose(0, 1), denoise(x[:4], setting))
+
+
+@every_filter
+def test_filters_take_noise_off_and_do_not_care_for_orientation(name, x):
+    denoise, setting = FILTERS[name]
+    noisy = gaussian_noise(x, 0.3)
+    assert (psnr(denoise(noisy, setting), x) > psnr(noisy, x)).all()
+    turned = denoise(noisy.transpose(-1, -2), setting).transpose(-1, -2)
+    torch.testing.assert_close(turned, denoise(noisy, setting), atol=1e-5, rtol=0)
+
+
+def test_median_takes_isolated_pixels_off_exactly(x):
+    images = torch.full((1, 1, 20, 20), 0.3)
+    spotted = images.clone()
+    spotted[..., 2::5, 2::5] = 1
+    spotted[..., 4::5, 4::5] = 0
+    assert torch.equal(median_filter(spotted, 3), images)
+    assert torch.equal(median_filter(x, 1), x)
+
+
+def test_blur_keeps_the_sum_and_spreads_a_dot_as_a_gaussian():
+    dot = torch.zeros(1, 1, 41, 41)
+    dot[..., 20, 20] = 1
+    spread = gaussian_filter(dot, 2.0)[0, 0]
+    places = torch.arange(41.0) - 20
+    assert spread.sum().item() == pytest.approx(1, abs=1e-4)
+    assert (spread.sum(0) * places.square()).sum().item() == pytest.approx(4, rel=0.01)
+    assert (spread.sum(1) * places.square()).sum().item() == pytest.approx(4, rel=0.01)
+
+
+def test_non_local_means_keeps_what_is_alike_apart_from_what_is_not():
+    """Of stripes it is the mean of white with white and of black with black: the noise goes, the edges stay."""
+    stripes = torch.zeros(1, 1, 28, 28)
+    stripes[..., ::4] = stripes[..., 1::4] = 1
+    noisy = gaussian_noise(stripes, 0.15)
+    means, smooth = (
+        non_local_means(noisy, 0.15),
+        max(psnr(gaussian_filter(noisy, width), stripes).item() for width in (0.5, 1, 2)),
+    )
+    assert psnr(means, stripes).item() > smooth + 3
+    torch.testing.assert_close(non_local_means(stripes, 0.01), stripes)
+
+
+def test_tune_finds_the_best_setting(x):
+    noisy = gaussian_noise(x, 0.3)
+    assert (
+        tune(lambda images, share: images + share * (x - noisy), [0.0, 0.4, 0.9, 1.3], noisy, x)
+        == 0.9
+    )
+    settings = [0.3, 0.8, 3.0]
+    scores = [psnr(gaussian_filter(noisy, width).clamp(0, 1), x).mean() for width in settings]
+    assert tune(gaussian_filter, settings, noisy, x) == settings[scores.index(max(scores))] == 0.8
+    assert tune(gaussian_filter, [3.0, 0.3], x, x) == 0.3  # the less the better, without noise
+
+
+def test_tune_judges_what_is_shown_and_takes_the_first_of_equals(x):
+    beyond = {
+        "far": lambda images: 5 * (images > 0.5),
+        "near": lambda images: images + 0.2 * (images < 0.5),
+    }
+    clean = (x > 0.5).float()
+    assert (
+        tune(lambda images, name: beyond[name](images).float(), ["near", "far"], clean, clean)
+        == "far"
+    )
+    assert tune(lambda images, name: images, ["a", "b"], clean, x) == "a"
+
+
+# ---- errors ----
+
+
+def test_wrong_arguments_are_named(x):
+    for judge in (psnr, ssim):
+        with pytest.raises(
+            ValueError,
+            match=r"images and x must have the same shape, got \[1, 1, 28, 28\] and \[40, ",
+        ):
+            judge(x[:1], x)
+        with pytest.raises(ValueError, match="images must be finite, got 784 NaN"):
+            judge(x[:1] / 0 - x[:1] / 0, x[:1])
+        with pytest.raises(ValueError, match="images must be a non-empty tensor with 4 axes"):
+            judge(x[0], x[0])
+    with pytest.raises(ValueError, match="x must be at least 11 pixels high and wide"):
+        ssim(x[..., :10, :], x[..., :10, :])
+    for denoise, wrong in (
+        (gaussian_filter, 0),
+        (gaussian_filter, -1.0),
+        (non_local_means, 0.0),
+        (median_filter, 2),
+        (median_filter, 3.0),
+    ):
+        with pytest.raises(ValueError, match=r"(width|strength|size) must be"):
+            denoise(x, wrong)
+    for denoise, setting in FILTERS.values():
+        with pytest.raises(TypeError, match="x must be a tensor of floats, got list"):
+            denoise([x], setting)
+    with pytest.raises(ValueError, match=r"x must hold gray images \[N, 1, H, W\]"):
+        non_local_means(x.expand(-1, 3, -1, -1), 0.3)
+    with pytest.raises(ValueError, match="settings must hold at least one setting"):
+        tune(gaussian_filter, [], x, x)

@@ -1,0 +1,1 @@
+"""Pages: a widget exported as one HTML file that runs without a network, Python or a library."""

@@ -1,0 +1,1 @@
+"""The store: trained models and embeddings are computed once, cached, and loaded ever after."""

@@ -1,0 +1,69 @@
+"""This computer: what it is, how fast it trains, and so how long each notebook will take here."""
+
+import os
+import platform
+import time
+from importlib.metadata import version
+
+import torch
+
+from ..losses import negative_elbo
+from ..models import VAE, mlp
+from ..support.arguments import positive_number
+from ..training import best_device, fit, local_seed
+
+# Seconds to run each notebook with an empty cache (`make notebooks ARGS=--all` prints them) and the training speed
+# that notebook 00 printed in the same run, on two CPU cores.
+REFERENCE_SPEED = 21_000
+COLD_SECONDS = {
+    "00_start_here": 13,
+    "01_autoencoders": 262,
+    "02_generative_models": 144,
+    "03_mathematics": 214,
+    "04_latent_space": 253,
+    "05_beta": 314,
+    "06_blur": 260,
+    "07_disentanglement": 293,
+    "08_denoising": 189,
+    "09_applications": 182,
+}
+
+
+def machine_report() -> str:
+    """Versions, processor and device as a few lines of text: what to send along when something goes wrong."""
+    torch_device = best_device()
+    name = (
+        torch.cuda.get_device_name() if torch_device.type == "cuda" else torch_device.type.upper()
+    )
+    versions = " · ".join(
+        f"{package} {version(package)}" for package in ("torch", "torchvision", "jupyterlab")
+    )
+    return (
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}\n{versions}\n"
+        f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} used by torch · training runs on: {name}"
+    )
+
+
+def training_speed() -> float:
+    """Images per second through one training step of a 784-400-20 VAE, batch 256; takes one to three seconds."""
+    with local_seed(0):
+        x = torch.rand(20 * 256, 1, 28, 28)
+        model = VAE(
+            mlp([784, 400, 2 * 20]), mlp([20, 400, 784], out_shape=(1, 28, 28)), latent_dim=20
+        )
+    model.to(best_device())
+    settings = {"batch_size": 256, "lr": 1e-3, "seed": 0, "show_progress": False}
+    fit(
+        model, x[:1024], negative_elbo, epochs=1, **settings
+    )  # the first steps pay for memory and threads
+    started = time.perf_counter()
+    fit(model, x, negative_elbo, epochs=3, **settings)
+    return 3 * len(x) / (time.perf_counter() - started)
+
+
+def estimated_minutes(speed: float) -> dict[str, float]:
+    """Minutes that each notebook takes the first time on a machine of this `training_speed()`."""
+    return {
+        name: seconds / 60 * REFERENCE_SPEED / positive_number("speed", speed)
+        for name, seconds in COLD_SECONDS.items()
+    }

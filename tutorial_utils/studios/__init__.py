@@ -1,0 +1,1 @@
+"""Studios: what a learner drags, one module per widget, built from `base`, `controls`, `panel` and `svg`."""

@@ -1,0 +1,301 @@
+"""Panels of the β slider (notebook 05): of each β the pictures, charts and numbers, drawn beforehand."""
+
+import io
+import re
+from collections.abc import Iterable, Mapping
+from html import escape
+from itertools import chain
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ..latent import decode_grid, name_of_dimension, side_by_side
+from ..losses import kl_per_dimension
+from ..models import VAE, decode_images, encode_images, is_vae
+from ..plotting import to_png
+from ..support.arguments import classes_of, finite, float_tensor, gray_images, positive_number
+from .base import Part
+from .beta_charts import draw_bars, draw_densities, draw_tradeoff
+from .controls import next_of_class
+from .pad import map_png
+from .svg import number
+
+N_CODES = 1500  # images whose codes are on the maps: the first ones
+N_GRID = 10  # images on each side of a manifold
+N_SHOWN = 10  # images in a row: reconstructed, or decoded from the prior
+ACTIVE = 0.01  # nats: a dimension with a larger mean KL is active
+PIXELS, RING = (
+    440,
+    2.0,
+)  # of a map: its side, and the circle around 0, at two standard deviations of the prior
+
+
+@torch.inference_mode()
+def beta_panels(
+    models: Mapping[tuple[int, float], VAE],
+    scores: Mapping[tuple[int, float], Mapping[str, float]],
+    x: Tensor,
+    y: Tensor,
+) -> dict[str, list[Part]]:
+    """A panel for each β of a sweep, under the slider's label: "0", "1e-7", "0.01", … "200".  Notebook 05.
+
+    models: {(latent_dim, beta): VAE} of gray images, with latent_dim 2 and one larger, both with
+    the same βs. scores: the same keys -> {"recon_loss", "kl"}, in nats, over the test set.  x: [N,
+    1, H, W] in [0, 1], y: [N], test images: of the first 1,500 the codes are shown, of each class
+    the first one is reconstructed; the KL of a dimension is the mean over all.  The random numbers
+    are the same for every β. Raises TypeError or ValueError for a bad argument.
+    """
+    dims, betas = _sizes_and_betas(models, scores)
+    y = classes_of(y, gray_images(x), "x").cpu()
+    digits = x[[next_of_class(y, label) for label in sorted(set(y.tolist()))[:N_SHOWN]]]
+    generator = torch.Generator().manual_seed(0)
+    eps = torch.randn(len(x[:N_CODES]), 2, generator=generator)
+    prior = [torch.randn(N_SHOWN, dim, generator=generator) for dim in dims]
+    curves = {
+        f"{dim} numbers": [(scores[dim, b]["kl"], scores[dim, b]["recon_loss"]) for b in betas]
+        for dim in dims
+    }
+    panels = {}
+    for k, beta in enumerate(betas):
+        pair = [models[dim, beta] for dim in dims]
+        encoded = [encode_images(model, x) for model in pair]
+        mu, logvar = (part[:N_CODES] for part in encoded[0])
+        kl = {name: kl_per_dimension(*said) for name, said in zip(curves, encoded, strict=True)}
+        panels[label_of(beta)] = [
+            _scores(curves, k, kl),
+            *_maps(mu, mu + (0.5 * logvar).exp() * eps, y[:N_CODES]),
+            _manifold(pair[0]),
+            _bars(kl),
+            _tradeoff(curves, k, [label_of(b) for b in betas]),
+            _reconstructions(digits, pair, dims),
+            _prior_samples(prior, pair, dims),
+        ]
+    return panels
+
+
+@torch.inference_mode()
+def multiplier_panels(models: Mapping[float, VAE], x: Tensor, y: Tensor) -> dict[str, list[Part]]:
+    """A panel for each multiplier of a mean reconstruction loss, whose effective β is columns / multiplier.
+
+    Notebook 05.  models: {multiplier: VAE} of the rows of a table, trained with multiplier * (mean
+    over the columns of the cross-entropy) + KL.  x: [N, columns] in [0, 1].  y: [N], the classes.
+    Raises TypeError or ValueError.
+    """
+    y = classes_of(y, finite("x", float_tensor("x", x, ndim=2)), "x")
+    if not isinstance(models, Mapping) or not models:
+        raise ValueError(f"models must map each multiplier to a VAE, got {models!r}")
+    for multiplier, model in models.items():
+        positive_number("a multiplier in models", multiplier)
+        if not is_vae(model) or model.latent_dim < 2:
+            raise TypeError(
+                f"models must hold VAEs with two latent numbers or more, got {_kind(model)}"
+            )
+    labels_differ(models)
+    return {
+        label_of(m): _table_panel(models[m], m, x[:N_CODES], y[:N_CODES]) for m in sorted(models)
+    }
+
+
+def label_of(value: float) -> str:
+    """A number as the slider shows it: the shortest form, such as "0", "1e-7", "0.01" or "200"."""
+    return re.sub(r"e([+-])0+", r"e\1", f"{value:g}").replace("e+", "e")
+
+
+def labels_differ(values: Iterable[float]) -> None:
+    """Raises ValueError where two values would stand under one label, and one of them would be lost."""
+    labels = [label_of(value) for value in values]
+    if len(set(labels)) < len(labels):
+        raise ValueError(
+            f"models must have values that differ in six digits, got the labels {', '.join(labels)}"
+        )
+
+
+def extent_of(*codes: Tensor) -> float:
+    """How far maps of codes [N, 2] reach: the least of 4, 10, 40, 100, 400, … that holds 99 % of each on both axes."""
+    least = max(float(part.abs().amax(1).quantile(0.99)) for part in codes)
+    steps = chain.from_iterable((4 * 10**k, 10 ** (k + 1)) for k in range(30))
+    return float(next(step for step in steps if step >= least))
+
+
+def _sizes_and_betas(models: Mapping, scores: Mapping) -> tuple[list[int], list[float]]:
+    """The two numbers of latent dimensions, 2 first, and the βs that both have; ValueError unless all fits."""
+    if not isinstance(models, Mapping) or not all(
+        isinstance(key, tuple) and len(key) == 2 for key in models
+    ):
+        raise TypeError("models must map (latent_dim, beta) to a VAE")
+    dims = sorted({dim for dim, _ in models})
+    if len(dims) != 2 or dims[0] != 2:
+        raise ValueError(
+            f"models must have latent_dim 2 and one larger, got {', '.join(map(str, dims)) or 'no models'}"
+        )
+    betas = [sorted(beta for dim, beta in models if dim == size) for size in dims]
+    if betas[0] != betas[1]:
+        only = sorted(set(betas[0]) ^ set(betas[1]))
+        text = ", ".join(map(label_of, only))
+        raise ValueError(
+            f"models must have the same betas for latent_dim {dims[0]} and {dims[1]}; only one has {text}"
+        )
+    labels_differ(betas[0])
+    for (dim, beta), model in models.items():
+        if getattr(model, "latent_dim", None) != dim:
+            raise ValueError(
+                f"models[{dim}, {beta:g}] must be a VAE with latent_dim {dim}, got {_kind(model)}"
+            )
+        score = scores.get((dim, beta), {})
+        if not {"recon_loss", "kl"} <= set(score):
+            raise ValueError(
+                f"scores[{dim}, {beta:g}] must hold recon_loss and kl, got {dict(score)!r}"
+            )
+        finite(
+            f"scores[{dim}, {beta:g}]",
+            torch.tensor([score["recon_loss"], score["kl"]], dtype=torch.float64),
+        )
+    return dims, betas[0]
+
+
+def _kind(model: object) -> str:
+    return f"{type(model).__name__} with latent_dim {getattr(model, 'latent_dim', None)!r}"
+
+
+# ---- parts ----
+
+
+def _scores(curves: dict[str, list[tuple[float, float]]], k: int, kl: dict[str, Tensor]) -> Part:
+    """The numbers of both models, as a table."""
+    names = ("−ELBO at β\u00a0=\u00a01", "recon_loss", "kl", "active")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    rows, texts = [], []
+    for name, points in curves.items():
+        rate, distortion = points[k]
+        active = _active(kl[name])
+        cells = [*(number(value) for value in (distortion + rate, distortion, rate)), active]
+        texts.append(
+            f"{name}: −ELBO at β = 1 {cells[0]}, recon_loss {cells[1]}, kl {cells[2]} nats, active {active}"
+        )
+        rows.append(
+            f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        )
+    table = f'<table class="vae-scores"><tr><th scope="col">latent size</th>{head}</tr>{"".join(rows)}</table>'
+    return Part("Test set, nats per image", table, "; ".join(texts))
+
+
+def _active(kl: Tensor) -> str:
+    return f"{int((kl > ACTIVE).sum())} of {len(kl)}"
+
+
+def _maps(mu: Tensor, z: Tensor, y: Tensor) -> list[Part]:
+    """The maps of means and of samples, [N, 2] each, to one scale."""
+    extent, parts = extent_of(mu, z), []
+    for name, codes in (("Means μ of q(z|x)", mu), ("Samples z = μ + σε", z)):
+        caption = f"Axes ±{extent:g}. Ring: 2σ of the prior. {_spread(codes, ['z₁', 'z₂'])}"
+        alt = f"{name}. Map of the codes of {len(codes):,} test images, 2 latent numbers. {caption}"
+        parts.append(Part(f"{name}\n{caption}", _map(codes, y, extent), alt))
+    return parts
+
+
+def _spread(codes: Tensor, names: list[str]) -> str:
+    """The standard deviation of codes [N, 2] on both axes, as words that stay on one line."""
+    std = zip(names, codes.std(0, correction=0).tolist(), strict=True)
+    return f"Std {', '.join(f'{name} {value:.2f}' for name, value in std)}.".replace(" ", "\u00a0")
+
+
+def _map(codes: Tensor, y: Tensor, extent: float) -> bytes:
+    """`draw_map` with a circle of radius RING around 0 beneath, in few colors."""
+    image = Image.new("RGBA", (PIXELS, PIXELS), (128, 128, 128, 0))
+    near, far = (PIXELS / 2 * (1 + side * RING / extent) for side in (-1, 1))
+    ImageDraw.Draw(image).ellipse((near, near, far, far), outline=(128, 128, 128, 255), width=2)
+    image.alpha_composite(
+        Image.open(io.BytesIO(map_png(codes, y, extent, pixels=PIXELS, spacing=20)))
+    )
+    return _save(image.quantize(64, method=Image.Quantize.FASTOCTREE))
+
+
+def _manifold(model: VAE) -> Part:
+    name = "What the prior decodes to"
+    caption = f"Means of p(x|z) at {N_GRID} × {N_GRID} normal quantiles of z₁ (right) and z₂ (up)."
+    return Part(
+        f"{name}\n{caption}",
+        _gray(decode_grid(model, N_GRID)),
+        f"{name}, 2 latent numbers. {caption}",
+    )
+
+
+def _bars(kl: dict[str, Tensor]) -> Part:
+    active = ", ".join(_active(values).replace(" ", "\u00a0") for values in kl.values())
+    name, caption = "KL of each dimension", f"Sorted. Active, above {ACTIVE:g} nats: {active}."
+    svg, alt = draw_bars(
+        {text: sorted(values.tolist(), reverse=True) for text, values in kl.items()}, ACTIVE
+    )
+    return Part(f"{name}\n{caption}", svg, f"{name}. {caption} {alt}")
+
+
+def _tradeoff(curves: dict[str, list[tuple[float, float]]], k: int, labels: list[str]) -> Part:
+    title = (
+        "What a nat of KL buys\nOne point for each β: down is better pictures, left a shorter code."
+    )
+    return Part(title, *draw_tradeoff(curves, k, labels))
+
+
+def _reconstructions(digits: Tensor, pair: list[VAE], dims: list[int]) -> Part:
+    recons = [decode_images(model, encode_images(model, digits)[0]) for model in pair]
+    rows = [side_by_side(images.cpu()) for images in (digits[:, 0], *recons)]
+    name = "Test images, reconstructed from μ"
+    caption = f"Top to bottom: the image, from {dims[0]} numbers, from {dims[1]}."
+    return Part(
+        f"{name}\n{caption}", _gray(torch.cat(rows)), f"{name}, {len(digits)} classes. {caption}"
+    )
+
+
+def _prior_samples(prior: list[Tensor], pair: list[VAE], dims: list[int]) -> Part:
+    rows = [
+        side_by_side(decode_images(model, z).cpu()) for model, z in zip(pair, prior, strict=True)
+    ]
+    name = "Drawn from the prior, decoded"
+    caption = f"Top: {dims[0]} numbers. Below: {dims[1]}. The same z for every β."
+    return Part(
+        f"{name}\n{caption}",
+        _gray(torch.cat(rows)),
+        f"{name}: {N_SHOWN} means of p(x|z) each. {caption}",
+    )
+
+
+def _table_panel(model: VAE, multiplier: float, x: Tensor, y: Tensor) -> list[Part]:
+    """One multiplier: its line of numbers, the codes, the posteriors of one row of the table, the KL."""
+    mu, logvar = encode_images(model, x)
+    kl, columns = kl_per_dimension(mu, logvar), x.shape[1]
+    right, up = mu.var(0).argsort(descending=True, stable=True)[:2].sort().values.tolist()
+    codes, extent = mu[:, [right, up]], extent_of(mu[:, [right, up]])
+    names = [name_of_dimension(dim) for dim in range(mu.shape[1])]
+    beta = f"β = {columns}/{label_of(multiplier)} = {label_of(columns / multiplier)}"
+    line = f"multiplier {label_of(multiplier)} · {beta} · kl {number(float(kl.sum()))} nats · active {_active(kl)}"
+    title, caption = (
+        "Means μ of q(z|x)",
+        f"{names[right]} right, {names[up]} up, ±{extent:g}. Ring: 2σ of the prior.",
+    )
+    caption += f" {_spread(codes, [names[right], names[up]])}"
+    densities, said = draw_densities(names, mu[0].tolist(), (0.5 * logvar[0]).exp().tolist())
+    bars, heights = draw_bars({f"{len(kl)} numbers": kl.tolist()}, ACTIVE, names)
+    return [
+        Part("", f'<p class="vae-line">{escape(line)}</p>', line),
+        Part(f"{title}\n{caption}", _map(codes, y, extent), f"{title}, {len(x):,} rows. {caption}"),
+        Part(
+            "q(z|x) of one row of the table\nSolid: q(z|x). Dashed: the prior N(0, 1).",
+            densities,
+            said,
+        ),
+        Part(f"KL of each dimension\nActive, above {ACTIVE:g} nats: {_active(kl)}.", bars, heights),
+    ]
+
+
+# ---- bytes ----
+
+
+def _gray(image: Tensor) -> bytes:
+    """The PNG of an image [H, W] in even gray values, which are off by 1 of 255 at most: two thirds of the bytes."""
+    return _save(Image.open(io.BytesIO(to_png(image.clamp(0, 1).mul(127.5).round() / 127.5))))
+
+
+def _save(image: Image.Image) -> bytes:
+    image.save(file := io.BytesIO(), "PNG", compress_level=6)
+    return file.getvalue()

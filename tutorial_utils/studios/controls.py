@@ -1,0 +1,104 @@
+"""Controls of the studios: a chooser of images."""
+
+import re
+from html import escape
+
+import ipywidgets
+import traitlets
+from torch import Tensor
+
+from ..plotting import to_png
+from ..support.arguments import float_tensor, same_shape
+from .base import Picture
+
+
+def next_of_class(y: Tensor, label: int, after: int = -1) -> int:
+    """The index of the next image of class `label` behind index `after`; behind the last one comes the first.
+
+    Raises ValueError when no image has that class.
+    """
+    of_class = (y == label).nonzero().flatten()
+    if len(of_class) == 0:
+        raise ValueError(
+            f"label must be one of the classes in y, {sorted(set(y.tolist()))}, got {label!r}"
+        )
+    behind = of_class[of_class > after]
+    return int((behind if len(behind) else of_class)[0])
+
+
+class ImageChooser(traitlets.HasTraits):
+    """A class to choose, the test image, its index, a button for another one; `box` holds them.
+
+    title: stands before the classes.  what: says what the image is for.  x: [N, 1, H, W].  y: [N].
+    index: the first. `image` [1, H, W] is the chosen image, a test image or the learner's own
+    (`put`); `index` the last test image.
+    """
+
+    index = traitlets.Int()
+    image = traitlets.Instance(Tensor)
+
+    def __init__(self, title: str, what: str, x: Tensor, y: Tensor, index: int):
+        super().__init__()
+        self.what, self.x, self.y = what, x, y
+        self.label = ipywidgets.Dropdown(
+            options=sorted(set(y.tolist())), value=int(y[index]), description=title
+        )
+        self.label.style.description_width = "auto"
+        self.picture = Picture().add_class("vae-end-picture")
+        self.field = ipywidgets.BoundedIntText(
+            value=index, min=0, max=len(x) - 1, description="index"
+        )
+        self.field.style.description_width = "auto"
+        self.field.tooltip = f"{what}: which of the {len(x):,} test images"
+        self.button = ipywidgets.Button()
+        self.caption = ipywidgets.HTML().add_class("vae-caption")
+        self.label.observe(lambda _change: self._follow_label(), "value")
+        self.field.observe(
+            lambda change: change["new"] != self.index and self.choose(change["new"]), "value"
+        )
+        self.button.on_click(
+            lambda _button: self.choose(next_of_class(y, self.label.value, after=self.index))
+        )
+        parts = [self.label, self.picture, self.caption, self.field, self.button]
+        self.box = ipywidgets.VBox(parts).add_class("vae-end")
+        self.choose(index)
+
+    @property
+    def name(self) -> str:
+        """What the image is, in a word that a file name may hold: its class, or the caption of the learner's own."""
+        return re.sub(r"\W+", "_", self._caption) or str(int(self.y[self.index]))
+
+    def choose(self, index: int) -> None:
+        """Show test image `index`; its class and its number follow."""
+        label = int(self.y[index])
+        self.index = index
+        self.label.value, self.field.value = label, index
+        self.button.description = f"Another {label}"
+        self.button.tooltip = f"{self.what}: the next test image of class {label}"
+        self._show(self.x[index], f"test image {index}, a {label}", "")
+
+    def put(self, image: Tensor, caption: str) -> None:
+        """Show an image [1, H, W] in [0, 1] of the learner's own, such as a drawing, until a test image is chosen.
+
+        Raises TypeError or ValueError unless it is as large as the test images, and `caption` a
+        text.
+        """
+        same_shape("image", float_tensor("image", image, ndim=3), "x[0]", self.x[0])
+        if not 0 <= image.min() <= image.max() <= 1:
+            raise ValueError(
+                f"image must lie in [0, 1], got values from {image.min():g} to {image.max():g}"
+            )
+        if not isinstance(caption, str) or not caption:
+            raise ValueError(f"caption must be a text, got {caption!r}")
+        self._show(image.clone(), caption, caption)
+
+    def _follow_label(self) -> None:
+        if self.label.value != self.y[self.index]:
+            self.choose(next_of_class(self.y, self.label.value))
+
+    def _show(self, image: Tensor, text: str, caption: str) -> None:
+        """Put the image on the page, then tell whoever observes it."""
+        self.picture.value, self.picture.alt = to_png(image[0]), f"{self.what}: {text}"
+        self._caption, self.caption.value = caption, escape(caption)
+        self.caption.layout.display = None if caption else "none"
+        self.image = image

@@ -1,0 +1,186 @@
+"""Style studio (notebook 09): the style and the label of a digit, in a VAE that is given the label."""
+
+from collections.abc import Sequence
+
+import ipywidgets
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from ..latent import side_by_side, straight_line
+from ..plotting import to_png
+from ..support.arguments import finite, float_tensor, gray_images
+from .base import ControlNames, Picture, style_sheet
+from .controls import ImageChooser, next_of_class
+
+SECOND, BLEND = (
+    1,
+    (3, 8),
+)  # at the start: the class that gives the second style, and the labels that are blended
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def style_studio(model: nn.Module, x: Tensor, y: Tensor) -> "StyleStudio":
+    """Take the style of one or two test images, write every digit in it, and blend two labels.
+
+    Notebook 09.  model: any with encode(x, y) -> mu, logvar and decode(z, y) -> logits [B, 1, H,
+    W]. x: test images [N, 1, H, W] in [0, 1].  y: [N, K] floats, one-hot or mixtures of K labels.
+    Raises TypeError or ValueError for a bad argument.
+    """
+    _check(model, x, y)
+    return StyleStudio(model, x.detach().cpu().float(), y.detach().cpu().float())
+
+
+def style_rows(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Rows for `plotting.show_rows`: an image, then all digits in its style.  The studio's static twin.
+
+    model, x, y: as for `style_studio`.  Returns {"style 1": [1 + K, 1, H, W], ...}, one row per
+    image. Raises TypeError or ValueError for a bad argument.
+    """
+    _check(model, x, y)
+    codes, labels = encode_style(model, x, y), torch.eye(y.shape[1])
+    rows = [
+        torch.cat([image[None], write(model, z, labels)[:, None]])
+        for image, z in zip(x.cpu(), codes, strict=True)
+    ]
+    return {f"style {number}": row for number, row in enumerate(rows, 1)}
+
+
+@torch.inference_mode()
+def encode_style(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """The mean of q(z|x, y): [N, D], on the CPU.  x: [N, 1, H, W].  y: [N, K]."""
+    like = next(model.parameters())
+    return model.encode(x.to(like), y.to(like))[0].float().cpu()
+
+
+@torch.inference_mode()
+def write(model: nn.Module, z: Tensor, y: Tensor) -> Tensor:
+    """The means of p(x|z, y) of one style z [D] and N labels y [N, K]: [N, H, W], on the CPU."""
+    like = next(model.parameters())
+    return model.decode(z.expand(len(y), -1).to(like), y.to(like)).sigmoid()[:, 0].float().cpu()
+
+
+def blend(a: int, b: int, t: float, n_classes: int) -> Tensor:
+    """The label that is a at t = 0 and b at t = 1: [K], its entries add up to 1."""
+    ends = one_hot(torch.tensor([a, b]), n_classes).float()
+    return (1 - t) * ends[0] + t * ends[1]
+
+
+class StyleStudio(ipywidgets.VBox):
+    """What `style_studio` returns: `first`, `second` choose images, `style` goes from one's z to the other's.
+
+    `label` goes from label `a` to label `b`.  `images` [K, H, W] are all digits in the style z;
+    `image` [H, W] has the blended label `y`.
+    """
+
+    def __init__(self, model: nn.Module, x: Tensor, y: Tensor):
+        self.model, self.x, self.y_all = model, x, y
+        self._make_controls(y.argmax(1))
+        self.picture, self.row = (
+            Picture().add_class("vae-picture"),
+            Picture().add_class("vae-strip"),
+        )
+        self.caption, self.row_caption = (
+            ipywidgets.HTML().add_class("vae-label") for _ in range(2)
+        )
+        super().__init__([style_sheet(), ControlNames(), *self._layout()])
+        self.add_class("vae-explorer").add_class("vae-style")
+        for chooser in (self.first, self.second):
+            chooser.observe(self._encode, "image")
+        for control in (self.style_slider, self.label_slider, self.a, self.b):
+            control.observe(self._show, "value")
+        self._encode()
+
+    def _make_controls(self, classes: Tensor) -> None:
+        n = self.y_all.shape[1]
+        there = classes.unique().tolist()
+        second = next_of_class(classes, SECOND if SECOND in there else there[-1])
+        self.first = ImageChooser("Style A", "The image that gives style A", self.x, classes, 0)
+        self.second = ImageChooser(
+            "Style B", "The image that gives style B", self.x, classes, second
+        )
+        self.style_slider, self.label_slider = (
+            ipywidgets.FloatSlider(0, min=0, max=1, step=0.02, description=name)
+            for name in ("style", "blend")
+        )
+        self.style_slider.tooltip = "0: style A, 1: style B. Drag, or use the arrow keys."
+        self.label_slider.tooltip = (
+            "0: the first label, 1: the second. Drag, or use the arrow keys."
+        )
+        names = ("label", "to")
+        self.a, self.b = (
+            ipywidgets.Dropdown(options=range(n), value=min(start, n - 1), description=name)
+            for start, name in zip(BLEND, names, strict=True)
+        )
+
+    def _layout(self) -> list[ipywidgets.Widget]:
+        """The two images and the sliders, beside them the picture; below, all digits in a row."""
+        ends = ipywidgets.HBox([self.first.box, self.second.box]).add_class("vae-styles")
+        labels = ipywidgets.HBox([self.a, self.b])
+        sliders = ipywidgets.VBox([self.style_slider, labels, self.label_slider]).add_class(
+            "vae-turns"
+        )
+        written = ipywidgets.VBox([self.picture, self.caption]).add_class("vae-written")
+        top = ipywidgets.Box([ends, sliders, written]).add_class("vae-desk")
+        return [top, self.row_caption, self.row]
+
+    @property
+    def z(self) -> Tensor:
+        """The style that is shown: [D]."""
+        return straight_line(*self.styles, torch.tensor([self.style_slider.value]))[0]
+
+    @property
+    def y(self) -> Tensor:
+        """The label that is shown: [K]."""
+        return blend(self.a.value, self.b.value, self.label_slider.value, self.y_all.shape[1])
+
+    def _encode(self, _change: object = None) -> None:
+        """Another image: the only place where the encoder is asked."""
+        indices = [self.first.index, self.second.index]
+        self.styles = encode_style(self.model, self.x[indices], self.y_all[indices])
+        self._show()
+
+    def _show(self, _change: object = None) -> None:
+        """A slider or a label has changed: one call of the decoder gives the row and the picture."""
+        *row, self.image = write(
+            self.model, self.z, torch.cat([torch.eye(self.y_all.shape[1]), self.y[None]])
+        )
+        self.images = torch.stack(row)
+        style, label = self.style_slider.value, self.label_slider.value
+        in_style = say_share("style", ("A", "B"), style)
+        said = say_share("label", (self.a.value, self.b.value), label)
+        self.picture.value, self.row.value = to_png(self.image), to_png(side_by_side(self.images))
+        self.picture.alt = f"Mean of p(x|z, y): {said}, {in_style}"
+        self.row.alt = (
+            f"Means of p(x|z, y) for the labels 0 to {len(row) - 1}, from left to right: {in_style}"
+        )
+        self.caption.value = "<br>".join(("Mean of p(x|z, y):", said, in_style))
+        self.row_caption.value = f"Means of p(x|z, y) of all labels, {in_style}:"
+
+
+def say_share(what: str, ends: Sequence, t: float) -> str:
+    """Where between two ends: "label 3", "label 60 % 3 + 40 % 8"."""
+    if t in (0, 1) or ends[0] == ends[1]:
+        return f"{what} {ends[int(t == 1)]}"
+    parts = [
+        f"{100 * share:.0f}{SPACE}%{SPACE}{end}"
+        for share, end in zip((1 - t, t), ends, strict=True)
+    ]
+    return f"{what} {' + '.join(parts)}"
+
+
+def _check(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    """TypeError or ValueError unless x are images, y their labels [N, K], and the model takes and gives such."""
+    for method in ("encode", "decode"):
+        if not callable(getattr(model, method, None)):
+            raise TypeError(
+                f"model must have encode(x, y) and decode(z, y), got {type(model).__name__}"
+            )
+    finite("y", float_tensor("y", y, ndim=2))
+    if len(gray_images(x)) != len(y):
+        raise ValueError(f"x and y must have the same length, got {len(x)} and {len(y)}")
+    image = write(model, encode_style(model, x[:1], y[:1])[0], y[:1])
+    if image.shape[1:] != x.shape[2:]:
+        raise ValueError(
+            f"model must decode to images like x, {list(x.shape[2:])}, got {list(image.shape[1:])}"
+        )

@@ -1,0 +1,1 @@
+"""Support: checks of arguments, and fast matrix products; used everywhere, teaches nothing."""

@@ -1,0 +1,1 @@
+"""Topics: what one notebook teaches and later code needs, one module each."""
