@@ -32,7 +32,8 @@ lab: $(VENV)/.installed  ## install if needed, then open JupyterLab on notebook 
 	    $(AS_ROOT) $(ARGS)
 
 test: $(VENV)/.installed-test  ## check the code, then the built notebooks, then run every test in three processes (in one: ARGS="-k cache")
-	$(RUN) -m ruff check tutorial_utils tests notebooks/src
+	$(RUN) -m ruff check tutorial_utils tests notebooks/src conftest.py
+	$(RUN) -m ruff format --check --quiet tutorial_utils tests notebooks/src conftest.py
 	$(RUN) notebooks/src/build.py --check
 	$(RUN) -m pytest $(or $(ARGS),-n 3)
 

@@ -1,240 +1,204 @@
-"""The house: one home for dependencies, documented commands and names, links that resolve, light imports."""
+"""The house: rooms whose arrows point down, budgets, documented names, light imports."""
 
 import ast
 import importlib
-import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted((ROOT / "tutorial_utils").rglob("*.py"))
-LIGHT = ("data", "models", "losses", "training", "cache")
-HEAVY = ("sklearn", "imageio", "ipywidgets", "matplotlib", "torchvision", "scipy")
-CONDA_NAMES = {
-    "torch": "pytorch",
-    "playwright": "playwright-python",
-}  # where conda-forge's name is another one
+PACKAGE = ROOT / "tutorial_utils"
+LIBRARY = ["data", "models", "losses", "training", "evidence", "metrics", "latent", "plotting"]
+# Each layer may import from the layers before it, and from its own room.
+LAYERS = [{"support"}, {"library"}, {"store", "topics"}, {"checks", "studios"}, {"pages"}]
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name != "__init__.py"
+}
+NOTEBOOKS = sorted((ROOT / "notebooks" / "src").glob("*.py"))
+LIGHT = ["data", "models", "losses", "training", "evidence", "metrics", "latent", "store.train"]
+HEAVY = {"sklearn", "imageio", "ipywidgets", "matplotlib", "torchvision", "scipy"}
 
 
-def read(name: str) -> str:
-    """A file of the repository as text."""
-    return (ROOT / name).read_text(encoding="utf-8")
+def tree_of(path: Path) -> ast.Module:
+    """A source file, parsed."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def files_in_git() -> list[Path]:
-    """What is, or is about to be, in the repository: tracked files and new ones that git does not ignore."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.check_output(command, cwd=ROOT, text=True, encoding="utf-8").split("\0")
-    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+def room_of(module: str) -> str:
+    """The folder that a module lies in; modules beside the folders are the library."""
+    return module.split(".")[0] if "." in module else "library"
 
 
-def text_files() -> dict[Path, bytes]:
-    """Those of them that hold text: no zero byte, not compressed."""
-    contents = {path: path.read_bytes() for path in files_in_git()}
-    return {path: content for path, content in contents.items() if b"\0" not in content}
+@cache
+def imports_of(module: str) -> dict[str, list[str]]:
+    """The modules of the package that a module imports, anywhere in it, and the names it takes."""
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(tree_of(MODULES[module])):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = module.split(".")[: -node.level]
+            origin = ".".join([*folder, *(node.module or "").split(".")]).strip(".")
+            for alias in node.names:
+                whole = ".".join([origin, alias.name]).strip(".")
+                target, name = (whole, "") if whole in MODULES else (origin, alias.name)
+                found.setdefault(target, []).append(name)
+    return found
 
 
-def dependency_lines() -> list[str]:
-    """The lines of pyproject.toml that name a dependency: between `dependencies = [` or `test = [` and `]`."""
-    blocks = re.findall(
-        r"^(?:dependencies|test) = \[\n(.*?)^\]", read("pyproject.toml"), re.M | re.S
-    )
-    assert len(blocks) == 2
-    return [line.strip() for block in blocks for line in block.splitlines()]
+@cache
+def longest_chain(module: str) -> tuple[str, ...]:
+    """The longest way down from a module along its imports; a cycle is a RecursionError."""
+    return (module, *max(map(longest_chain, imports_of(module)), key=len, default=()))
 
 
-# ---- modules ----
+def lines(paths) -> int:
+    """How many lines these files have together."""
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
+
+
+# ---- rooms and arrows ----
+
+
+def test_every_module_lies_in_a_room_of_the_plan():
+    assert {room_of(name) for name in MODULES} == set().union(*LAYERS)
+    assert sorted(name for name in MODULES if "." not in name) == sorted(LIBRARY)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_arrows_point_down(module):
+    height = {room: k for k, layer in enumerate(LAYERS) for room in layer}
+    own = room_of(module)
+    upward = [
+        name
+        for name in imports_of(module)
+        if room_of(name) != own and height[room_of(name)] >= height[own]
+    ]
+    assert not upward
+
+
+def test_chains_of_imports_are_short_and_never_a_cycle():
+    longest = max(map(longest_chain, MODULES), key=len)
+    assert len(longest) <= 6, " > ".join(longest)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_private_name_crosses_a_module(module):
+    private = [name for names in imports_of(module).values() for name in names if name[:1] == "_"]
+    assert not private
+
+
+def test_the_tests_have_the_same_rooms():
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
+    assert set().union(*LAYERS) | {"browser", "notebooks", "helpers"} == folders - {"__pycache__"}
+
+
+# ---- budgets ----
+
+
+def test_the_library_can_be_read_in_an_afternoon():
+    assert lines(MODULES[name] for name in LIBRARY) <= 1200
+
+
+def test_the_package_is_thin():
+    assert lines(PACKAGE.rglob("*.py")) <= 8000
+
+
+def test_the_tests_are_not_the_larger_project():
+    assert lines((ROOT / "tests").rglob("*.py")) <= 15_000
+
+
+# ---- names ----
+
+
+def definitions(path: Path) -> list[ast.FunctionDef | ast.ClassDef]:
+    """Public functions and classes of a module, and the public methods of its classes."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    top = [node for node in tree_of(path).body if isinstance(node, kinds) and node.name[0] != "_"]
+    inner = [node for outer in top if isinstance(outer, ast.ClassDef) for node in outer.body]
+    return top + [n for n in inner if isinstance(n, ast.FunctionDef) and n.name[0] != "_"]
+
+
+def names_used(path: Path) -> set[str]:
+    """Every name that a source file reads or imports."""
+    used = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            used.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            used.add(node.attr)
+        elif isinstance(node, ast.alias):
+            used.add(node.name)
+    return used
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_all_public_names_are_documented(module):
+    assert ast.get_docstring(tree_of(MODULES[module]))
+    assert [node.name for node in definitions(MODULES[module]) if not ast.get_docstring(node)] == []
+
+
+def test_every_public_name_is_used_outside_tests():
+    sources = [*PACKAGE.rglob("*.py"), *NOTEBOOKS]
+    used = {name for source in sources for name in names_used(source)} | {"forward"}
+    unused = {f"{m}.{node.name}" for m in MODULES for node in definitions(MODULES[m])}
+    assert {name for name in unused if name.rpartition(".")[2] not in used} == set()
 
 
 def test_contributing_names_every_module_and_what_it_is_about():
-    rows = dict(re.findall(r"^\| `(\w+\.py)` \| (.+) \|$", read("CONTRIBUTING.md"), re.M))
-    sentences = {
-        path.name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-        for path in MODULES
-    }
-    assert rows == {
-        name: text.splitlines()[0] for name, text in sentences.items() if name != "__init__.py"
-    }
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([\w/]+)\.py` \| (.+) \|$", table, re.M))
+    docstrings = {name: ast.get_docstring(tree_of(path)) for name, path in MODULES.items()}
+    assert rows == {m.replace(".", "/"): text.splitlines()[0] for m, text in docstrings.items()}
+
+
+# ---- imports ----
 
 
 @pytest.mark.parametrize(
     "path",
-    [*(ROOT / "tests").glob("*.py"), *(ROOT / "notebooks" / "src").glob("*.py")],
+    [*sorted((ROOT / "tests").rglob("*.py")), *NOTEBOOKS, ROOT / "conftest.py"],
     ids=lambda path: path.name,
 )
 def test_what_is_imported_from_the_package_is_there(path):
     """Also inside functions that no test runs, as in `make bench`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tutorial_utils"):
             module = importlib.import_module(node.module)
             for alias in node.names:
-                is_module = (
-                    node.module == "tutorial_utils"
-                    and ROOT / node.module / f"{alias.name}.py" in MODULES
-                )
-                assert is_module or hasattr(module, alias.name), (
-                    f"line {node.lineno}: no {alias.name} in {node.module}"
-                )
+                inner = ".".join([*node.module.split(".")[1:], alias.name])
+                there = inner in MODULES or hasattr(module, alias.name)
+                assert there, f"line {node.lineno}: no {alias.name} in {node.module}"
 
 
-# ---- dependencies ----
+def test_the_library_gives_every_public_function_and_class_of_its_modules():
+    package = importlib.import_module("tutorial_utils")
+    for name in LIBRARY:
+        module = importlib.import_module(f"tutorial_utils.{name}")
+        for node in tree_of(MODULES[name]).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_":
+                assert getattr(package, node.name) is getattr(module, node.name)
+    assert set(package.__all__) <= set(dir(package))
 
 
-def test_conda_environment_has_the_dependencies_of_pyproject():
-    wanted = [re.match(r'"([\w-]+)(\S*)",', line).groups() for line in dependency_lines()]
-    wanted = {CONDA_NAMES.get(name, name) + bound for name, bound in wanted}
-    python = re.search(r'requires-python = "(.+)"', read("pyproject.toml")).group(1)
-    given = re.findall(
-        r"^  - ([^\s:]+)$", read("environment.yml").partition("dependencies:")[2], re.M
-    )
-    assert sorted(given) == sorted([*wanted, f"python{python}", "pip"])
-    assert read("environment.yml").endswith("  - pip:\n      - -e .\n")
+def loaded_by(code: str) -> set[str]:
+    """The modules in memory after these lines, in a process of its own."""
+    code = f"import sys; {code}; print(*sys.modules)"
+    return set(subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).split())
 
 
-@pytest.mark.parametrize("line", dependency_lines())
-def test_each_dependency_has_a_lower_bound_and_a_reason(line):
-    assert re.fullmatch(r'"[\w-]+>=[\d.]+", +# \S.{3,}', line)
+def test_importing_the_package_loads_nothing():
+    assert not {"torch", "numpy", "tutorial_utils.models"} & loaded_by("import tutorial_utils")
+    loaded = loaded_by("from tutorial_utils import VAE")
+    assert "tutorial_utils.models" in loaded and "tutorial_utils.plotting" not in loaded
 
 
-# ---- commands ----
-
-
-def test_make_help_lists_exactly_the_targets_that_exist():
-    makefile = read("Makefile")
-    phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.M).group(1).split())
-    rules = set(re.findall(r"^([a-z]+):", makefile, re.M))
-    listed = dict(
-        re.findall(
-            r"^make (\w+) +(\S.*)$",
-            subprocess.check_output(["make", "help"], cwd=ROOT, text=True),
-            re.M,
-        )
-    )
-    assert set(listed) == rules == phony
-    assert all(len(text) > 10 for text in listed.values())
-
-
-def test_make_lets_python_keep_what_it_compiled():
-    rule = f"include {ROOT / 'Makefile'}\nshow:\n\t@echo [$$PYTHONDONTWRITEBYTECODE]\n"
-    forbidden = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    make = ["make", "--no-print-directory", "-f", "-", "show"]  # make test is itself run by make
-    said = subprocess.check_output(make, input=rule, env=forbidden, cwd=ROOT, text=True)
-    assert said.splitlines() == ["[]"]
-
-
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_every_make_command_in_the_text_exists(name):
-    rules = set(re.findall(r"^([a-z]+):", read("Makefile"), re.M))
-    named = set(re.findall(r"(?:^|`|FIND_LINKS=wheelhouse )make ([a-z]+)", read(name), re.M))
-    assert named <= rules and named
-
-
-# ---- README ----
-
-
-@pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "tutorial_utils/assets/mnist/LICENSE.md"]
-)
-def test_local_links_resolve(name):
-    text = read(name)
-    anchors = {
-        re.sub(r"[^\w -]", "", head).strip().lower().replace(" ", "-")
-        for head in re.findall(r"^#+ (.+)$", text, re.M)
-    }
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in anchors
-        elif "://" not in target:
-            assert ((ROOT / name).parent / target).exists(), (
-                f"{name} links to {target}, which is not there"
-            )
-
-
-def test_readme_has_its_pictures_with_alternative_texts():
-    pictures = dict(
-        reversed(pair) for pair in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", read("README.md"))
-    )
-    names = ("morph.gif", "manifold.png", "playground.png", "beta.png")
-    assert set(pictures) == {f"notebooks/figures/{name}" for name in names}
-    assert all(len(alternative) > 30 for alternative in pictures.values())
-
-
-def test_readme_table_names_every_notebook():
-    notebooks = {path.relative_to(ROOT).as_posix() for path in (ROOT / "notebooks").glob("*.ipynb")}
-    rows = set(re.findall(r"^\| \[[^\]]+\]\((notebooks/[^)]+)\) \|", read("README.md"), re.M))
-    assert rows == notebooks
-
-
-# ---- files ----
-
-
-def test_no_file_names_a_registry_or_an_absolute_home_or_has_carriage_returns():
-    # letters in brackets, so that these lines do not find themselves
-    registries = r"pypi[.](org|python)|pythonhosted[.]|download[.]pytorch|npmjs[.]|anaconda[.](org|com)|debian[.]org"
-    homes = r"/[r]oot/|/[h]ome/[a-z]|/[U]sers/[a-z]|/[w]ork/|[C]:\\+Users"
-    for path, content in text_files().items():
-        found = re.search(f"{registries}|{homes}".encode(), content)
-        assert not found, f"{path.relative_to(ROOT)} contains {found.group().decode()}"
-        assert b"\r" not in content, f"{path.relative_to(ROOT)} has carriage returns"
-
-
-# ---- the package ----
-
-
-def public_definitions(path: Path) -> list[ast.FunctionDef | ast.ClassDef]:
-    """Functions and classes of a module, and methods of its classes, without a leading underscore."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    top = [
-        node
-        for node in tree.body
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_"
-    ]
-    methods = [node for cls in top if isinstance(cls, ast.ClassDef) for node in cls.body]
-    return top + [
-        node for node in methods if isinstance(node, ast.FunctionDef) and node.name[0] != "_"
-    ]
-
-
-def names_used(path: Path) -> list[str]:
-    """Every name a source file reads or imports."""
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            names.append(node.id)
-        elif isinstance(node, ast.Attribute):
-            names.append(node.attr)
-        elif isinstance(node, ast.alias):
-            names.append(node.name)
-    return names
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_module_is_thin_and_all_its_public_names_are_documented(path):
-    text = path.read_text(encoding="utf-8")
-    assert text.count("\n") < 260
-    assert ast.get_docstring(ast.parse(text))
-    for node in public_definitions(path):
-        assert ast.get_docstring(node), f"{path.name}: {node.name} has no docstring"
-
-
-def test_every_public_name_is_used():
-    sources = [*MODULES, *(ROOT / "notebooks" / "src").glob("*.py"), *(ROOT / "tests").glob("*.py")]
-    used = {name for source in sources for name in names_used(source)}
-    defined = {node.name: path.name for path in MODULES for node in public_definitions(path)}
-    used.add("forward")  # torch calls it
-    unused = {name: module for name, module in defined.items() if name not in used}
-    assert not unused
-
-
-@pytest.mark.parametrize(
-    "module", ["tutorial_utils", *(f"tutorial_utils.{name}" for name in LIGHT)]
-)
+@pytest.mark.parametrize("module", LIGHT)
 def test_light_modules_import_nothing_heavy(module):
-    code = f"import sys, {module}; print(*sys.modules)"
-    loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).split()
-    assert module in loaded
-    assert not set(HEAVY) & set(loaded)
+    loaded = loaded_by(f"import tutorial_utils.{module}")
+    assert f"tutorial_utils.{module}" in loaded
+    assert not HEAVY & loaded
