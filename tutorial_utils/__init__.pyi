@@ -163,6 +163,9 @@ from .plotting import (
 from .plotting import (
     to_png as to_png,
 )
+from .store.grid import (
+    train_grid as train_grid,
+)
 from .store.machine import (
     estimated_minutes as estimated_minutes,
 )

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from platformdirs import user_cache_dir
 from torch import Tensor
 
 from .support.arguments import one_of, positive_int
@@ -57,8 +59,20 @@ class DamagedFile(Exception):
 
 
 def data_dir() -> Path:
-    """The folder that keeps downloads and trained models: `$TUTORIAL_DATA`, else `~/.cache/vae-tutorial`."""
-    return Path(os.environ.get("TUTORIAL_DATA") or "~/.cache/vae-tutorial").expanduser()
+    """The folder of downloads and trained models: `$TUTORIAL_DATA`, else where caches belong.
+
+    That is ~/.cache/vae-tutorial on Linux (or inside `$XDG_CACHE_HOME`), ~/Library/Caches/... on
+    macOS, AppData\\Local\\... on Windows.  A cache in ~/.cache, where the first edition put it on
+    every system, is used as long as there is no newer one.  Without a home: a temporary folder.
+    """
+    if chosen := os.environ.get("TUTORIAL_DATA"):
+        return Path(chosen).expanduser()
+    try:
+        folder = Path(user_cache_dir("vae-tutorial", appauthor=False)).expanduser()
+    except RuntimeError:  # nobody knows the home directory, as in some containers
+        return Path(tempfile.gettempdir()) / "vae-tutorial"
+    first_edition = Path(os.path.expanduser("~"), ".cache", "vae-tutorial")
+    return first_edition if first_edition.is_dir() and not folder.exists() else folder
 
 
 def batches(x: Tensor, *, batch_size: int, generator: torch.Generator | None) -> Iterator[Tensor]:

@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import pickle
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -197,11 +199,46 @@ def test_data_dir_follows_the_variable(monkeypatch, tmp_path):
     assert data_dir() == tmp_path
     monkeypatch.setenv("TUTORIAL_DATA", "~/elsewhere")
     assert data_dir() == Path.home() / "elsewhere"
-    for unset in ("", None):
-        monkeypatch.setenv("TUTORIAL_DATA", "") if unset == "" else monkeypatch.delenv(
-            "TUTORIAL_DATA"
-        )
-        assert data_dir() == Path.home() / ".cache" / "vae-tutorial"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home directory of this test alone, on Linux, without any variable that leads elsewhere."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("TUTORIAL_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="folders as on Linux")
+
+
+@on_linux
+def test_without_the_variable_data_lie_where_caches_belong(home, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_DATA", "")
+    assert data_dir() == home / ".cache" / "vae-tutorial"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "elsewhere"))
+    assert data_dir() == home / "elsewhere" / "vae-tutorial"
+
+
+@on_linux
+def test_a_cache_in_the_old_place_is_found_until_there_is_a_new_one(home, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "elsewhere"))
+    (old := home / ".cache" / "vae-tutorial").mkdir(parents=True)
+    assert data_dir() == old
+    (new := home / "elsewhere" / "vae-tutorial").mkdir(parents=True)
+    assert data_dir() == new
+
+
+@on_linux
+def test_mnist_loads_where_nobody_knows_the_home_directory(home, monkeypatch):
+    def unknown(*_):
+        raise KeyError("no such user (on purpose)")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert len(load_images("mnist", n_train=3).x_train) == 3
+    assert data_dir().is_relative_to(tempfile.gettempdir())
 
 
 # batches

@@ -339,7 +339,7 @@ def test_a_damaged_file_is_said_and_replaced(trainings, capsys, damage):
     assert path.read_bytes() != good
     again, _ = trained("toy", make_model, X, copy_loss, **SETTINGS)
     said = capsys.readouterr().out
-    assert str(path) in said and "Training it again" in said
+    assert str(path) in said and "Making it again" in said
     assert len(trainings) == 2 and same(first, again)
     trained("toy", make_model, X, copy_loss, **SETTINGS)
     assert len(trainings) == 2 and "again" not in capsys.readouterr().out

@@ -150,7 +150,7 @@ def test_a_damaged_file_is_said_and_replaced(damage, capsys):
     path.write_bytes(damage(path.read_bytes()))
     assert torch.equal(one(Z), first)
     said = capsys.readouterr().out
-    assert str(path) in said and "Computing it again" in said
+    assert str(path) in said and "Making it again" in said
     one(Z)
     assert capsys.readouterr().out == "" and len(files()) == 1
 
@@ -183,9 +183,9 @@ def test_a_full_disk_is_said_and_loses_nothing(monkeypatch, capsys):
     def full(*_):
         raise OSError("disk full (on purpose)")
 
-    monkeypatch.setattr("tutorial_utils.store.tsne.write_atomically", full)
+    monkeypatch.setattr("tutorial_utils.store.files.write_atomically", full)
     points = one(Z)
-    assert "z: computed, but not kept: disk full" in capsys.readouterr().out
+    assert "z: made, but not saved: disk full" in capsys.readouterr().out
     monkeypatch.undo()
     assert points.shape == (40, 2)
 

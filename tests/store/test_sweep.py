@@ -21,9 +21,10 @@ import torch
 from torch import nn
 
 from tutorial_utils.losses import negative_elbo, squared_error
-from tutorial_utils.store import train as sweep
-from tutorial_utils.store.files import key_in, models_dir, read_tensors
-from tutorial_utils.store.train import run_jobs, train_many, trained
+from tutorial_utils.store import jobs as jobs_module
+from tutorial_utils.store.files import CachedFile, models_dir, read_tensors
+from tutorial_utils.store.jobs import run_jobs
+from tutorial_utils.store.train import SharedData, plan_training, train_many, trained
 
 pytestmark = pytest.mark.usefixtures("empty_data_dir")
 
@@ -158,23 +159,20 @@ def test_several_tensors_and_labels():
     assert both["a"][1].val["loss"] == pytest.approx(history.val["loss"])
 
 
-def kind(array: np.ndarray) -> tuple[str, bool]:
-    """How an array arrived: as a map of a file or as a copy."""
+def kind(job) -> tuple[str, bool]:
+    """How the array of a job arrived: as a map of a file or as a copy."""
+    (array,) = job.arrays
     return type(array).__name__, torch.from_numpy(array).sum().item() == array.size
 
 
 def test_a_big_tensor_is_shared_not_copied():
     big = torch.ones(600, 784)
-    jobs, arrays = jobs_of(where, 2, x=big, make_model=lambda: nn.Linear(784, 784)), {}
-    tasks = [
-        sweep._task(name, make_model(), Path("x"), arrays, **job) for name, job in jobs.items()
-    ]
-    assert (
-        len(arrays) == 1
-        and tasks[0][1] is tasks[1][1]
-        and np.shares_memory(tasks[0][1], big.numpy())
-    )
-    assert set(run_jobs(kind, [task[1:] for task in tasks], 2)) == {("memmap", True)}
+    jobs = jobs_of(where, 2, x=big, make_model=lambda: nn.Linear(784, 784))
+    shared = SharedData()
+    planned = [plan_training(name, shared, **job) for name, job in jobs.items()]
+    (first,), (second,) = (job.arrays for job in planned)
+    assert first is second and np.shares_memory(first, big.numpy())
+    assert set(run_jobs(kind, planned, 2)) == {("memmap", True)}
 
 
 def test_an_outer_joblib_backend_is_followed():
@@ -277,14 +275,14 @@ def test_without_room_on_the_disk_the_models_come_all_the_same(n_jobs, capsys):
     models_dir().write_text("a file where the folder should be")
     results = train_many(jobs_of(where, 2), n_jobs=n_jobs, show_progress=False)
     said = capsys.readouterr().out
-    assert all(f"{name}: trained, but not kept: " in said for name in "ab")
+    assert all(f"{name}: made, but not saved: " in said for name in "ab")
     models_dir().unlink()
     again = train_many(jobs_of(where, 2), n_jobs=1, show_progress=False)
     assert all(same(results[name][0], again[name][0]) for name in "ab")
 
 
 def test_a_file_that_another_machine_wrote_is_missed_not_ignored(monkeypatch):
-    monkeypatch.setattr(sweep, "keep", lambda *_: True)
+    monkeypatch.setattr(CachedFile, "save", lambda *_: True)
     with pytest.raises(
         RuntimeError, match=r"^a: failed, .*\nits file is not on this machine: .*a-\w+.safetensors"
     ):
@@ -296,8 +294,8 @@ def test_what_a_process_sends_back_fits_into_a_pipe():
     (job,) = jobs_of(
         where, 1, x=torch.rand(20, 400), make_model=lambda: nn.Linear(400, 400)
     ).values()
-    task = sweep._task("a", job["make_model"](), models_dir() / "a-1.safetensors", {}, **job)
-    assert len(pickle.dumps(sweep._train(*task))) < 10_000 and kept() == {"a"}
+    outcome = jobs_module._run(plan_training("a", SharedData(), **job))
+    assert len(pickle.dumps(outcome)) < 10_000 and kept() == {"a"}
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
@@ -478,7 +476,7 @@ def files() -> dict[str, tuple]:
 def intact(names) -> bool:
     """Does the models folder hold one whole file for each of `names`, and nothing else?"""
     for path in models_dir().iterdir():
-        read_tensors(path, key_in(path))  # raises for a damaged one
+        read_tensors(path, path.stem.rpartition("-")[2])  # raises for a damaged one
     return sorted(path.name.partition("-")[0] for path in models_dir().iterdir()) == sorted(names)
 
 
@@ -552,7 +550,7 @@ def test_a_damaged_file_is_trained_again_and_only_that(damage, n_jobs, capsys):
     mended = train_many(jobs, n_jobs=n_jobs, show_progress=False)
     said = capsys.readouterr().out
     assert (
-        said.startswith("b: ") and said.endswith("Training it again.\n") and said.count("\n") == 1
+        said.startswith("b: ") and said.endswith("Making it again.\n") and said.count("\n") == 1
     )
     after = files()
     assert intact("abc") and {name for name in after if after[name] != before[name]} == {path.name}
@@ -599,12 +597,12 @@ def test_two_sweeps_of_the_same_jobs_at_once_end_with_the_same_weights_and_whole
             out, err = another.communicate(timeout=60)
         finally:
             another.kill()
-    assert another.returncode == 0 and err == "" and "not kept" not in out
+    assert another.returncode == 0 and err == "" and "not saved" not in out
     digests = dict(re.findall(r"^([a-f]) (\w{64})$", out, re.M))
     assert digests == {name: digest(model.state_dict()) for name, (model, _) in results.items()}
     assert intact("abcdef") and len(set(digests.values())) == 6
     assert digests == {
-        path.name[0]: digest(read_tensors(path, key_in(path))[0]) for path in models_dir().iterdir()
+        path.name[0]: digest(read_tensors(path, path.stem.rpartition("-")[2])[0]) for path in models_dir().iterdir()
     }
 
 

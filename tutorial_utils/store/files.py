@@ -1,10 +1,12 @@
-"""Files of the cache: written atomically, verified by hash when read."""
+"""Files of the cache: written in one step, verified by a hash when they are read."""
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
@@ -14,17 +16,7 @@ from torch import Tensor
 
 from ..data import DamagedFile, data_dir
 
-
-def file_name(name: str, key: str) -> str:
-    """How a file of the cache is called: by a name for people to recognize, and by the key."""
-    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
-        raise ValueError(f"name must consist of letters, digits, '-' and '_', got {name!r}")
-    return f"{name}-{key}.safetensors"
-
-
-def key_in(path: Path) -> str:
-    """The key that `file_name` put into a path."""
-    return path.stem.rpartition("-")[2]
+Contents = tuple[dict[str, Tensor], str]  # what one file holds: tensors by name, and a text
 
 
 def models_dir() -> Path:
@@ -33,12 +25,54 @@ def models_dir() -> Path:
 
 
 def embeddings_dir() -> Path:
-    """The folder of t-SNE's pictures of codes, inside `data_dir()`."""
+    """The folder of t-SNE embeddings, inside `data_dir()`."""
     return data_dir() / "embeddings"
 
 
+@dataclass(frozen=True)
+class CachedFile:
+    """A file of the cache, called `name`-`key`.safetensors.
+
+    name: letters, digits, '-' and '_', for people to recognize the file by.  key: the fingerprint
+    of everything that its content depends on.
+    """
+
+    folder: Path
+    name: str
+    key: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not re.fullmatch(r"[\w-]+", self.name):
+            raise ValueError(
+                f"name must consist of letters, digits, '-' and '_', got {self.name!r}"
+            )
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.name}-{self.key}.safetensors"
+
+    def load(self) -> Contents | None:
+        """The content; None if there is no file, or a damaged one, which is reported."""
+        if not self.path.exists():
+            return None
+        try:
+            return read_tensors(self.path, self.key)
+        except DamagedFile as error:
+            print(f"{self.name}: {error}. Making it again.")
+            return None
+
+    def save(self, tensors: dict[str, Tensor], text: str) -> bool:
+        """Write the content; returns whether that worked (a full disk is reported, not raised)."""
+        try:
+            write_atomically(self.path, tensors_bytes(tensors, self.key, text))
+        except OSError as error:
+            print(f"{self.name}: made, but not saved: {error}")
+            return False
+        return True
+
+
 def clear() -> int:
-    """Delete every trained model and embedding, finished or half-written; returns how many files that were."""
+    """Delete all trained models and embeddings, finished or half-written; returns how many."""
     folders = models_dir(), embeddings_dir()
     paths = [path for folder in folders for path in folder.glob("*.safetensors*") if path.is_file()]
     for path in paths:
@@ -47,7 +81,7 @@ def clear() -> int:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path` in one step: a reader, or a killed writer, never leaves half a file under that name."""
+    """Write `data` to `path` in one step: no reader ever finds half a file under that name."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
@@ -63,31 +97,42 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
-def tensors_bytes(tensors: dict[str, Tensor], key: str, text: str = "") -> bytes:
-    """Tensors, key and a text as one safetensors file that carries a hash of all three."""
+def tensors_bytes(tensors: dict[str, Tensor], key: str, text: str) -> bytes:
+    """Tensors, key and text as the bytes of a safetensors file, with a hash of all three."""
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     return safetensors.torch.save(
         tensors, {"key": key, "history": text, "sha256": _hash(tensors, key, text)}
     )
 
 
-def read_tensors(path: Path, key: str) -> tuple[dict[str, Tensor], str]:
-    """Tensors and text of a file of `tensors_bytes`; DamagedFile unless all is what was written, for this key."""
+def read_tensors(path: Path, key: str) -> Contents:
+    """The content of a file of `tensors_bytes`; DamagedFile unless it was written for this key."""
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        whole = metadata["sha256"] == _hash(tensors, metadata["key"], metadata["history"])
-    except (OSError, KeyError, safetensors.SafetensorError) as error:
+        # All bytes are read: safe_open would keep the file mapped, and Windows cannot replace that.
+        data = path.read_bytes()
+    except OSError as error:
         raise DamagedFile(f"{path} cannot be read ({type(error).__name__}: {error})") from error
+    return parse_tensors(data, key, str(path))
+
+
+def parse_tensors(data: bytes, key: str, source: str) -> Contents:
+    """What `tensors_bytes` made bytes of; `source` names these bytes in a DamagedFile."""
+    try:
+        tensors = safetensors.torch.load(data)
+        header_size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + header_size])["__metadata__"]
+        text = metadata["history"]
+        whole = metadata["sha256"] == _hash(tensors, metadata["key"], text)
+    except (KeyError, ValueError, safetensors.SafetensorError) as error:
+        raise DamagedFile(f"{source} cannot be read ({type(error).__name__}: {error})") from error
     if not whole or metadata["key"] != key:
-        raise DamagedFile(f"{path} is damaged or was made for something else")
-    return tensors, metadata["history"]
+        raise DamagedFile(f"{source} is damaged or was made for something else")
+    return tensors, text
 
 
-def _hash(state: dict[str, Tensor], key: str, history: str) -> str:
-    digest = hashlib.sha256(f"{key}\n{history}\n".encode())
-    for name, value in sorted(state.items()):
+def _hash(tensors: dict[str, Tensor], key: str, text: str) -> str:
+    digest = hashlib.sha256(f"{key}\n{text}\n".encode())
+    for name, value in sorted(tensors.items()):
         digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
         digest.update(value.contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()

@@ -1,0 +1,151 @@
+"""A grid of trainings is what `trained` gives for each combination, by readable keys."""
+
+import re
+from functools import partial
+from itertools import product
+
+import pytest
+import torch
+from torch import nn
+
+from tutorial_utils.losses import squared_error
+from tutorial_utils.store.files import models_dir
+from tutorial_utils.store.grid import train_grid
+from tutorial_utils.store.train import trained
+from tutorial_utils.training import cyclical, linear_warmup
+
+pytestmark = pytest.mark.usefixtures("empty_data_dir")
+
+X = torch.rand(24, 3, generator=torch.Generator().manual_seed(0))
+FIXED = {"epochs": 1, "batch_size": 8, "lr": 1e-2, "device": "cpu"}
+
+
+def make_model(units=2):
+    return nn.Sequential(nn.Linear(3, units), nn.Linear(units, 3))
+
+
+def loss_fn(model, x, beta=1.0):
+    return {"loss": squared_error(model(x), x) * beta}
+
+
+def weights(result) -> list[float]:
+    return nn.utils.parameters_to_vector(result[0].parameters()).tolist()
+
+
+def grid(over, *, make_model=make_model, x=X, loss_fn=loss_fn, **settings):
+    """A grid trained in this process, without a word, with the settings that `over` leaves open."""
+    fixed = {setting: value for setting, value in FIXED.items() if setting not in over}
+    quiet = {"name": "grid", "n_jobs": 1, "show_progress": False}
+    return train_grid(make_model, x, loss_fn, over=over, **{**quiet, **fixed, **settings})
+
+
+def one(make_model=make_model, x=X, loss_fn=loss_fn, seed=0, **settings):
+    return trained("one", make_model, x, loss_fn, seed=seed, **{**FIXED, **settings})
+
+
+def names() -> set[str]:
+    return {path.name.rpartition("-")[0] for path in models_dir().iterdir()}
+
+
+def test_each_combination_is_what_trained_gives():
+    """beta goes to the loss, units to make_model, epochs to fit; keys are in the order of over."""
+    results = grid({"units": [2, 4], "beta": [1, 0.5], "epochs": [1, 2], "seed": [0, 1]})
+    assert list(results) == list(product([2, 4], [1, 0.5], [1, 2], [0, 1]))
+    for (units, beta, epochs, seed), result in results.items():
+        loss = partial(loss_fn, beta=beta)
+        alone = one(partial(make_model, units=units), X, loss, seed, epochs=epochs)
+        assert weights(result) == weights(alone) and result[1].train == alone[1].train
+        assert not any(parameter.requires_grad for parameter in result[0].parameters())
+
+
+def test_one_axis_has_bare_keys_and_files_have_readable_names():
+    assert list(grid({"seed": [3, 1]})) == [3, 1] and names() == {"grid_3", "grid_1"}
+    grid({"beta": [1e-7, 0.25, -1.0], "seed": [0]}, name="05_sweep")
+    assert names() > {"05_sweep_1e-07_0", "05_sweep_0p25_0", "05_sweep_-1p0_0"}
+
+
+def test_trained_once_then_loaded():
+    over = {"warm": {"slow": {"lr": 1e-3}, "fast": {"lr": 1e-1}}, "seed": [0, 1]}
+    first = grid(over)
+    files = {path: path.stat().st_mtime_ns for path in models_dir().iterdir()}
+    again = grid(over)
+    assert files == {path: path.stat().st_mtime_ns for path in models_dir().iterdir()}
+    assert {k: weights(r) for k, r in again.items()} == {k: weights(r) for k, r in first.items()}
+    grid(over, retrain=True)
+    assert all(path.stat().st_mtime_ns > written for path, written in files.items())
+
+
+def squares(model, x, beta=1.0):
+    return {"loss": beta * (model(x) - x).pow(4).sum(1)}
+
+
+@pytest.mark.parametrize(
+    "over, expected",
+    [
+        ({"loss_fn": {"4": squares}}, {"loss_fn": squares}),
+        ({"make_model": {"wide": partial(make_model, 9)}}, {"make_model": partial(make_model, 9)}),
+        ({"x": {"few": X[:5]}}, {"x": X[:5]}),
+        ({"kind": {"a": {"x": X[:7], "epochs": 2}}}, {"x": X[:7], "epochs": 2}),
+        ({"run": {"a": {"seed": 4}}}, {"seed": 4}),
+        ({"schedule": [linear_warmup]}, {"schedule": linear_warmup}),
+        ({"beta": {"up": linear_warmup}}, {"beta": linear_warmup}),
+        ({"beta": [2], "loss_fn": {"4": squares}}, {"loss_fn": partial(squares, beta=2)}),
+    ],
+    ids=["a loss", "a model", "data", "several", "a seed", "a schedule", "of beta", "of that loss"],
+)
+def test_what_an_axis_may_be(over, expected):
+    fixed = {} if "run" in over else {"seed": 0}
+    (result,) = grid(over, **fixed).values()
+    assert weights(result) == weights(one(**expected)) != weights(one())
+
+
+def test_data_may_be_a_function_of_the_values_and_is_made_once_for_all_seeds():
+    made = []
+
+    def some(n):
+        made.append(n)
+        return X[:n]
+
+    results = grid({"n": [8, 16], "seed": [0, 1]}, x=some)
+    assert made == [8, 16]
+    assert weights(results[16, 1]) == weights(one(x=X[:16], seed=1))
+
+
+def test_a_value_goes_to_all_that_take_it():
+    def tall(model, x, units=2):
+        return {"loss": squared_error(model(x), x) / units}
+
+    results = grid({"units": [4]}, loss_fn=tall, seed=0)
+    expected = one(partial(make_model, units=4), loss_fn=partial(tall, units=4))
+    assert weights(results[4]) == weights(expected)
+
+
+def test_names_are_unique_and_the_same_in_every_process():
+    schedules = [partial(cyclical, n_cycles=2), partial(cyclical, n_cycles=4), lambda part: 1.0]
+    grid({"schedule": schedules, "seed": [0]})
+    grid({"label": {"2 units, σ = 0.1": {}, ("a", 0.5): {}}, "seed": [0]})
+    expected = {"cyclical_0", "cyclical_0_2", "lambda_0", "2_units_σ_0p1_0", "a_0p5_0"}
+    assert names() == {f"grid_{name}" for name in expected}
+
+
+@pytest.mark.parametrize(
+    "over, settings, error, said",
+    [
+        ({"alpha": [1], "seed": [0]}, {}, TypeError, "over['alpha']: none of make_model, x, loss_"),
+        ({"beta": [1]}, {}, TypeError, "seed is missing: give seed=0, or seeds as over="),
+        ({}, {}, TypeError, "over must be a dict of axes, such as {'seed': [0, 1]}, got {}"),
+        ([1, 2], {}, TypeError, "over must be a dict of axes"),
+        ({"seed": 3}, {}, TypeError, "over['seed'] must be a list of values, or a dict, got 3"),
+        ({"seed": "12"}, {}, TypeError, "over['seed'] must be a list of values"),
+        ({"seed": []}, {}, ValueError, "over['seed'] must hold different values, at least one"),
+        ({"beta": [1, 2, 1.0]}, {}, ValueError, "over['beta'] must hold different values"),
+        ({"units": [[1]]}, {}, TypeError, "over['units'] must be a dict {label: value} for values"),
+        ({"seed": [0]}, {"seed": 1}, TypeError, "seed is given twice: in over, and as 1"),
+        ({"seed": [0.5]}, {}, ValueError, "job 'grid_0p5': seed must be a whole number, got 0.5"),
+        ({"seed": [0]}, {"name": "a/b"}, ValueError, "name must consist of letters, digits"),
+    ],
+)
+def test_a_bad_argument_is_named(over, settings, error, said):
+    with pytest.raises(error, match=re.escape(said)):
+        grid(over, **settings)
+    assert not models_dir().exists()
