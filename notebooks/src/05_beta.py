@@ -29,12 +29,11 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from tutorial_utils import (
     VAE, bernoulli_nll, constant, decode_grid, digit_classifier, encode_images,
-    estimated_minutes, evaluate, gif_bytes, kl_per_dimension,
-    kl_standard_normal, knn_accuracy, linear_vae_law, load_images,
-    load_pretrained, local_seed, mlp, negative_elbo, plot_codes,
-    reparameterize, show_figure, show_gif, show_image, show_rows,
-    squared_error, start_at_mean_image, straight_line, train_many,
-    training_speed, tsne_many, warmup_then_linear,
+    estimated_minutes, evaluate, kl_per_dimension, kl_standard_normal,
+    knn_accuracy, linear_vae_law, load_images, load_pretrained, local_seed,
+    mlp, negative_elbo, plot_codes, reparameterize, show_animation,
+    show_figure, show_image, show_rows, squared_error, start_at_mean_image,
+    straight_line, train_many, training_speed, tsne_many, warmup_then_linear,
 )
 from tutorial_utils.checks.nb05 import (
     check_detective, check_one_knob, check_warmup,
@@ -261,11 +260,10 @@ t = torch.linspace(0, 1, 17)
 ends = x_test[[(y_test == k).nonzero()[1].item() for k in (2, 7)]]
 walks = {f"β = {beta}": walk(beta, ends, t) for beta in [0, 1, 10]}
 frames = torch.cat([*walks.values()], dim=3)
-gif = gif_bytes(torch.cat([frames, frames.flip(0)]), levels=64,
-                labels=[(" " * 14).join(walks)] * 34)
-print(f"{len(gif) / 1000:.0f} kB")
-show_gif(gif, alt="Animation: a 2 turns into a 7 and back for beta 0 and 1; "
-         "beside them, for beta 10, a blurred 8 into a blurred 9.")
+show_animation(torch.cat([frames, frames.flip(0)]), levels=64,
+               labels=[(" " * 14).join(walks)] * 34,
+               alt="Animation: a 2 turns into a 7 and back for beta 0 and 1; "
+               "beside them, for beta 10, a blurred 8 into a blurred 9.")
 
 # %%
 fig = show_rows({name: images[::2] for name, images in walks.items()},
