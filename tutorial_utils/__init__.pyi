@@ -137,19 +137,19 @@ from .models import (
     start_at_mean_image as start_at_mean_image,
 )
 from .plotting import (
-    bold_font as bold_font,
-)
-from .plotting import (
-    gif_bytes as gif_bytes,
+    claim as claim,
 )
 from .plotting import (
     plot_codes as plot_codes,
 )
 from .plotting import (
-    show_figure as show_figure,
+    print_table as print_table,
 )
 from .plotting import (
-    show_gif as show_gif,
+    show_animation as show_animation,
+)
+from .plotting import (
+    show_figure as show_figure,
 )
 from .plotting import (
     show_image as show_image,
@@ -159,6 +159,9 @@ from .plotting import (
 )
 from .plotting import (
     show_rows as show_rows,
+)
+from .plotting import (
+    span as span,
 )
 from .plotting import (
     to_png as to_png,

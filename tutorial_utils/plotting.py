@@ -1,22 +1,27 @@
-"""Pictures: tensors and an optional `Axes` in, `Axes` out; nothing here trains, samples, seeds or saves."""
+"""Figures, tables and claims: what a notebook shows, from tensors and numbers.
 
+Nothing here trains, samples, seeds or saves.
+"""
+
+import html
 import io
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image, ImageFont
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .support.arguments import finite, float_tensor, positive_int, positive_number
+from .support.animation import animated_png
+from .support.arguments import float_tensor
 
-# Ten colors that stand out on white and on near-black and that people with any kind of color vision can tell apart.
+# Ten colors that stand out on white and on near-black, and that people with any kind of color
+# vision can tell apart.
 COLORS = (
     "#9c0000",
     "#a1b9f5",
@@ -32,7 +37,7 @@ COLORS = (
 
 
 def to_png(image: Tensor) -> bytes:
-    """The grayscale PNG of an image [H, W]: 0 is black, 1 is white, values outside are clipped, 8 bits per pixel."""
+    """The 8-bit gray PNG of an image [H, W]: 0 is black, 1 is white, other values are clipped."""
     pixels = (
         float_tensor("image", image.detach(), ndim=2).clamp(0, 1).mul(255).round().to(torch.uint8)
     )
@@ -41,20 +46,17 @@ def to_png(image: Tensor) -> bytes:
     return file.getvalue()
 
 
-def bold_font(size: int) -> ImageFont.FreeTypeFont:
-    """The bold sans-serif font that travels with matplotlib, `size` pixels high."""
-    return ImageFont.truetype(
-        Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf", size
-    )
-
-
 GAP = 0.07  # between the images of `show_rows`, as a share of their width
 LINE = 0.18  # inches for the texts above a row of images
+# The style of a text for screen readers only.
+HIDDEN = (
+    "position:absolute;width:1px;height:1px;overflow:hidden;clip:rect(0,0,0,0);white-space:nowrap"
+)
 
 
 def show_figure(fig: Figure, *, alt: str) -> None:
-    """Display a figure as a PNG that carries its description for readers who do not see it, and close it."""
-    _described(alt)
+    """Display a figure as a PNG, with the description `alt` for screen readers, and close it."""
+    _check_alt(alt)
     png = io.BytesIO()
     fig.savefig(png, format="png", bbox_inches="tight")
     plt.close(fig)
@@ -63,22 +65,41 @@ def show_figure(fig: Figure, *, alt: str) -> None:
         Image.open(png).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1)
     )
     picture.save(small, format="png", optimize=True)
-    _display("image/png", small.getvalue(), alt)
+    _display_png(small.getvalue(), alt)
 
 
-def show_gif(gif: bytes, *, alt: str) -> None:
-    """Display an animated GIF with its description."""
-    _display("image/gif", gif, alt)
+def show_animation(
+    frames: Tensor,
+    *,
+    alt: str,
+    seconds: float = 0.1,
+    enlarge: int = 4,
+    labels: Sequence[str] | None = None,
+    levels: int = 256,
+) -> None:
+    """Display gray frames [T, H, W] in [0, 1] as an animated PNG that loops forever, with `alt`.
+
+    seconds, enlarge, labels and levels: as for `gif_bytes`.
+    """
+    png = animated_png(frames, seconds=seconds, enlarge=enlarge, labels=labels, levels=levels)
+    _display_png(png, alt)
 
 
-def _described(alt: str) -> None:
+def _check_alt(alt: str) -> None:
     if len(alt.strip()) < 20:
         raise ValueError(f"alt must describe the picture in at least 20 characters, got {alt!r}")
 
 
-def _display(mime: str, data: bytes, alt: str) -> None:
-    _described(alt)
-    display({mime: data, "text/plain": alt}, metadata={mime: {"alt": alt}}, raw=True)
+def _display_png(png: bytes, alt: str) -> None:
+    """Display a picture, and then its description, which only a screen reader finds.
+
+    JupyterLab shows a PNG without its alt text.  These styles pass its sanitizer; `clip-path`,
+    the newer way to hide a text, does not.
+    """
+    _check_alt(alt)
+    display({"image/png": png, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)
+    description = f'<div style="{HIDDEN}">Figure: {html.escape(alt)}</div>'
+    display({"text/html": description, "text/plain": ""}, raw=True)
 
 
 def show_image(image: Tensor, *, title: str = "", ax: Axes | None = None, **imshow) -> Axes:
@@ -124,7 +145,7 @@ def show_rows(
     lengths, or a row that is not there.
     """
     lengths = [len(images) for images in rows.values()]
-    if not lengths or lengths != [lengths[0] or -1] * len(lengths):
+    if len(set(lengths)) != 1 or lengths[0] == 0:
         raise ValueError(
             f"rows must hold equally many images in each row, at least one, got {lengths}"
         )
@@ -133,7 +154,8 @@ def show_rows(
         name for name, texts in above.items() if name not in rows or len(texts) != lengths[0]
     ]:
         raise ValueError(
-            f"above must hold {lengths[0]} texts for each of some of {list(rows)}, not so for {wrong}"
+            f"above must hold {lengths[0]} texts for each of some of {list(rows)}, "
+            f"not so for {wrong}"
         )
     hspace = GAP if set(above) <= {next(iter(rows))} else GAP + LINE / size
     height = size * (len(rows) + hspace * (len(rows) - 1))
@@ -144,9 +166,8 @@ def show_rows(
     for (name, images), ax in zip(rows.items(), axes[:, 0], strict=True):
         images = float_tensor("images", images, ndim=4).detach().cpu()[:, 0]
         gap = max(1, round(GAP * images.shape[2]))
-        row = (
-            pad(images, (0, gap), value=1.0).permute(1, 0, 2).flatten(1)
-        )  # one picture, for many axes are slow
+        # One picture for the whole row: many axes are slow.
+        row = pad(images, (0, gap), value=1.0).permute(1, 0, 2).flatten(1)
         show_image(row[:, :-gap], ax=ax)
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
         for i, text in enumerate(above.get(name, [])):
@@ -168,7 +189,7 @@ def show_rows(
 def plot_codes(
     z: Tensor, y: Tensor, *, title: str = "", ax: Axes | None = None, n: int = 2000
 ) -> Axes:
-    """The first n codes z [N, 2] as small glyphs of their class y [N], each class in its own color."""
+    """The first n codes z [N, 2], each drawn as its class y [N], each class in its own color."""
     if float_tensor("z", z, ndim=2).shape != (len(y), 2):
         raise ValueError(
             f"z must have shape [{len(y)}, 2], two numbers for each entry of y, got {list(z.shape)}"
@@ -189,56 +210,81 @@ def plot_codes(
     return ax
 
 
-def gif_bytes(
-    frames: Tensor,
+def span(values: Sequence[float], digits: int = 2) -> str:
+    """The range of values, say over seeds: "0.12 to 0.15"; one number if both print alike."""
+    if len(values) == 0:
+        raise ValueError("values must hold at least one number, got none")
+    # `+ 0.0` makes a zero of a -0.0, which would print as "-0.00".
+    low, high = [f"{round(float(v), digits) + 0.0:.{digits}f}" for v in (min(values), max(values))]
+    return low if low == high else f"{low} to {high}"
+
+
+def print_table(
+    rows: Sequence[Mapping[str, object]] | Mapping[object, object],
     *,
-    seconds: float = 0.1,
-    enlarge: int = 4,
-    labels: Sequence[str] | None = None,
-    levels: int = 256,
-) -> bytes:
-    """A GIF that loops forever through gray frames [T, H, W] (or [T, 1, H, W]) in [0, 1], 0 black and 1 white.
+    digits: int = 2,
+    columns: Sequence[str] | None = None,
+) -> None:
+    """Print rows as a table of aligned columns; a list of numbers prints as its `span`.
 
-    seconds: how long each frame stays.  enlarge: screen pixels per image pixel.  labels: a text
-    under each frame. levels: of gray, from 2 to 256; 64 look the same in half the bytes.
+    rows: a list of {column: value}; or {name or tuple of names: {column: value}}, whose names come
+    first; or {name or tuple of names: value}.  digits: of each number that is not whole.  columns:
+    the headings, those of the names too; by default those of the rows, with none over the names.
     """
-    import imageio.v3 as imageio
+    headings, cells = _table(rows)
+    if columns is not None and len(columns) != len(headings):
+        raise ValueError(
+            f"columns must hold {len(headings)} headings, as many as a row has cells, got {columns}"
+        )
+    lines = [list(columns or headings)]
+    lines += [[_cell(cell, digits) for cell in row] for row in cells]
+    text = [isinstance(cell, str) for cell in cells[0]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        aligned = [
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(line, widths, text, strict=True)
+        ]
+        print("  ".join(aligned).rstrip())
 
-    frames = finite("frames", float_tensor("frames", frames)).detach().cpu()
-    frames = frames.squeeze(1) if frames.ndim == 4 else frames
-    if frames.ndim != 3:
-        raise ValueError(
-            f"frames must have shape [T, H, W] or [T, 1, H, W], got {list(frames.shape)}"
-        )
-    if positive_number("seconds", seconds) < 0.02:
-        raise ValueError(
-            f"seconds must be at least 0.02, browsers show shorter frames for 0.1 s, got {seconds!r}"
-        )
-    if labels is not None and len(labels) != len(frames):
-        raise ValueError(
-            f"labels must hold one text for each of {len(frames)} frames, got {len(labels)}"
-        )
-    if not 2 <= positive_int("levels", levels) <= 256:
-        raise ValueError(f"levels must be from 2 to 256, got {levels}")
-    frames = (frames.clamp(0, 1) * (levels - 1)).round() / (levels - 1)
-    block = torch.ones(positive_int("enlarge", enlarge), enlarge)
-    pixels = (255 * torch.kron(frames, block)).round().to(torch.uint8)
-    if labels is not None:
-        captions = torch.stack([_caption(text, pixels.shape[2]) for text in labels])
-        pixels = torch.cat([pixels, captions], dim=1)
-    return imageio.imwrite(
-        "<bytes>", pixels.numpy(), extension=".gif", is_batch=True, duration=1000 * seconds, loop=0
+
+def _table(rows) -> tuple[list[str], list[list[object]]]:
+    """The headings of a table and its cells, the names of the rows first."""
+    if not rows:
+        raise ValueError("rows must hold at least one row, got none")
+    named = isinstance(rows, Mapping)
+    names = (
+        [key if isinstance(key, tuple) else (key,) for key in rows] if named else [()] * len(rows)
     )
+    values = list(rows.values()) if named else list(rows)
+    values = [row if isinstance(row, Mapping) else {"": row} for row in values]
+    columns = list(values[0])
+    if any(list(row) != columns for row in values) or len({len(name) for name in names}) != 1:
+        raise ValueError(f"rows must all have the columns of the first, {columns}, got {rows}")
+    cells = [[*map(str, name), *row.values()] for name, row in zip(names, values, strict=True)]
+    return [""] * len(names[0]) + [str(column) for column in columns], cells
 
 
-def _caption(text: str, width: int) -> Tensor:
-    """White on black, centered, as large as fits up to 14 pixels: [22, width]."""
-    import numpy as np
-    from PIL import Image, ImageDraw
+def _cell(value: object, digits: int) -> str:
+    if isinstance(value, (list, tuple)):
+        whole = all(isinstance(number, int) for number in value)
+        return span(value, 0 if whole else digits)
+    if isinstance(value, (int, str)):
+        return str(value)
+    return span([value], digits)
 
-    size = next(
-        (size for size in range(14, 7, -1) if bold_font(size).getlength(text) <= width - 4), 7
-    )
-    image = Image.new("L", (width, 22))
-    ImageDraw.Draw(image).text((width / 2, 11), text, 255, bold_font(size), anchor="mm")
-    return torch.from_numpy(np.array(image))
+
+def claim(sentence: str, condition: bool | Tensor | np.bool_, /, **values: object) -> None:
+    """Print "✓ sentence" if the condition holds; else raise AssertionError with the sentence.
+
+    condition: one truth value: a bool, or one of torch or numpy.  values: what the sentence is
+    about, by name, shown in the error.
+    """
+    if getattr(condition, "shape", None) == () and "bool" in str(condition.dtype):
+        condition = condition.item()
+    if not isinstance(condition, bool):
+        raise TypeError(f"condition must be one truth value, got {condition!r}")
+    if not condition:
+        details = ", ".join(f"{name} = {value}" for name, value in values.items())
+        raise AssertionError(f"not so: {sentence}" + (f" ({details})" if details else ""))
+    print(f"✓ {sentence}")

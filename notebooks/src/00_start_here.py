@@ -20,9 +20,9 @@ import matplotlib.pyplot as plt
 import torch
 
 from tutorial_utils import (
-    decode_grid, estimated_minutes, gif_bytes, load_images, load_pretrained,
-    machine_report, morph, morph_strip, plot_codes, show_figure, show_gif,
-    show_image, show_images, training_speed,
+    decode_grid, estimated_minutes, load_images, load_pretrained,
+    machine_report, morph, morph_strip, plot_codes, show_animation,
+    show_figure, show_image, show_images, training_speed,
 )
 from tutorial_utils.checks.nb00 import check_compression
 from tutorial_utils.studios.interpolation import interpolation_studio
@@ -130,9 +130,9 @@ show_figure(fig, alt="Two rows of nine decoded digits. Above, a 2 turns into "
 
 # %%
 frames = [morph(model, z_test[1], z_test[3], t / 24) for t in range(25)]
-gif = gif_bytes(torch.stack(frames + frames[::-1]), seconds=0.08, enlarge=5)
-show_gif(gif, alt="Animation: a handwritten 2 turns into a 0 and back, "
-         "through shapes that look like digits on the way.")
+show_animation(torch.stack(frames + frames[::-1]), seconds=0.08, enlarge=5,
+               alt="Animation: a handwritten 2 turns into a 0 and back, "
+               "through shapes that look like digits on the way.")
 
 # %% [markdown]
 # *What to see:* most steps are digits, not two digits printed over each other.

@@ -33,9 +33,9 @@ from torchvision.transforms.functional import InterpolationMode, rotate
 
 from tutorial_utils import (
     VAE, Autoencoder, bernoulli_nll, confidence, decode_grid, digit_classifier,
-    evaluate, gif_bytes, kl_per_dimension, knn_accuracy, knn_confusion,
-    load_images, load_pretrained, local_seed, log_normal, mlp, negative_elbo,
-    plot_codes, reparameterize, show_figure, show_gif, show_image, show_rows,
+    evaluate, kl_per_dimension, knn_accuracy, knn_confusion, load_images,
+    load_pretrained, local_seed, log_normal, mlp, negative_elbo, plot_codes,
+    reparameterize, show_animation, show_figure, show_image, show_rows,
     start_at_mean_image, train_many, traversal_grid, tsne_many,
     warmup_then_linear,
 )
@@ -362,10 +362,10 @@ for name, (model, a, b) in gifs.items():
     images, names = frames_between(model, a, b)
     labels = [f"t = {i / 20:.2f}: {k}" for i, k in enumerate(names)]
     there_and_back = torch.cat([images, images.flip(0)])
-    gif = gif_bytes(there_and_back, labels=labels + labels[::-1], levels=64)
-    print(f"{name}: {len(gif) / 1000:.0f} kB, passes", *passed(names))
-    show_gif(gif, alt=f"Animation {name}: a {names[0]} turns into a "
-             f"{names[-1]} and back, the judge's name under each frame.")
+    print(f"{name} passes", *passed(names))
+    show_animation(there_and_back, labels=labels + labels[::-1], levels=64,
+                   alt=f"Animation {name}: a {names[0]} turns into a "
+                   f"{names[-1]} and back, the judge's name under each frame.")
     strips[name[6:].replace("_", " ")] = images[::2]
 fig = show_rows(strips, size=0.65, title="On paper, every second frame")
 show_figure(fig, alt="Three rows of eleven images. With two numbers, a 2 "

@@ -22,10 +22,10 @@ import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from tutorial_utils import (
-    VAE, bernoulli_nll, encode_images, evaluate, gif_bytes, kl_per_dimension,
+    VAE, bernoulli_nll, encode_images, evaluate, kl_per_dimension,
     kl_standard_normal, load_images, local_seed, mlp, negative_elbo,
-    reparameterize, show_figure, show_gif, show_rows, start_at_mean_image,
-    train_many, warmup_then_linear,
+    reparameterize, show_animation, show_figure, show_rows,
+    start_at_mean_image, train_many, warmup_then_linear,
 )
 from tutorial_utils.checks.nb07 import (
     check_entangling, check_mig, check_total_correlation,
@@ -424,10 +424,10 @@ for title in ["β-VAE, β = 1", "β-TCVAE, β = 10"]:
 wave = 2 * torch.linspace(0, 2 * math.pi, 25)[:-1].sin()
 rows = traversal_rows(chosen["β-TCVAE, β = 10"], x, factors, names, n_dims=3,
                       values=wave)
-gif = gif_bytes(torch.cat([*rows.values()], dim=3), levels=32)
-print(" | ".join(rows), f"| {len(gif) / 1000:.0f} kB")
-show_gif(gif, alt="Animation: three sprites side by side; the first two move "
-         "along one axis each, the third grows and shrinks.")
+print(" | ".join(rows))
+show_animation(torch.cat([*rows.values()], dim=3), levels=32,
+               alt="Animation: three sprites side by side; the first two move "
+               "along one axis each, the third grows and shrinks.")
 
 # %%
 fig, axes = plt.subplots(2, 3, figsize=(9.5, 5.4))

@@ -15,9 +15,10 @@ import torch
 from tutorial_utils.data import load_images
 from tutorial_utils.latent import decode_grid, morph
 from tutorial_utils.pages.playground import export_playground
-from tutorial_utils.plotting import gif_bytes, plot_codes, show_image
+from tutorial_utils.plotting import plot_codes, show_image
 from tutorial_utils.store.files import write_atomically
 from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.support.animation import gif_bytes
 
 NOTEBOOKS = Path(__file__).parents[1]
 TOUR = (2, 3, 8, 7, 9, 1, 0)  # the digits that the GIF visits, by class

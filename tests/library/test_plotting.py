@@ -3,6 +3,7 @@
 import io
 import random
 from itertools import combinations
+from xml.etree import ElementTree
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -15,12 +16,15 @@ from PIL import Image
 from tutorial_utils import plotting
 from tutorial_utils.plotting import (
     COLORS,
+    claim,
     plot_codes,
+    print_table,
+    show_animation,
     show_figure,
-    show_gif,
     show_image,
     show_images,
     show_rows,
+    span,
 )
 
 ALT = "A gray picture of nothing, for a test."
@@ -44,7 +48,7 @@ def displayed(monkeypatch) -> list[tuple[dict, dict]]:
     """(data, metadata) of everything that was displayed, instead of displaying it."""
     seen = []
 
-    def remember(data, *, metadata, raw):
+    def remember(data, *, raw, metadata=None):
         assert raw is True
         seen.append((data, metadata))
 
@@ -333,12 +337,12 @@ def test_codes_that_cannot_be_drawn_are_refused_by_name(wrong):
 # ---- display ----
 
 
-def test_show_figure_displays_one_png_with_its_description_and_closes(displayed):
+def test_show_figure_displays_a_png_with_its_description_and_closes(displayed):
     fig, ax = plt.subplots(figsize=(2, 1))
     ax.plot([0, 1])
     kept = plt.figure()
     assert show_figure(fig, alt=ALT) is None
-    [(data, metadata)] = displayed
+    (data, metadata), _ = displayed
     assert data.keys() == {"image/png", "text/plain"} and metadata == {"image/png": {"alt": ALT}}
     assert Image.open(io.BytesIO(data["image/png"])).format == "PNG" and data["text/plain"] == ALT
     assert plt.get_fignums() == [kept.number]
@@ -351,11 +355,24 @@ def test_the_png_shows_the_figure(displayed):
     assert max(colors)[1] == (0, 0x72, 0xB2)
 
 
-def test_show_gif_displays_the_gif_with_its_description(displayed):
-    assert show_gif(b"GIF89a...", alt=ALT) is None
-    assert displayed == [
-        ({"image/gif": b"GIF89a...", "text/plain": ALT}, {"image/gif": {"alt": ALT}})
-    ]
+def test_show_animation_displays_an_animated_png_with_its_description(displayed):
+    frames = torch.stack([torch.zeros(4, 4), torch.ones(4, 4)])
+    assert show_animation(frames, alt=ALT, seconds=0.5, enlarge=2, labels=["", "1"]) is None
+    (data, metadata), _ = displayed
+    assert metadata == {"image/png": {"alt": ALT}} and data["text/plain"] == ALT
+    image = Image.open(io.BytesIO(data["image/png"]))
+    assert (image.format, image.n_frames, image.info["loop"]) == ("PNG", 2, 0)
+    assert (image.size, image.info["duration"]) == ((8, 8 + 22), 500)
+
+
+def test_the_description_follows_as_html_that_only_a_screen_reader_finds(displayed):
+    show_figure(plt.figure(figsize=(1, 1)), alt='Loss < 0 & β > 1, in "nats"')
+    (_, (data, _metadata)) = displayed
+    element = ElementTree.fromstring(data["text/html"])
+    assert element.text == 'Figure: Loss < 0 & β > 1, in "nats"'
+    assert data.keys() == {"text/html", "text/plain"} and data["text/plain"] == ""
+    style = dict(part.split(":") for part in element.get("style").split(";"))
+    assert style["position"] == "absolute" and style["width"] == style["height"] == "1px"
 
 
 def test_the_displayed_picture_is_smaller_and_looks_the_same(displayed):
@@ -378,7 +395,11 @@ def test_the_displayed_picture_is_smaller_and_looks_the_same(displayed):
 
 
 @pytest.mark.parametrize(
-    "show", [lambda alt: show_figure(plt.figure(), alt=alt), lambda alt: show_gif(b"GIF", alt=alt)]
+    "show",
+    [
+        lambda alt: show_figure(plt.figure(), alt=alt),
+        lambda alt: show_animation(torch.zeros(2, 4, 4), alt=alt),
+    ],
 )
 @pytest.mark.parametrize("alt", ["", "A figure", " " * 40])
 def test_a_description_that_describes_nothing_is_refused(show, alt, displayed):
@@ -388,7 +409,7 @@ def test_a_description_that_describes_nothing_is_refused(show, alt, displayed):
 
 
 def test_a_notebook_keeps_the_description(capsys):
-    """Through IPython's own machinery: what `display` publishes is what the notebook file stores."""
+    """Through IPython's own machinery: what `display` publishes, the notebook file stores."""
     from IPython.core.displaypub import CapturingDisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -401,13 +422,111 @@ def test_a_notebook_keeps_the_description(capsys):
     finally:
         shell.history_manager.end_session()
         InteractiveShell.clear_instance()
-    assert [output["metadata"] for output in outputs] == [{"image/png": {"alt": ALT}}]
+    assert [output["metadata"] for output in outputs] == [{"image/png": {"alt": ALT}}, {}]
     assert outputs[0]["data"]["image/png"].startswith(b"\x89PNG")
+
+
+# ---- numbers ----
+
+
+@pytest.mark.parametrize(
+    ("values", "digits", "text"),
+    [
+        ([0.121, 0.149, 0.13], 2, "0.12 to 0.15"),
+        ([0.121, 0.124], 2, "0.12"),
+        ((3, 1, 2), 0, "1 to 3"),
+        ([5.0], 1, "5.0"),
+        ([-0.001, 0.001], 2, "0.00"),  # not "-0.00 to 0.00"
+        (torch.tensor([1.0, 2.0]), 1, "1.0 to 2.0"),
+        (np.array([1.0, 2.0]), 1, "1.0 to 2.0"),
+    ],
+)
+def test_a_span_is_the_range_in_so_many_digits(values, digits, text):
+    assert span(values, digits) == text
+
+
+def test_a_span_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="values"):
+        span([])
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "lines"),
+    [
+        (
+            {(0.1, 0.5): [0.3, 0.25, 0.21], (1, 4): [2.5, 2.5, 2.5]},
+            {"columns": ["from β", "to β", "nats per nat"]},
+            [
+                "from β  to β  nats per nat",
+                "0.1     0.5   0.21 to 0.30",
+                "1       4             2.50",
+            ],
+        ),
+        (
+            {"plain": {"loss": 1.04, "active": 2}, "β = 4": {"loss": [1, 3.0], "active": [9, 10]}},
+            {"digits": 1},
+            [
+                "             loss   active",
+                "plain         1.0        2",
+                "β = 4  1.0 to 3.0  9 to 10",
+            ],
+        ),
+        (
+            [{"model": "VAE", "kl": torch.tensor(21.126)}, {"model": "plain", "kl": np.float32(3)}],
+            {},
+            ["model     kl", "VAE    21.13", "plain   3.00"],
+        ),
+        ({"a": 1.0}, {"columns": ["name", "x"]}, ["name     x", "a     1.00"]),
+    ],
+    ids=["key tuples", "named rows", "list", "one value"],
+)
+def test_a_table_is_aligned_and_ranges_over_seeds(rows, options, lines, capsys):
+    print_table(rows, **options)
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns"),
+    [
+        ("rows", [], None),
+        ("rows", {}, None),
+        ("rows", [{"a": 1}, {"b": 2}], None),
+        ("rows", {"a": 1, ("a", "b"): 2}, None),
+        ("columns", {"a": 1}, ["a", "b", "c"]),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused_by_name(name, rows, columns, capsys):
+    with pytest.raises(ValueError, match=f"{name} must"):
+        print_table(rows, columns=columns)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("true", [True, torch.tensor(True), np.bool_(True), np.array(True)])
+def test_a_claim_that_holds_is_printed(true, capsys):
+    assert claim("more KL, worse copies", true, kl=3) is None
+    assert capsys.readouterr().out == "✓ more KL, worse copies\n"
+
+
+@pytest.mark.parametrize("false", [False, torch.tensor(False), np.bool_(False)])
+def test_a_claim_that_fails_says_what_and_with_which_values(false, capsys):
+    with pytest.raises(AssertionError, match=r"more KL, worse copies \(kl = \[3\], mse = 0.1\)$"):
+        claim("more KL, worse copies", false, kl=[3], mse=0.1)
+    with pytest.raises(AssertionError, match=r"more KL, worse copies$"):
+        claim("more KL, worse copies", false)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "neither", [None, 1, "yes", [True], torch.tensor([True]), torch.tensor(1.0), np.float64(1)]
+)
+def test_a_claim_needs_one_truth_value(neither):
+    with pytest.raises(TypeError, match="condition must be one truth value, got"):
+        claim("it holds", neither)
 
 
 # ---- colors ----
 
-# Machado, Oliveira and Fernandes (2009): linear RGB as seen with a complete deficiency of one kind of cone.
+# Machado, Oliveira and Fernandes (2009): linear RGB as seen without one of the three kinds of cone.
 VISION = {
     "normal": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     "protanopia": [
@@ -435,7 +554,7 @@ def linear_rgb(color: str) -> np.ndarray:
 
 
 def lab(rgb: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* of linear RGB; a distance of 1 is about the smallest difference that can be seen side by side."""
+    """CIE L*a*b* of linear RGB; a distance of 1 can just be seen, side by side."""
     t = TO_XYZ @ rgb.clip(0, 1) / TO_XYZ.sum(1)
     f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])

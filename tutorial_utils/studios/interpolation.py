@@ -12,8 +12,9 @@ from ..evidence import log_aggregate, log_normal
 from ..latent import N_FRAMES, great_circle, side_by_side, straight_line
 from ..metrics import name_digits
 from ..models import decode_images, encode_image, encode_images, is_vae
-from ..plotting import gif_bytes, to_png
+from ..plotting import to_png
 from ..store.files import write_atomically
+from ..support.animation import gif_bytes
 from ..support.arguments import classes_of, gray_images
 from .base import Picture, name_of_decoded, show_code, style_sheet
 from .controls import ImageChooser, next_of_class

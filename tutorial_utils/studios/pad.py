@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from ..models import decode_images
-from ..plotting import COLORS, bold_font, to_png
+from ..plotting import COLORS, to_png
+from ..support.animation import bold_font
 from ..support.arguments import (
     classes_of,
     finite,
