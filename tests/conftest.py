@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.answers import hear
-from helpers.browser import launch, running_lab
+from helpers.browser import launch
+from helpers.lab import running_lab
 from playwright.sync_api import sync_playwright
 
 from tutorial_utils.data import ImageData, load_images
