@@ -35,7 +35,7 @@ CELLS = ["n = 1; from note import note; note('{stem}')", "n += 1; note({name!r})
 
 
 def write_project(folder: Path) -> None:
-    """Four files of tests, and two notebooks with solutions, which share a cell; one of 05 fails."""
+    """Four files of tests, and two notebooks whose solutions share a cell; one of 05 fails."""
     shutil.copy(ROOT / "conftest.py", folder)
     for place in (folder / "tests", folder / "notebooks", folder / "notebooks" / "solutions"):
         place.mkdir()
@@ -50,7 +50,7 @@ def write_project(folder: Path) -> None:
 
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """pytest over the project, with the settings of this repository, as a learner's shell runs it."""
+    """pytest with the settings of this repository, in an environment like that of a learner."""
     settings = ["-c", str(ROOT / "pyproject.toml"), f"--rootdir={folder}", "-p", "no:cacheprovider"]
     inherited = {
         name: value
