@@ -19,6 +19,7 @@ from helpers.browser import (
     shown,
     swipe,
 )
+from helpers.pages import open_file
 from playwright.sync_api import Locator, Page
 from torch import nn
 
@@ -94,32 +95,18 @@ def files(models, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def open_page(chromium):
-    """A function that opens a file in a browser without a network.
-
-    What leaves it, is printed or goes wrong, in any of the pages, is in `complaints`.
-    """
-    contexts, complaints = [], []
+    """A function that opens a file on a laptop or a phone."""
+    pages = []
 
     def open_(path, device="laptop", **settings) -> Page:
-        context = chromium.new_context(**DEVICES[device], **settings)
-        contexts.append(context)
-        context.set_offline(True)
-        context.set_default_timeout(10_000)
-        page = context.new_page()
-        address = path.as_uri()
-        page.on(
-            "request", lambda request: request.url != address and complaints.append(request.url)
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.goto(address)
-        page.wait_for_function("() => window.playground")
-        page.complaints = complaints
-        return page
+        ready = "() => window.playground"
+        pages.append(open_file(chromium, path, ready, **DEVICES[device], **settings))
+        return pages[-1]
 
     yield open_
-    for context in contexts:
-        context.close()
+    for page in pages:  # nothing went wrong, and nothing was asked of a network
+        assert page.complaints == []
+        page.context.close()
 
 
 @pytest.fixture(scope="module")
@@ -646,12 +633,6 @@ def test_texts_are_readable_and_the_page_is_as_wide_as_the_screen(scheme, device
         last = page.locator(".paths").bounding_box()
         assert last["y"] + last["height"] <= screen["height"]  # the morph is on the first screen
         page.context.close()
-
-
-@browser_test
-def test_nothing_left_the_page_and_nothing_went_wrong(pages, phone):
-    pages["2-D"].wait_for_timeout(100)
-    assert phone.complaints == []
 
 
 @browser_test
