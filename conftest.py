@@ -1,10 +1,13 @@
-"""Every test, and every notebook kernel, gets one fresh and empty TUTORIAL_DATA: training really happens, and once.
+"""Which tests run where: one fresh TUTORIAL_DATA for all, and groups for the workers of xdist.
 
-`make test` runs three workers of pytest-xdist: one waits for JupyterLab most of the time, while two
-compute.  A worker runs a group of tests from its first to its last: the tests of a file, those in
-JupyterLab, or a notebook with its solutions.  What a notebook and its solutions share runs once:
-the cells that only the solutions have run in the kernel of the notebook, each where it stands. 
-(`pytest notebooks/solutions` alone runs every cell of the solutions.)
+Every test, and every kernel of a notebook, gets the same new and empty data folder: training really
+happens, and once.  `make test` runs three workers: one waits for JupyterLab most of the time, while
+two compute.  A worker runs a group from its first test to its last: a file of tests, or all
+tests in JupyterLab, or a notebook with its solutions.
+
+A cell that stands in a notebook and in its solutions runs once.  The cells that only the solutions
+have run in the kernel of the notebook, each at its place.  (`pytest notebooks/solutions` alone runs
+every cell of the solutions.)
 """
 
 import os
@@ -16,7 +19,7 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One folder for all processes, deleted at the end by the first of them; the workers divide the cores."""
+    """Make the data folder, which is deleted at the end, and divide the cores among the workers."""
     if hasattr(config, "workerinput"):  # a worker, which has the environment of the first process
         return
     os.environ["TUTORIAL_DATA"] = folder = tempfile.mkdtemp(prefix="vae-tutorial-tests-")
@@ -27,45 +30,49 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the kernel starts
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A notebook trains in as many processes as its worker has cores; the tests of sweeps, all before, in more."""
+    """A notebook trains in as many processes as its worker has cores; tests of sweeps use all."""
     if "PYTEST_XDIST_WORKER" in os.environ and is_cell(item):
         os.environ["LOKY_MAX_CPU_COUNT"] = os.environ["OMP_NUM_THREADS"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what would run twice, and put the groups in order."""
-    items[:], again = join_solutions(items)
-    config.hook.pytest_deselected(items=again)
+    items[:], twice = merge_solutions(items)
+    config.hook.pytest_deselected(items=twice)
     items.sort(key=place)
 
 
-def join_solutions(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """What is to run, and the cells of solutions that stand in their notebook as well.
+def merge_solutions(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """The tests to run, and those to leave out.
 
-    A cell that only the solutions have is given to the notebook, behind the last cell before it
-    that both have.
+    Left out are the cells of solutions that stand in their notebook as well.  Each other cell of
+    the solutions runs behind the last such cell before it, in the kernel of the notebook.
     """
-    run, again, before = [item for item in items if not is_solution(item)], [], {}
-    shared = {(item.path.name, item.cell.source): item for item in run if is_cell(item)}
+    run, left_out = [item for item in items if not is_solution(item)], []
+    in_notebook = {(item.path.name, item.cell.source): item for item in run if is_cell(item)}
+    last_run = {}  # the cell that ran last, by the name of the notebook
     for item in filter(is_solution, items):
         name = item.path.name
-        if (name, item.cell.source) in shared:
-            before[name] = shared[name, item.cell.source]
-            again.append(item)
-        elif name in before:
-            item.parent = before[name].parent  # which has the kernel
-            run.insert(run.index(before[name]) + 1, item)
-            before[name] = item
+        same = in_notebook.get((name, item.cell.source))
+        if same:
+            left_out.append(item)
+            last_run[name] = same
+        elif name in last_run:
+            item.parent = last_run[name].parent  # nbval runs a cell in its parent's kernel
+            run.insert(run.index(last_run[name]) + 1, item)
+            last_run[name] = item
         else:
             run.append(item)
-    return run, again
+    return run, left_out
 
 
 def is_cell(item: pytest.Item) -> bool:
+    """Whether this is a cell of a notebook."""
     return item.path.suffix == ".ipynb"
 
 
 def is_solution(item: pytest.Item) -> bool:
+    """Whether this is a cell of a solutions notebook."""
     return is_cell(item) and item.path.parent.name == "solutions"
 
 
@@ -84,15 +91,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 
 
 def group(path: PurePath) -> str:
-    """What one worker runs in order: the files of one name, and the tests that share a JupyterLab."""
+    """The name of the group: that of the file, or "browser" for tests that share a JupyterLab."""
     return "browser" if path.name.startswith("test_browser") else path.stem
 
 
 def place(item: pytest.Item) -> tuple:
-    """Sorts tests: JupyterLab, which waits a lot, beside the other tests; then the notebooks, the longest first.
+    """The key that sorts tests: JupyterLab, other tests, then notebooks, the longest first.
 
-    So a short one comes last, and both workers have work almost to the end.  Without an estimate
-    counts as long.
+    JupyterLab waits a lot, beside the other tests.  A short notebook comes last, so that all
+    workers have work almost to the end; one whose time is not known counts as long.
     """
     from tutorial_utils.store.machine import COLD_SECONDS
 

@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 from helpers.answers import hear
-from helpers.browser import launch, running_lab
+from helpers.browser import launch
+from helpers.lab import running_lab
 from playwright.sync_api import sync_playwright
 
 from tutorial_utils.data import ImageData, load_images
 from tutorial_utils.models import VAE, mlp
+from tutorial_utils.training import local_seed
 
 
 @pytest.fixture(scope="session")
@@ -41,24 +42,20 @@ def empty_data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def make_vae():
-    """A function that builds a small VAE of 8x8 images; the same seed gives the same weights."""
+    """A function that makes a small VAE of 8x8 images; the same seed gives the same weights."""
 
     def make(seed: int = 0, *, latent_dim: int = 2, hidden_dim: int = 16) -> VAE:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with local_seed(seed):
             encoder = mlp([64, hidden_dim, 2 * latent_dim])
-            return VAE(
-                encoder,
-                mlp([latent_dim, hidden_dim, 64], out_shape=(1, 8, 8)),
-                latent_dim=latent_dim,
-            )
+            decoder = mlp([latent_dim, hidden_dim, 64], out_shape=(1, 8, 8))
+        return VAE(encoder, decoder, latent_dim=latent_dim)
 
     return make
 
 
 @pytest.fixture
 def said(capsys):
-    """What a check says, as a function of the check and an answer; a test of its own form comes with it."""
+    """A function of a check and an answer: what the check prints, whose form is tested, too."""
     return partial(hear, capsys)
 
 
@@ -71,7 +68,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A Chromium, closed with the module: while it is open, nothing else can run an event loop."""
+    """A Chromium, closed with the module: no other event loop can run while it is open."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
         yield browser

@@ -1,4 +1,4 @@
-"""Makes the README's pictures, GIF and playground from the shipped model: `make figures`, a few seconds.
+"""Makes the README's pictures, GIF and playground from the shipped model: `make figures`.
 
 The page of β is the one that notebook 05 writes when it is executed; it is copied and
 photographed.  The diagrams (`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
@@ -52,7 +52,10 @@ def tour(model, z, y, *, frames_per_step: int = 12, rest: int = 4) -> torch.Tens
 
 
 def photograph(page: Path, picture: Path, ready: str) -> None:
-    """The upper part of an HTML page as a PNG, taken by an installed Chromium once the JavaScript `ready` is true."""
+    """The upper part of an HTML page as a PNG, taken by an installed Chromium.
+
+    ready: the JavaScript that is true when the page has drawn itself.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

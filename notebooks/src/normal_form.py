@@ -1,4 +1,4 @@
-"""The one form in which built notebooks are kept: nothing in it depends on when and where they ran."""
+"""The one form of built notebooks: nothing in it depends on when and where they ran."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-# A saved widget view without its kernel opens as "Error displaying widget: model not found"; a sentence says more.
+# In place of a widget: without its kernel, a saved one opens as "Error displaying widget".
 WIDGET_NOTE = "*The widget appears here when you run this cell (Shift+Enter).*"
 
 
@@ -34,7 +34,7 @@ def normal_form(notebook: NotebookNode) -> NotebookNode:
 
 
 def merge_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
-    """Neighbouring outputs to one stream as one, as a terminal would show it; empty ones vanish."""
+    """Neighboring outputs to one stream as one, as a terminal would show it; empty ones vanish."""
     merged: list[NotebookNode] = []
     for output in outputs:
         if output.output_type == "stream":
@@ -72,7 +72,10 @@ def plain_output(output: NotebookNode, count: int) -> NotebookNode:
 
 
 def faults(notebook: NotebookNode) -> list[str]:
-    """What is wrong with a built notebook, whatever its source: failed cells, standard error, not in normal form."""
+    """What is wrong with a built notebook, whatever its source.
+
+    That is: failed cells, output to standard error, and whatever is not in normal form.
+    """
     found, normal = [], normal_form(notebook)
     for number, (cell, expected) in enumerate(zip(notebook.cells, normal.cells, strict=True), 1):
         for output in cell.get("outputs", []):
@@ -83,9 +86,8 @@ def faults(notebook: NotebookNode) -> list[str]:
         if differing := [key for key in cell if cell[key] != expected.get(key)]:
             found.append(f"cell {number} is not in normal form ({', '.join(sorted(differing))})")
     if differing := [key for key in notebook if key != "cells" and notebook[key] != normal[key]]:
-        found.append(
-            f"cell 0 (the notebook itself) is not in normal form ({', '.join(sorted(differing))})"
-        )
+        parts = ", ".join(sorted(differing))
+        found.append(f"cell 0 (the notebook itself) is not in normal form ({parts})")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What the evidence of a VAE with two latent numbers really is, by adding up a fine grid of codes."""
+"""The evidence of a VAE with two latent numbers, as a sum over a fine grid of codes."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from tutorial_utils.models import VAE
 
 
 def log_joint(model: VAE, x: Tensor, z: Tensor) -> Tensor:
-    """log p(x, z) of every code z [K, D] with every image x [B, C, H, W] of zeros and ones, in nats: [K, B]."""
+    """log p(x, z) [K, B] in nats, of codes z [K, D] and images x [B, C, H, W] of zeros and ones."""
     logits = model.decode(z).flatten(1)
     log_likelihood = logits @ x.flatten(1).T - softplus(logits).sum(1, keepdim=True)
     return log_likelihood + log_normal(z, torch.zeros_like(z), torch.zeros_like(z))[:, None]
@@ -19,7 +19,10 @@ def log_joint(model: VAE, x: Tensor, z: Tensor) -> Tensor:
 def posterior_on_grid(
     model: VAE, x: Tensor, *, extent: float = 5.0, n: int = 401
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The axis [n] of an n x n grid up to `extent`, log p(x) [B] in nats, and log p(z|x) on the grid [B, n, n]."""
+    """Log evidence and log posterior on an n x n grid of codes, from -extent to extent.
+
+    Returns the axis [n], log p(x) [B] in nats and log p(z|x) [B, n, n].
+    """
     axis = torch.linspace(-extent, extent, n)
     log_p = torch.cat(
         [log_joint(model, x, z) for z in torch.cartesian_prod(axis, axis).split(2000)]

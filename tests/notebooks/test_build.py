@@ -1,32 +1,18 @@
-"""The build: sources become notebooks in one normal form, disagreement is found, and edits in Jupyter find back."""
+"""The build: sources become notebooks in one normal form, and disagreement is found."""
 
-import importlib.util
+import importlib
 import json
 import shutil
-import sys
 from pathlib import Path
 
-import nbformat
+import jupytext
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from helpers.notebooks import NOTEBOOKS, a_display, a_print
+from nbformat.v4 import new_output
 
-SRC = Path(__file__).resolve().parents[2] / "notebooks" / "src"
-
-
-def _load(name: str):
-    """A module of notebooks/src, which is no package."""
-    sys.path.insert(0, str(SRC))
-    try:
-        spec = importlib.util.spec_from_file_location(name, SRC / f"{name}.py")
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    finally:
-        sys.path.remove(str(SRC))
-
-
-form = _load("normal_form")
-build = _load("build")
+with pytest.MonkeyPatch.context() as patch:  # notebooks/src is no package
+    patch.syspath_prepend(NOTEBOOKS / "src")
+    build, form = (importlib.import_module(name) for name in ("build", "normal_form"))
 
 SOURCE = """\
 # %% [markdown]
@@ -94,18 +80,26 @@ def executions(monkeypatch) -> list[Path]:
     return ran
 
 
+def source_in(folder: Path) -> Path:
+    return folder / "src" / "01_tiny.py"
+
+
 def read(folder: Path, solved: bool = False):
-    return nbformat.read(build.target(folder / "src" / "01_tiny.py", solved), as_version=4)
+    return build.read_notebook(build.target(source_in(folder), solved))
 
 
 def save(notebook, folder: Path, solved: bool = False) -> None:
-    build.target(folder / "src" / "01_tiny.py", solved).write_text(
-        form.dump(notebook), encoding="utf-8"
-    )
+    path = build.target(source_in(folder), solved)
+    path.write_text(form.dump(notebook), encoding="utf-8")
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    """The built notebooks, byte by byte."""
+    return {path: path.read_bytes() for path in folder.rglob("*.ipynb")}
 
 
 def edit_source(folder: Path, old: str, new: str) -> None:
-    path = folder / "src" / "01_tiny.py"
+    path = source_in(folder)
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -135,18 +129,18 @@ def test_links_of_the_solutions_lead_one_folder_up(folder):
 
 
 @pytest.mark.parametrize(
-    "text", ["[a](https://a.org/b.c)", "[a](#there)", "`f[x](y.z)`", "[a](mailto:a@b.org)"]
+    ("text", "moved"),
+    [
+        ("# 1 · T", "# 1 · T · solutions"),
+        ('<img src="figures/a.svg">', '<img src="../figures/a.svg">'),
+        ("[a](../README.md#b) ![c](d.svg)", "[a](../../README.md#b) ![c](../d.svg)"),
+        ("[a](solutions/b.ipynb)", "[a](b.ipynb)"),
+        *((text, text) for text in ("[a](https://a.org/b.c)", "[a](#there)", "`f[x](y.z)`")),
+        ("[a](mailto:a@b.org)", "[a](mailto:a@b.org)"),
+    ],
 )
-def test_other_links_stay(text):
-    assert build.to_solutions(text) == text == build.from_solutions(text)
-
-
-@pytest.mark.parametrize(
-    "text", ["# 1 · T", '<img src="figures/a.svg">', "[a](../README.md#b) ![c](figures/d.svg)"]
-)
-def test_moving_links_can_be_undone(text):
-    assert build.to_solutions(text) != text
-    assert build.from_solutions(build.to_solutions(text)) == text
+def test_title_and_links_of_solutions(text, moved):
+    assert build.to_solutions(text) == moved
 
 
 def test_normal_form_counts_merges_and_replaces_widgets(folder):
@@ -154,10 +148,8 @@ def test_normal_form_counts_merges_and_replaces_widgets(folder):
     cells = form.code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert stream_of(notebook, 2) == "end\n"
-    assert cells[3].outputs == [
-        new_output("display_data", data={"text/markdown": form.WIDGET_NOTE})
-    ]
-    assert "widget appears" in form.WIDGET_NOTE  # test_notebooks.py finds widgets by these words
+    assert cells[3].outputs == [a_display({"text/markdown": form.WIDGET_NOTE})]
+    assert "widget appears" in form.WIDGET_NOTE  # by these words tests of notebooks find widgets
     assert notebook.metadata == form.METADATA
     assert form.normal_form(notebook) == notebook
 
@@ -179,14 +171,10 @@ def test_carriage_returns_are_applied_as_a_terminal_does(written, shown):
 
 
 def test_neighboring_streams_become_one():
-    parts = [
-        new_output("stream", name="stdout", text=text) for text in ("10 %\r", "20 %\r", "done\n")
-    ]
-    merged = form.merge_streams([*parts, new_output("stream", name="stderr", text="!")])
-    assert [(output.name, output.text) for output in merged] == [
-        ("stdout", "done\n"),
-        ("stderr", "!"),
-    ]
+    parts = [a_print(text) for text in ("10 %\r", "20 %\r", "done\n")]
+    error = new_output("stream", name="stderr", text="!")
+    merged = form.merge_streams([*parts, error, a_print("")])
+    assert merged == [a_print("done\n"), error]
     assert parts[0].text == "10 %\r"  # the argument is not changed
 
 
@@ -194,22 +182,23 @@ def test_ids_are_unique_and_survive_an_insertion(folder):
     before = [cell.id for cell in read(folder).cells]
     assert len(set(before)) == len(before)
     edit_source(folder, "# %%\nprint", "# %% [markdown]\n# New.\n\n# %%\nprint")
-    after = [
-        cell.id
-        for cell in build.assemble(build.read_source(folder / "src" / "01_tiny.py"), False).cells
-    ]
-    assert [cell_id for cell_id in after if cell_id in before] == before and len(after) == len(
-        before
-    ) + 1
+    notebook = build.assemble(build.read_source(source_in(folder)), False)
+    after = [cell.id for cell in notebook.cells]
+    assert [cell_id for cell_id in after if cell_id in before] == before
+    assert len(after) == len(before) + 1
 
 
 def test_building_again_changes_nothing(folder, executions, capsys):
-    before = {path: path.read_bytes() for path in folder.rglob("*.ipynb")}
+    before = files_of(folder)
     build.build(folder)
     assert executions == [] and capsys.readouterr().out.count("unchanged") == 2
-    assert {path: path.read_bytes() for path in folder.rglob("*.ipynb")} == before and len(
-        before
-    ) == 2
+    assert files_of(folder) == before and len(before) == 2
+
+
+def test_a_source_saved_by_jupytext_builds_the_same_notebook(folder):
+    path = source_in(folder)
+    jupytext.write(jupytext.read(path), path, fmt="py:percent")
+    assert build.problems(folder) == []
 
 
 def test_changed_text_keeps_the_outputs(folder, executions):
@@ -231,66 +220,34 @@ def test_all_executes_everything(folder, executions):
 
 
 def test_an_error_names_the_cell_and_writes_nothing(folder, capsys):
-    before = {path: path.read_bytes() for path in folder.rglob("*.ipynb")}
+    before = files_of(folder)
     edit_source(folder, "answer = 42", "answer = 1 / 0")
     assert build.main([], folder) == 1
     message = capsys.readouterr().err
-    assert (
-        "01_tiny.ipynb, cell 3" in message
-        and "ZeroDivisionError" in message
-        and "\x1b" not in message
-    )
-    assert {path: path.read_bytes() for path in folder.rglob("*.ipynb")} == before
+    assert "01_tiny.ipynb, cell 3" in message and "ZeroDivisionError" in message
+    assert "\x1b" not in message and files_of(folder) == before
 
 
 def test_check_passes_on_what_was_built(folder):
     assert build.main(["--check"], folder) == 0
 
 
-def damage_count(cell):
-    cell.execution_count = None
-
-
-def damage_stderr(cell):
-    cell.outputs = [new_output("stream", name="stderr", text="careful")]
-
-
-def damage_error(cell):
-    cell.outputs = [new_output("error", ename="ValueError", evalue="no", traceback=[])]
-
-
-def damage_view(cell):
-    cell.outputs = [new_output("display_data", data={form.WIDGET_VIEW: {"model_id": "1"}})]
-
-
-def damage_input(cell):
-    cell.source += "  # changed"
-
-
-def damage_tag(cell):
-    cell.metadata["tags"] = ["exercise"]
-
-
-def damage_timing(cell):
-    cell.metadata["execution"] = {"started": 1}
-
-
-DAMAGES = [
-    damage_count,
-    damage_stderr,
-    damage_error,
-    damage_view,
-    damage_input,
-    damage_tag,
-    damage_timing,
-]
+DAMAGES = {
+    "count": {"execution_count": None},
+    "stderr": {"outputs": [new_output("stream", name="stderr", text="careful")]},
+    "error": {"outputs": [new_output("error", ename="ValueError", evalue="no", traceback=[])]},
+    "widget view": {"outputs": [a_display({form.WIDGET_VIEW: {"model_id": "1"}})]},
+    "input": {"source": "changed = True"},
+    "tag": {"metadata": {"tags": ["exercise"]}},
+    "timing": {"metadata": {"execution": {"started": 1}}},
+}
 
 
 @pytest.mark.parametrize("solved", [False, True])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_check_names_the_damaged_cell(folder, damage, solved):
     notebook = read(folder, solved)
-    damage(notebook.cells[3])
+    notebook.cells[3].update(DAMAGES[damage])
     save(notebook, folder, solved)
     found = build.problems(folder)
     assert found and all("01_tiny.ipynb: cell 4 " in line for line in found)
@@ -321,48 +278,5 @@ def test_an_unknown_number_is_named(folder):
         build.build(folder, ["07"])
 
 
-@pytest.mark.parametrize("solved", [False, True])
-def test_adopting_what_was_built_leaves_the_source_as_it_is(folder, solved):
-    build.adopt(folder, "01", solved=solved)
-    assert (folder / "src" / "01_tiny.py").read_text(encoding="utf-8") == SOURCE
-
-
-@pytest.mark.parametrize("solved", [False, True])
-def test_adopting_edited_new_and_deleted_cells(folder, solved):
-    notebook = read(folder, solved)
-    notebook.cells[0].source += (
-        "\n[More](../01_tiny.ipynb)" if solved else "\n[More](01_tiny.ipynb)"
-    )
-    notebook.cells[3].source = 'print("edited")'
-    notebook.cells.insert(4, new_code_cell('print("new")'))
-    notebook.cells.insert(5, new_markdown_cell("New text."))
-    del notebook.cells[-2]
-    notebook.cells.append(new_code_cell(""))  # Jupyter adds one
-    save(notebook, folder, solved)
-    expected = (
-        SOURCE.replace("a.svg)\n\n", "a.svg)\n# [More](01_tiny.ipynb)\n\n")
-        .replace(SOURCE[SOURCE.index('print("10') : SOURCE.index("# %%\nimport ipy")], "EDITED")
-        .replace(
-            "EDITED", 'print("edited")\n\n# %%\nprint("new")\n\n# %% [markdown]\n# New text.\n\n'
-        )
-        .replace("# %% [markdown]\n# The same.\n\n", "", 1)
-    )
-    for _ in range(2):  # adopting twice is adopting once
-        build.adopt(folder, "01", solved=solved)
-        assert (folder / "src" / "01_tiny.py").read_text(encoding="utf-8") == expected
-
-
-def test_adopting_refuses_a_source_that_has_moved_on(folder):
-    edit_source(folder, 'print("10 %"', 'print("20 %"')
-    before = (folder / "src" / "01_tiny.py").read_text(encoding="utf-8")
-    assert build.main(["--adopt", "01"], folder) == 1
-    assert (folder / "src" / "01_tiny.py").read_text(encoding="utf-8") == before
-
-
 def test_the_real_notebooks_agree_with_their_sources(capsys):
     assert build.main(["--check"]) == 0, capsys.readouterr().out
-
-
-@pytest.mark.parametrize("source", sorted(SRC.glob("[0-9][0-9]_*.py")), ids=lambda path: path.stem)
-def test_a_real_source_survives_reading_and_writing(source):
-    assert build.write_source(build.read_source(source)) == source.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Two workers: a group stays in one of them and in order, all share one folder and the cores, and a failure is one."""
+"""`make test` in two workers: a group stays in one of them and in order; all share one folder."""
 
 import json
 import os
@@ -11,13 +11,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from helpers.notebooks import ROOT, a_notebook
 
-ROOT = Path(__file__).parents[2]
 NOTE = """
 import json, os
 def note(name):
-    place = {"name": name, "worker": os.environ.get("PYTEST_XDIST_WORKER"), "data": os.environ["TUTORIAL_DATA"],
-             "threads": os.environ.get("OMP_NUM_THREADS"), "processes": os.environ.get("LOKY_MAX_CPU_COUNT")}
+    place = {"name": name, "data": os.environ["TUTORIAL_DATA"]}
+    place["worker"] = os.environ.get("PYTEST_XDIST_WORKER")
+    place["threads"] = os.environ.get("OMP_NUM_THREADS")
+    place["processes"] = os.environ.get("LOKY_MAX_CPU_COUNT")
     with open(os.environ["NOTES"], "a") as file:
         file.write(json.dumps(place) + "\\n")
 """
@@ -33,7 +35,7 @@ CELLS = ["n = 1; from note import note; note('{stem}')", "n += 1; note({name!r})
 
 
 def write_project(folder: Path) -> None:
-    """Four files of tests, two notebooks and their solutions, which share a cell; the other one of 05 fails."""
+    """Four files of tests, and two notebooks whose solutions share a cell; one of 05 fails."""
     shutil.copy(ROOT / "conftest.py", folder)
     for place in (folder / "tests", folder / "notebooks", folder / "notebooks" / "solutions"):
         place.mkdir()
@@ -43,48 +45,35 @@ def write_project(folder: Path) -> None:
     for stem, n in (("00_start_here", 4), ("05_beta", 2)):
         for part in ("", "solutions/"):
             sources = [source.format(stem=stem, name=part + stem, n=n) for source in CELLS]
-            notebook = nbformat.v4.new_notebook(
-                cells=[nbformat.v4.new_code_cell(source) for source in sources]
-            )
+            notebook = a_notebook(*[(source,) for source in sources])
             nbformat.write(notebook, folder / "notebooks" / f"{part}{stem}.ipynb")
 
 
-@pytest.fixture(scope="module", params=[0, 2], ids=["in one process", "in two workers"])
-def run(request, tmp_path_factory):
-    """The notes of all tests in their order, what pytest said, its return code, and the number of workers."""
-    folder = tmp_path_factory.mktemp("project")
-    write_project(folder)
-    environment = {
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """pytest with the settings of this repository, in an environment like that of a learner."""
+    settings = ["-c", str(ROOT / "pyproject.toml"), f"--rootdir={folder}", "-p", "no:cacheprovider"]
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if "XDIST" not in name and "LOKY" not in name
     }
-    environment |= {
-        "NOTES": str(folder / "notes"),
+    own = {
+        "NOTES": f"{folder}/notes",
         "TUTORIAL_DATA": "of a learner",
         "OMP_NUM_THREADS": "as ever",
     }
-    options = [
-        "-c",
-        str(ROOT / "pyproject.toml"),
-        f"--rootdir={folder}",
-        "-n",
-        str(request.param),
-        "-rA",
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        *options,
-        "-p",
-        "no:cacheprovider",
-        "tests",
-        "notebooks",
-    ]
-    ended = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8"
+    command = [sys.executable, "-m", "pytest", *settings, *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=inherited | own, capture_output=True, text=True, encoding="utf-8"
     )
+
+
+@pytest.fixture(scope="module", params=[0, 2], ids=["in one process", "in two workers"])
+def run(request, tmp_path_factory):
+    """The notes of all tests in order, what pytest printed, its return code, how many workers."""
+    folder = tmp_path_factory.mktemp("project")
+    write_project(folder)
+    ended = run_pytest(folder, "-n", str(request.param), "-rA", "tests", "notebooks")
     notes = [json.loads(line) for line in (folder / "notes").read_text().splitlines()]
     return notes, ended.stdout + ended.stderr, ended.returncode, request.param
 
@@ -92,9 +81,8 @@ def run(request, tmp_path_factory):
 def test_all_run_and_a_failing_cell_fails_the_run(run):
     _, said, code, _ = run
     assert code == 1 and re.search(r"=+ 2 failed, 20 passed(, 2 deselected)? in ", said), said
-    assert (
-        len(re.findall(r"^FAILED notebooks/(?:solutions/)?05_beta.ipynb::Cell 1", said, re.M)) == 2
-    ), said
+    failed = re.findall(r"^FAILED notebooks/(?:solutions/)?05_beta.ipynb::Cell 1", said, re.M)
+    assert len(failed) == 2, said
 
 
 def test_a_group_stays_in_one_worker_and_in_order(run):
@@ -105,16 +93,15 @@ def test_a_group_stays_in_one_worker_and_in_order(run):
         workers.setdefault(name, set()).add(note["worker"])
         times[note["name"]] = times.get(note["name"], 0) + 1
     assert all(len(those) == 1 for those in workers.values()), said
-    assert times == {name: 4 for name in ("browser", "browser_2", "one", "two")} | {
+    assert times == dict.fromkeys(("browser", "browser_2", "one", "two"), 4) | {
         "00_start_here": 2, "solutions/00_start_here": 1, "05_beta": 2, "solutions/05_beta": 1
     }  # fmt: skip
     for worker in {note["worker"] for note in notes}:
         here = [note["name"] for note in notes if note["worker"] == worker]
         order = [name for name, _ in groupby(here)]
         notebooks = [name for name in order if "0" in name]
-        assert notebooks == [
-            part + name for name in notebooks[::3] for part in ("", "solutions/", "")
-        ]
+        parts = ("", "solutions/", "")
+        assert notebooks == [part + name for name in notebooks[::3] for part in parts]
         files = [name for name in order if "0" not in name] + notebooks[::3]
         assert len(files) == len(set(files)), "one file after another"
         kinds = ["browser" not in name and 1 + ("0" in name) + ("00" in name) for name in order]
@@ -123,18 +110,7 @@ def test_a_group_stays_in_one_worker_and_in_order(run):
 
 def test_the_solutions_alone_run_in_full(tmp_path):
     write_project(tmp_path)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-c",
-        str(ROOT / "pyproject.toml"),
-        f"--rootdir={tmp_path}",
-    ]
-    ended = subprocess.run(
-        [*command, "-p", "no:cacheprovider", "notebooks/solutions/00_start_here.ipynb"],
-        cwd=tmp_path, env=os.environ | {"NOTES": str(tmp_path / "notes")}, capture_output=True, text=True,
-    )  # fmt: skip
+    ended = run_pytest(tmp_path, "notebooks/solutions/00_start_here.ipynb")
     assert " 2 passed in " in ended.stdout, ended.stdout
 
 
@@ -145,10 +121,6 @@ def test_all_share_one_new_folder_that_is_gone_and_divide_the_cores(run):
     assert len({note["worker"] for note in notes}) == max(1, n_workers)
     threads = str(max(1, os.cpu_count() // n_workers)) if n_workers else "as ever"
     assert {note["threads"] for note in notes} == {threads}
-    processes = {note["processes"] for note in notes if "0" in note["name"]}
-    assert processes == {threads if n_workers else None}, (
-        "a notebook's sweeps leave the other workers their cores"
-    )
-    assert {note["processes"] for note in notes if "0" not in note["name"]} == {None}, (
-        "test_sweep uses all cores"
-    )
+    for note in notes:  # a notebook leaves other workers their cores; test_sweep uses all
+        is_notebook = "0" in note["name"]
+        assert note["processes"] == (threads if n_workers and is_notebook else None)

@@ -1,0 +1,117 @@
+"""The notebooks of the series, and what tests read in them: code, Markdown, headings, pictures."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+LEARNERS = sorted(NOTEBOOKS.glob("*.ipynb"))
+PATHS = sorted([*LEARNERS, *NOTEBOOKS.glob("solutions/*.ipynb")])
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+every_learners_notebook = pytest.mark.parametrize("path", LEARNERS, ids=lambda path: path.stem)
+
+FENCED = re.compile(r"```.*?```", re.DOTALL)
+CODE_OR_MATH = re.compile(r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$]*\$", re.DOTALL)
+FORBIDDEN = {
+    r"simply": "say it without",
+    r"obviously": "it is not",
+    r"trivial(ly)?": "it is not",
+    r"reparametri[sz]\w*|reparameteris\w*": "reparameterize",
+    r"datasets?": "data set",
+    r"colour\w*|grey|behaviour|normalis\w+|regularis\w+": "American spelling",
+    r"(?-i:S[0-4])": "name the notebook",
+}
+
+
+def read(path: Path) -> NotebookNode:
+    """The notebook in a file."""
+    return nbformat.read(path, as_version=4)
+
+
+def code(notebook: NotebookNode) -> list[str]:
+    """The text of each code cell."""
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def markdown(notebook: NotebookNode) -> str:
+    """The text of all Markdown cells."""
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def outputs(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """The outputs of cells, in order."""
+    return [output for cell in cells for output in cell.get("outputs", [])]
+
+
+def prose(text: str) -> str:
+    """Markdown without code and mathematics."""
+    return CODE_OR_MATH.sub(" ", text)
+
+
+def one_line(text: str) -> str:
+    """The words of a text with one space between them."""
+    return " ".join(text.split())
+
+
+def headings(text: str) -> list[tuple[int, str]]:
+    """(level, title) of each heading outside fenced code."""
+    found = re.findall(r"^(#{1,6}) +(.+?)\s*$", FENCED.sub("", text), re.MULTILINE)
+    return [(len(sharps), title) for sharps, title in found]
+
+
+def is_widget(output: NotebookNode) -> bool:
+    """Whether this is the sentence that stands in built notebooks where a widget appears."""
+    return "widget appears" in str(output.get("data", ""))
+
+
+def wrong_words(text: str, identifiers: str = "") -> list[str]:
+    """Forbidden words in prose, and misspelled identifiers in code."""
+    found = [
+        f"{match[0]}: {hint}"
+        for word, hint in FORBIDDEN.items()
+        for match in re.finditer(rf"\b(?:{word})\b", prose(text), re.IGNORECASE)
+    ]
+    misspelled = re.finditer(r"\w*reparametri[sz]\w*|\w*reparameteris\w*", identifiers)
+    return found + [match[0] for match in misspelled]
+
+
+# ---- small notebooks for tests of the laws ----
+
+
+def a_notebook(*cells) -> NotebookNode:
+    """A notebook of these cells: Markdown as text, code as a tuple (source, *outputs)."""
+    return new_notebook(
+        cells=[
+            new_markdown_cell(cell)
+            if isinstance(cell, str)
+            else new_code_cell(cell[0], outputs=list(cell[1:]))
+            for cell in cells
+        ]
+    )
+
+
+def a_display(data: dict[str, str], alt: str = "") -> NotebookNode:
+    """An output with these contents by media type; `alt` describes the first of them."""
+    metadata = {next(iter(data)): {"alt": alt}} if alt else {}
+    return new_output("display_data", data=data, metadata=metadata)
+
+
+def a_picture(alt: str, kind: str = "image/png") -> NotebookNode:
+    """An empty picture with this description."""
+    return a_display({kind: ""}, alt)
+
+
+def a_widget() -> NotebookNode:
+    """What stands in a built notebook in place of a widget."""
+    return a_display({"text/markdown": "*The widget appears here ...*"})
+
+
+def a_print(text: str) -> NotebookNode:
+    """Printed text."""
+    return new_output("stream", text=text)
