@@ -13,7 +13,7 @@ from .support.arguments import finite, float_tensor, positive_int, same_shape, t
 
 
 def straight_line(z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
-    """(1 - t) z_a + t z_b for each entry of t.  Notebook 04; for images, flattened, the cross-fade of pixels.
+    """The straight line (1 - t) z_a + t z_b, for each entry of t.  Notebook 04.
 
     z_a, z_b: [D].  t: [n].  Returns [n, D].
     """
@@ -23,16 +23,14 @@ def straight_line(z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
 
 
 def great_circle(z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
-    """From z_a to z_b around the origin: the direction turns at a constant rate, the length changes linearly.
+    """The path from z_a to z_b around the origin: direction and length change at constant rates.
 
     Notebook 04; for codes of one length, Shoemake (1985).
     z_a, z_b: [D], not zero, not in opposite directions.  t: [n].  Returns [n, D].
     """
     same_shape("z_a", float_tensor("z_a", z_a, ndim=1), "z_b", float_tensor("z_b", z_b, ndim=1))
     if not z_a.any() or not z_b.any() or torch.equal(z_a / z_a.norm(), -z_b / z_b.norm()):
-        raise ValueError(
-            "z_a and z_b must not be zero, nor point in opposite directions: no great circle is the one"
-        )
+        raise ValueError("z_a and z_b must not be zero, nor point in opposite directions")
     t = t[:, None]
     a, b = z_a / z_a.norm(), z_b / z_b.norm()
     angle = (a @ b).clamp(-0.9999, 0.9999).arccos()
@@ -48,7 +46,7 @@ LatentPath = Callable[[Tensor, Tensor, Tensor], Tensor]  # z_a [D], z_b [D], t [
 def morph(
     model: nn.Module, z_a: Tensor, z_b: Tensor, t: float, *, path: LatentPath = straight_line
 ) -> Tensor:
-    """The decoded image [H, W] at t on the path between two codes [D]: `straight_line` or `great_circle`."""
+    """The decoded image [H, W] at t on the path between two codes [D]."""
     return decode_images(model, _along(path, z_a, z_b, torch.tensor([float(t)])))[0]
 
 
@@ -60,10 +58,7 @@ def morph_strip(
     *,
     path: LatentPath = straight_line,
 ) -> Tensor:
-    """The morph at n values of t from 0 to 1, side by side: [H, n * W].
-
-    The studio's static twin.
-    """
+    """The morph at n values of t from 0 to 1, side by side: [H, n * W]."""
     return side_by_side(
         decode_images(model, _along(path, z_a, z_b, torch.linspace(0, 1, positive_int("n", n))))
     )
@@ -77,7 +72,7 @@ def side_by_side(images: Tensor) -> Tensor:
 def decode_grid(
     model: nn.Module, n: int = 15, *, z_1: Tensor | None = None, z_2: Tensor | None = None
 ) -> Tensor:
-    """Decoded images all over a 2-D latent space, as one: [rows * H, columns * W].  The pad's static twin.
+    """Decoded images all over a 2-D latent space, as one image [rows * H, columns * W].
 
     z_1 [columns] increases to the right, z_2 [rows] upward.  By default both are n normal
     quantiles: each image then stands for an equal share of the prior N(0, I).
@@ -99,10 +94,10 @@ def _along(path: LatentPath, z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
 
 
 def traversal_grid(model: nn.Module, z: Tensor, dims: Sequence[int], values: Tensor) -> Tensor:
-    """Decoded images: in row r, z with its number dims[r] set to each of the n values; [len(dims) * H, n * W].
+    """Traversals as one image: row r decodes z with its number dims[r] set to each of n values.
 
-    The panel's static twin; as in Higgins et al. (2017), figure 1.  z: [D].  dims: counted from 0.
-    values: [n]. Raises TypeError or ValueError for a bad argument.
+    Shape [len(dims) * H, n * W].  As in Higgins et al. (2017), figure 1.  z: [D].  dims: from 0.
+    values: [n].  Raises TypeError or ValueError for a bad argument.
     """
     return traverse(model, z, dims, values).transpose(1, 2).flatten(2).flatten(0, 1)
 
@@ -120,7 +115,7 @@ def traverse(model: nn.Module, z: Tensor, dims: Sequence[int], values: Tensor) -
 
 
 def rank_dimensions(kl: Tensor, n_dims: int) -> dict[int, str]:
-    """The (at most) n_dims dimensions with the largest KL, that one first, and their names: {2: "z₃ · 1.9 nats"}.
+    """The n_dims dimensions with the largest KL, in order, and their names: {2: "z₃ · 1.9 nats"}.
 
     kl: [D], in nats.  The keys count from 0.
     """
