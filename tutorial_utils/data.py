@@ -58,7 +58,9 @@ def load_images(
     one_of("name", name, NAMES)
     root = data_dir() if root is None else Path(root).expanduser()
     if name == "mnist":
-        data = ImageData(*datasets.load_mnist(Path(str(files(__package__))) / "assets" / "mnist"))
+        data = ImageData(
+            *datasets.load_mnist(Path(str(files("tutorial_utils"))) / "assets" / "mnist")
+        )
     elif name == "fashion_mnist":
         data = ImageData(*datasets.load_fashion(root))
     elif name == "cifar10":

@@ -6,9 +6,9 @@ Built in notebook 04.
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .models import decode_images
+from .models import VAE, Autoencoder, decode_images
 from .support.arguments import finite, float_tensor, positive_int, same_shape, two_dimensional
 
 
@@ -44,14 +44,19 @@ LatentPath = Callable[[Tensor, Tensor, Tensor], Tensor]  # z_a [D], z_b [D], t [
 
 
 def morph(
-    model: nn.Module, z_a: Tensor, z_b: Tensor, t: float, *, path: LatentPath = straight_line
+    model: Autoencoder | VAE,
+    z_a: Tensor,
+    z_b: Tensor,
+    t: float,
+    *,
+    path: LatentPath = straight_line,
 ) -> Tensor:
     """The decoded image [H, W] at t on the path between two codes [D]."""
     return decode_images(model, _along(path, z_a, z_b, torch.tensor([float(t)])))[0]
 
 
 def morph_strip(
-    model: nn.Module,
+    model: Autoencoder | VAE,
     z_a: Tensor,
     z_b: Tensor,
     n: int = N_FRAMES,
@@ -70,7 +75,7 @@ def side_by_side(images: Tensor) -> Tensor:
 
 
 def decode_grid(
-    model: nn.Module, n: int = 15, *, z_1: Tensor | None = None, z_2: Tensor | None = None
+    model: Autoencoder | VAE, n: int = 15, *, z_1: Tensor | None = None, z_2: Tensor | None = None
 ) -> Tensor:
     """Decoded images all over a 2-D latent space, as one image [rows * H, columns * W].
 
@@ -93,7 +98,9 @@ def _along(path: LatentPath, z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
     return path(z_a, z_b, t.to(float_tensor("z_a", z_a, ndim=1).device))
 
 
-def traversal_grid(model: nn.Module, z: Tensor, dims: Sequence[int], values: Tensor) -> Tensor:
+def traversal_grid(
+    model: Autoencoder | VAE, z: Tensor, dims: Sequence[int], values: Tensor
+) -> Tensor:
     """Traversals as one image: row r decodes z with its number dims[r] set to each of n values.
 
     Shape [len(dims) * H, n * W].  As in Higgins et al. (2017), figure 1.  z: [D].  dims: from 0.
@@ -102,7 +109,7 @@ def traversal_grid(model: nn.Module, z: Tensor, dims: Sequence[int], values: Ten
     return traverse(model, z, dims, values).transpose(1, 2).flatten(2).flatten(0, 1)
 
 
-def traverse(model: nn.Module, z: Tensor, dims: Sequence[int], values: Tensor) -> Tensor:
+def traverse(model: Autoencoder | VAE, z: Tensor, dims: Sequence[int], values: Tensor) -> Tensor:
     """As `traversal_grid`, image by image: [len(dims), n, H, W]."""
     finite("z", float_tensor("z", z, ndim=1))
     finite("values", float_tensor("values", values, ndim=1))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -122,7 +122,7 @@ def start_at_mean_image(decoder: nn.Sequential, x: Tensor) -> None:
     learned.  Raises ValueError unless the last layer with a bias has one entry per pixel.
     """
     float_tensor("x", x)
-    biases = [layer.bias for layer in decoder.modules() if getattr(layer, "bias", None) is not None]
+    biases = [parameter for name, parameter in decoder.named_parameters() if name.endswith("bias")]
     mean = x.mean(0).flatten()
     n_biases = biases[-1].numel() if biases else 0
     if n_biases != mean.numel():
@@ -131,7 +131,7 @@ def start_at_mean_image(decoder: nn.Sequential, x: Tensor) -> None:
 
 
 @torch.inference_mode()
-def decode_images(model: nn.Module, z: Tensor) -> Tensor:
+def decode_images(model: Autoencoder | VAE, z: Tensor) -> Tensor:
     """The decoded images [N, H, W] at the codes z [N, D]: for a VAE, the mean of p(x|z)."""
     finite("z", float_tensor("z", z, ndim=2))
     like = next(model.parameters())
@@ -141,13 +141,13 @@ def decode_images(model: nn.Module, z: Tensor) -> Tensor:
     return images[:, 0].float()
 
 
-def encode_image(model: nn.Module, image: Tensor) -> Tensor:
+def encode_image(model: Autoencoder | VAE, image: Tensor) -> Tensor:
     """The code [D] of an image [1, H, W], on the CPU: of a VAE, the mean of q(z|x)."""
     return encode_images(model, image.unsqueeze(0))[0][0]
 
 
 @torch.inference_mode()
-def encode_images(model: nn.Module, x: Tensor) -> list[Tensor]:
+def encode_images(model: Autoencoder | VAE, x: Tensor) -> list[Tensor]:
     """Encode images [N, 1, H, W]: [codes], or [mu, logvar] of a VAE; each [N, D], on the CPU."""
-    encoded = model.encode(x.to(next(model.parameters())))
+    encoded: Any = model.encode(x.to(next(model.parameters())))
     return [part.float().cpu() for part in (encoded if is_vae(model) else [encoded])]

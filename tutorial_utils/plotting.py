@@ -233,8 +233,9 @@ def claim(sentence: str, condition: bool | Tensor | np.bool_, /, **values: objec
     condition: one truth value: a bool, or one of torch or numpy.  values: what the sentence is
     about, by name, shown in the error.
     """
-    if getattr(condition, "shape", None) == () and "bool" in str(condition.dtype):
-        condition = condition.item()
+    if isinstance(condition, (Tensor, np.ndarray, np.bool_)):
+        one = condition.shape == () and condition.dtype in (torch.bool, np.dtype(bool))
+        condition = bool(condition) if one else condition
     if not isinstance(condition, bool):
         raise TypeError(f"condition must be one truth value, got {condition!r}")
     if not condition:

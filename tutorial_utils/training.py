@@ -44,7 +44,7 @@ def local_seed(seed: int) -> Iterator[None]:
     """Inside, torch's random numbers start from `seed`; afterwards they go on as before."""
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise ValueError(f"seed must be a whole number, got {seed!r}")
-    restore = [(torch.set_rng_state, torch.get_rng_state())]
+    restore: list[tuple[Callable, object]] = [(torch.set_rng_state, torch.get_rng_state())]
     if torch.cuda.is_available():
         restore.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
     if torch.backends.mps.is_available():
@@ -114,7 +114,8 @@ def fit(
     n_batches = math.ceil(len(rows) / batch_size)
     # Late in training gradients become tiny; without this each costs a hundred times as much.
     torch.set_flush_denormal(True)
-    history, started = History({}, {}, [], grad_peak=[]), time.perf_counter()
+    peaks, started = [], time.perf_counter()
+    history = History({}, {}, [], grad_peak=peaks)
     steps = _Steps(model, loss_fn, lr, schedule, beta, n_steps=epochs * n_batches)
     try:
         with (
@@ -129,7 +130,7 @@ def fit(
                 val_means = {} if val is None else evaluate(model, val, loss_fn)
                 _append(history.train, means)
                 _append(history.val, val_means)
-                history.grad_peak.append(peak)
+                peaks.append(peak)
                 history.seconds.append(time.perf_counter() - started)
     except KeyboardInterrupt:
         stopped = f"Stopped by hand in epoch {len(history.seconds) + 1} of {epochs}"
@@ -146,7 +147,7 @@ def _train_epoch(
     Returns the mean over x of each loss term, and the largest norm of the gradient.
     """
     steps.model.train()
-    sums, peak, n = torch.zeros(()), torch.zeros(()), 0
+    sums, peak, n, terms = torch.zeros(()), torch.zeros(()), 0, {}
     for rows in order:
         # `index_select` is three times as fast as `tensor[rows]`.
         batch = [tensor.index_select(0, rows.to(tensor.device)) for tensor in tensors]
