@@ -26,9 +26,9 @@ def log_normal(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
 
 @torch.no_grad()
 def log_weights(model: VAE, x: Tensor, *, k: int) -> Tensor:
-    """log p(x, z) - log q(z|x) of k draws of z from q(z|x) for each image, in nats: their mean is the ELBO.
+    """log p(x, z) - log q(z|x) of k draws of z from q(z|x) for each image, in nats.
 
-    Notebook 03, section 7; Burda et al. (2016), eq. (8).
+    Their mean is the ELBO.  Notebook 03, section 7; Burda et al. (2016), eq. (8).
     x: [B, C, H, W] of zeros and ones.  Returns [k, B].
     """
     positive_int("k", k)
@@ -53,7 +53,7 @@ def iwae_bound(log_w: Tensor) -> Tensor:
 def linear_vae_law(
     eigenvalues: Tensor, *, beta: float, variance: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """What the best linear VAE spends on each principal direction: its KL in nats, and its squared error.
+    """KL in nats and squared error of the best linear VAE, for each principal direction.
 
     Notebook 03, section 8; for a fixed variance and enough latent numbers.  A direction is active,
     that is has KL > 0, if and only if its eigenvalue exceeds beta * variance. eigenvalues: [D], of
@@ -66,10 +66,10 @@ def linear_vae_law(
 
 
 def log_aggregate(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-    """log q(z) in nats, where q(z) is the aggregate posterior: the mean over N images of q(z|x) = N(mu, exp(logvar)).
+    """log q(z), in nats, of the aggregate posterior: the mean of q(z|x) over N images.
 
-    Notebook 04.  z: [M, D].  mu, logvar: [N, D].  Returns [M].  M * N numbers are in memory at
-    once.
+    Notebook 04.  q(z|x) = N(mu, exp(logvar)).  z: [M, D].  mu, logvar: [N, D].  Returns [M].
+    M * N numbers are in memory at once.
     """
     same_shape("mu", float_tensor("mu", mu, ndim=2), "logvar", logvar)
     if float_tensor("z", z, ndim=2).shape[1] != mu.shape[1]:

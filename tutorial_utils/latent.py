@@ -6,14 +6,14 @@ Built in notebook 04.
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .models import decode_images
+from .models import VAE, Autoencoder, decode_images
 from .support.arguments import finite, float_tensor, positive_int, same_shape, two_dimensional
 
 
 def straight_line(z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
-    """(1 - t) z_a + t z_b for each entry of t.  Notebook 04; for images, flattened, the cross-fade of pixels.
+    """The straight line (1 - t) z_a + t z_b, for each entry of t.  Notebook 04.
 
     z_a, z_b: [D].  t: [n].  Returns [n, D].
     """
@@ -23,16 +23,14 @@ def straight_line(z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
 
 
 def great_circle(z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
-    """From z_a to z_b around the origin: the direction turns at a constant rate, the length changes linearly.
+    """The path from z_a to z_b around the origin: direction and length change at constant rates.
 
     Notebook 04; for codes of one length, Shoemake (1985).
     z_a, z_b: [D], not zero, not in opposite directions.  t: [n].  Returns [n, D].
     """
     same_shape("z_a", float_tensor("z_a", z_a, ndim=1), "z_b", float_tensor("z_b", z_b, ndim=1))
     if not z_a.any() or not z_b.any() or torch.equal(z_a / z_a.norm(), -z_b / z_b.norm()):
-        raise ValueError(
-            "z_a and z_b must not be zero, nor point in opposite directions: no great circle is the one"
-        )
+        raise ValueError("z_a and z_b must not be zero, nor point in opposite directions")
     t = t[:, None]
     a, b = z_a / z_a.norm(), z_b / z_b.norm()
     angle = (a @ b).clamp(-0.9999, 0.9999).arccos()
@@ -46,24 +44,26 @@ LatentPath = Callable[[Tensor, Tensor, Tensor], Tensor]  # z_a [D], z_b [D], t [
 
 
 def morph(
-    model: nn.Module, z_a: Tensor, z_b: Tensor, t: float, *, path: LatentPath = straight_line
+    model: Autoencoder | VAE,
+    z_a: Tensor,
+    z_b: Tensor,
+    t: float,
+    *,
+    path: LatentPath = straight_line,
 ) -> Tensor:
-    """The decoded image [H, W] at t on the path between two codes [D]: `straight_line` or `great_circle`."""
+    """The decoded image [H, W] at t on the path between two codes [D]."""
     return decode_images(model, _along(path, z_a, z_b, torch.tensor([float(t)])))[0]
 
 
 def morph_strip(
-    model: nn.Module,
+    model: Autoencoder | VAE,
     z_a: Tensor,
     z_b: Tensor,
     n: int = N_FRAMES,
     *,
     path: LatentPath = straight_line,
 ) -> Tensor:
-    """The morph at n values of t from 0 to 1, side by side: [H, n * W].
-
-    The studio's static twin.
-    """
+    """The morph at n values of t from 0 to 1, side by side: [H, n * W]."""
     return side_by_side(
         decode_images(model, _along(path, z_a, z_b, torch.linspace(0, 1, positive_int("n", n))))
     )
@@ -75,9 +75,9 @@ def side_by_side(images: Tensor) -> Tensor:
 
 
 def decode_grid(
-    model: nn.Module, n: int = 15, *, z_1: Tensor | None = None, z_2: Tensor | None = None
+    model: Autoencoder | VAE, n: int = 15, *, z_1: Tensor | None = None, z_2: Tensor | None = None
 ) -> Tensor:
-    """Decoded images all over a 2-D latent space, as one: [rows * H, columns * W].  The pad's static twin.
+    """Decoded images all over a 2-D latent space, as one image [rows * H, columns * W].
 
     z_1 [columns] increases to the right, z_2 [rows] upward.  By default both are n normal
     quantiles: each image then stands for an equal share of the prior N(0, I).
@@ -98,16 +98,18 @@ def _along(path: LatentPath, z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
     return path(z_a, z_b, t.to(float_tensor("z_a", z_a, ndim=1).device))
 
 
-def traversal_grid(model: nn.Module, z: Tensor, dims: Sequence[int], values: Tensor) -> Tensor:
-    """Decoded images: in row r, z with its number dims[r] set to each of the n values; [len(dims) * H, n * W].
+def traversal_grid(
+    model: Autoencoder | VAE, z: Tensor, dims: Sequence[int], values: Tensor
+) -> Tensor:
+    """Traversals as one image: row r decodes z with its number dims[r] set to each of n values.
 
-    The panel's static twin; as in Higgins et al. (2017), figure 1.  z: [D].  dims: counted from 0.
-    values: [n]. Raises TypeError or ValueError for a bad argument.
+    Shape [len(dims) * H, n * W].  As in Higgins et al. (2017), figure 1.  z: [D].  dims: from 0.
+    values: [n].  Raises TypeError or ValueError for a bad argument.
     """
     return traverse(model, z, dims, values).transpose(1, 2).flatten(2).flatten(0, 1)
 
 
-def traverse(model: nn.Module, z: Tensor, dims: Sequence[int], values: Tensor) -> Tensor:
+def traverse(model: Autoencoder | VAE, z: Tensor, dims: Sequence[int], values: Tensor) -> Tensor:
     """As `traversal_grid`, image by image: [len(dims), n, H, W]."""
     finite("z", float_tensor("z", z, ndim=1))
     finite("values", float_tensor("values", values, ndim=1))
@@ -120,7 +122,7 @@ def traverse(model: nn.Module, z: Tensor, dims: Sequence[int], values: Tensor) -
 
 
 def rank_dimensions(kl: Tensor, n_dims: int) -> dict[int, str]:
-    """The (at most) n_dims dimensions with the largest KL, that one first, and their names: {2: "z₃ · 1.9 nats"}.
+    """The n_dims dimensions with the largest KL, in order, and their names: {2: "z₃ · 1.9 nats"}.
 
     kl: [D], in nats.  The keys count from 0.
     """

@@ -1,4 +1,7 @@
-"""Losses: one value per example, in nats, summed over pixels and latent dimensions; `.mean()` belongs to the caller."""
+"""Losses: one value per example, in nats, summed over pixels and latent dimensions.
+
+The caller takes the mean.
+"""
 
 import math
 
@@ -30,7 +33,7 @@ def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
 
 
 def continuous_bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
-    """-log p(x|z) for pixels with the density exp(logit * x) / const on [0, 1], of each example, in nats.
+    """-log p(x|z) for pixels of density exp(logit * x) / const on [0, 1], of each example, in nats.
 
     Loaiza-Ganem and Cunningham (2019); notebook 03, section 5.  torch's ContinuousBernoulli is no
     density for logits beyond 16.  logits, x: [B, ...], the same shape.  Returns [B].
@@ -57,9 +60,8 @@ def continuous_bernoulli_sample(logits: Tensor) -> Tensor:
     Loaiza-Ganem and Cunningham (2019).  logits: any shape.  Returns the same shape.
     """
     size = logits.abs().clamp(min=1e-3)
-    below = (
-        -(torch.rand_like(size) * (-size).expm1()).log1p() / size
-    )  # of the pixel with logit -size
+    # Of the pixel with logit -size.
+    below = -(torch.rand_like(size) * (-size).expm1()).log1p() / size
     return torch.where(logits > 0, 1 - below, below)
 
 
@@ -86,7 +88,7 @@ def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def negative_elbo(model: VAE, x: Tensor, *, beta: float = 1.0) -> dict[str, Tensor]:
-    """The VAE's loss with one sample of z: recon_loss + beta * kl, each [B], in nats; -ELBO if beta = 1.
+    """The VAE's loss with one sample of z, recon_loss + beta * kl, in nats; -ELBO if beta = 1.
 
     Kingma and Welling (2014), eq. (10); beta as in Higgins et al. (2017), eq. (4). model: VAE with
     Bernoulli pixels.  x: [B, C, H, W] in [0, 1].  Returns {"loss", "recon_loss", "kl"}.
@@ -111,7 +113,7 @@ def class_loss(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
 
 
 def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
-    """The mean over images of KL(q(z_j|x) || N(0, 1)) of each latent dimension, in nats: their sum is `kl`.
+    """The KL of each latent dimension, in nats, a mean over images; their sum is `kl`.
 
     Notebook 03.  mu, logvar: [N, D].  Returns [D].
     """

@@ -16,7 +16,7 @@ def confidence(classifier: nn.Module, images: Tensor) -> Tensor:
 
 
 def knn_accuracy(z: Tensor, y: Tensor, *, k: int = 10) -> float:
-    """How often the k nearest codes, by majority, name the class of a code: 1 for pure regions, by chance 1 / classes.
+    """How often most of the k nearest codes have the class of a code; by chance 1 / classes.
 
     Five-fold cross-validation, so no code is its own neighbor.  Notebook 04.  z: [N, D].  y: [N],
     the classes.
@@ -25,14 +25,14 @@ def knn_accuracy(z: Tensor, y: Tensor, *, k: int = 10) -> float:
 
 
 def knn_confusion(z: Tensor, y: Tensor, *, k: int = 10) -> Tensor:
-    """Which class the k nearest codes name (columns) for codes of each class (rows), as shares: each row adds up to 1.
+    """The classes that the k nearest codes name (columns) for each class (rows), as shares.
 
     As `knn_accuracy`.  y: [N], each of the classes 0 to C - 1 at least once.  Returns [C, C].
     """
-    named, y = _knn(z, y, k), y.cpu()
-    n = int(y.max()) + 1
-    counts = torch.bincount(n * y + named, minlength=n * n).reshape(n, n)
-    return counts / counts.sum(1, keepdim=True)
+    from sklearn.metrics import confusion_matrix
+
+    shares = confusion_matrix(y.cpu().numpy(), _knn(z, y, k).numpy(), normalize="true")
+    return torch.from_numpy(shares).float()
 
 
 def _knn(z: Tensor, y: Tensor, k: int) -> Tensor:
@@ -45,7 +45,7 @@ def _knn(z: Tensor, y: Tensor, k: int) -> Tensor:
 
 
 def looks(images: Tensor) -> Tensor:
-    """What a human might name of digits: ink, slant and width of each image, [N, 3].
+    """Ink, slant and width of each image of a digit, [N, 3].
 
     Ink is the sum of the pixels; slant and width come from second moments, in half image widths.
     Notebook 07. images: gray, [N, 1, H, W], square, each with some ink.
@@ -61,7 +61,7 @@ def looks(images: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def name_digits(judge: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The class that a classifier sees in each image [n, H, W], and how sure it is: [n] each, the latter in [0, 1].
+    """The class that a classifier names for each image [n, H, W], and its probability: [n] each.
 
     judge: logits [B, K] of images [B, 1, H, W].
     """

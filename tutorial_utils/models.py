@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .support.arguments import finite, float_tensor, positive_int, same_shape
-from .support.matmul import fast_matmul
 
 
 class VAEOutput(NamedTuple):
@@ -45,12 +44,10 @@ class Autoencoder(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
 
-    @fast_matmul()
     def encode(self, x: Tensor) -> Tensor:
         """Codes z [B, D] of images x [B, C, H, W]."""
         return self.encoder(x)
 
-    @fast_matmul()
     def decode(self, z: Tensor) -> Tensor:
         """Logits [B, C, H, W] of codes z [B, D]; `.sigmoid()` gives the image."""
         return self.decoder(z)
@@ -61,7 +58,9 @@ class Autoencoder(nn.Module):
 
 
 class VAE(nn.Module):
-    """An encoder x -> (mu, logvar) of q(z|x) and a decoder z -> logits of p(x|z).  Kingma and Welling (2014).
+    """An encoder x -> (mu, logvar) of q(z|x), and a decoder z -> logits of p(x|z).
+
+    Kingma and Welling (2014).
 
     encoder: any module from images to [B, 2 * latent_dim], the first half mu, the second logvar.
     decoder: any module from [B, latent_dim] to logits shaped like the images.
@@ -73,18 +72,15 @@ class VAE(nn.Module):
         self.decoder = decoder
         self.latent_dim = positive_int("latent_dim", latent_dim)
 
-    @fast_matmul()
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """mu and logvar of the posterior q(z|x), [B, D] each."""
         out = self.encoder(x)
         if out.shape[-1] != 2 * self.latent_dim:
-            raise ValueError(
-                f"encoder must return {2 * self.latent_dim} values (mu and logvar), got {out.shape[-1]}"
-            )
+            n = 2 * self.latent_dim
+            raise ValueError(f"encoder must return {n} values (mu, logvar), got {out.shape[-1]}")
         mu, logvar = out.chunk(2, dim=-1)
         return mu, logvar
 
-    @fast_matmul()
     def decode(self, z: Tensor) -> Tensor:
         """Logits [B, C, H, W] of p(x|z) for z [B, D]; their sigmoid is the mean of p(x|z)."""
         return self.decoder(z)
@@ -103,7 +99,7 @@ class VAE(nn.Module):
 
 
 def is_vae(model: nn.Module) -> bool:
-    """Whether it is a VAE, the package's or one that a notebook builds: both know their latent_dim."""
+    """Whether it is a VAE, ours or one that a notebook builds: each has a `latent_dim`."""
     return hasattr(model, "latent_dim")
 
 
@@ -120,13 +116,13 @@ def reparameterize(mu: Tensor, logvar: Tensor) -> Tensor:
 
 @torch.no_grad()
 def start_at_mean_image(decoder: nn.Sequential, x: Tensor) -> None:
-    """Set the decoder's output bias so that, before training, it paints the mean of x: [N, C, H, W] in [0, 1].
+    """Set the decoder's output bias so that, before training, it paints the mean of x.
 
-    Worth about one epoch of training: the average image need not be learned.  Raises ValueError
-    unless the last layer with a bias has one entry per pixel.
+    x: [N, C, H, W] in [0, 1].  Worth about one epoch of training: the average image need not be
+    learned.  Raises ValueError unless the last layer with a bias has one entry per pixel.
     """
     float_tensor("x", x)
-    biases = [layer.bias for layer in decoder.modules() if getattr(layer, "bias", None) is not None]
+    biases = [parameter for name, parameter in decoder.named_parameters() if name.endswith("bias")]
     mean = x.mean(0).flatten()
     n_biases = biases[-1].numel() if biases else 0
     if n_biases != mean.numel():
@@ -135,7 +131,7 @@ def start_at_mean_image(decoder: nn.Sequential, x: Tensor) -> None:
 
 
 @torch.inference_mode()
-def decode_images(model: nn.Module, z: Tensor) -> Tensor:
+def decode_images(model: Autoencoder | VAE, z: Tensor) -> Tensor:
     """The decoded images [N, H, W] at the codes z [N, D]: for a VAE, the mean of p(x|z)."""
     finite("z", float_tensor("z", z, ndim=2))
     like = next(model.parameters())
@@ -145,16 +141,13 @@ def decode_images(model: nn.Module, z: Tensor) -> Tensor:
     return images[:, 0].float()
 
 
-@torch.inference_mode()
-def encode_image(model: nn.Module, image: Tensor) -> Tensor:
-    """The code [D] of an image [1, H, W]: of a VAE, the mean of q(z|x)."""
-    like = next(model.parameters())
-    code = model.encode(image.unsqueeze(0).to(like.device, like.dtype))
-    return (code[0] if isinstance(code, tuple) else code)[0].float()
+def encode_image(model: Autoencoder | VAE, image: Tensor) -> Tensor:
+    """The code [D] of an image [1, H, W], on the CPU: of a VAE, the mean of q(z|x)."""
+    return encode_images(model, image.unsqueeze(0))[0][0]
 
 
 @torch.inference_mode()
-def encode_images(model: nn.Module, x: Tensor) -> list[Tensor]:
-    """All that the encoder says of images [N, 1, H, W], on the CPU: codes [N, D], or mu and logvar [N, D] of a VAE."""
-    out = model.encode(x.to(next(model.parameters())))
-    return [part.float().cpu() for part in (out if isinstance(out, tuple) else (out,))]
+def encode_images(model: Autoencoder | VAE, x: Tensor) -> list[Tensor]:
+    """Encode images [N, 1, H, W]: [codes], or [mu, logvar] of a VAE; each [N, D], on the CPU."""
+    encoded: Any = model.encode(x.to(next(model.parameters())))
+    return [part.float().cpu() for part in (encoded if is_vae(model) else [encoded])]

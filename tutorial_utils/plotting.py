@@ -19,6 +19,8 @@ from torch.nn.functional import pad
 
 from .support.animation import animated_png
 from .support.arguments import float_tensor
+from .support.tables import span as span
+from .support.tables import table_lines
 
 # Ten colors that stand out on white and on near-black, and that people with any kind of color
 # vision can tell apart.
@@ -210,15 +212,6 @@ def plot_codes(
     return ax
 
 
-def span(values: Sequence[float], digits: int = 2) -> str:
-    """The range of values, say over seeds: "0.12 to 0.15"; one number if both print alike."""
-    if len(values) == 0:
-        raise ValueError("values must hold at least one number, got none")
-    # `+ 0.0` makes a zero of a -0.0, which would print as "-0.00".
-    low, high = [f"{round(float(v), digits) + 0.0:.{digits}f}" for v in (min(values), max(values))]
-    return low if low == high else f"{low} to {high}"
-
-
 def print_table(
     rows: Sequence[Mapping[str, object]] | Mapping[object, object],
     *,
@@ -231,47 +224,7 @@ def print_table(
     first; or {name or tuple of names: value}.  digits: of each number that is not whole.  columns:
     the headings, those of the names too; by default those of the rows, with none over the names.
     """
-    headings, cells = _table(rows)
-    if columns is not None and len(columns) != len(headings):
-        raise ValueError(
-            f"columns must hold {len(headings)} headings, as many as a row has cells, got {columns}"
-        )
-    lines = [list(columns or headings)]
-    lines += [[_cell(cell, digits) for cell in row] for row in cells]
-    text = [isinstance(cell, str) for cell in cells[0]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        aligned = [
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(line, widths, text, strict=True)
-        ]
-        print("  ".join(aligned).rstrip())
-
-
-def _table(rows) -> tuple[list[str], list[list[object]]]:
-    """The headings of a table and its cells, the names of the rows first."""
-    if not rows:
-        raise ValueError("rows must hold at least one row, got none")
-    named = isinstance(rows, Mapping)
-    names = (
-        [key if isinstance(key, tuple) else (key,) for key in rows] if named else [()] * len(rows)
-    )
-    values = list(rows.values()) if named else list(rows)
-    values = [row if isinstance(row, Mapping) else {"": row} for row in values]
-    columns = list(values[0])
-    if any(list(row) != columns for row in values) or len({len(name) for name in names}) != 1:
-        raise ValueError(f"rows must all have the columns of the first, {columns}, got {rows}")
-    cells = [[*map(str, name), *row.values()] for name, row in zip(names, values, strict=True)]
-    return [""] * len(names[0]) + [str(column) for column in columns], cells
-
-
-def _cell(value: object, digits: int) -> str:
-    if isinstance(value, (list, tuple)):
-        whole = all(isinstance(number, int) for number in value)
-        return span(value, 0 if whole else digits)
-    if isinstance(value, (int, str)):
-        return str(value)
-    return span([value], digits)
+    print(*table_lines(rows, digits=digits, columns=columns), sep="\n")
 
 
 def claim(sentence: str, condition: bool | Tensor | np.bool_, /, **values: object) -> None:
@@ -280,8 +233,9 @@ def claim(sentence: str, condition: bool | Tensor | np.bool_, /, **values: objec
     condition: one truth value: a bool, or one of torch or numpy.  values: what the sentence is
     about, by name, shown in the error.
     """
-    if getattr(condition, "shape", None) == () and "bool" in str(condition.dtype):
-        condition = condition.item()
+    if isinstance(condition, (Tensor, np.ndarray, np.bool_)):
+        one = condition.shape == () and condition.dtype in (torch.bool, np.dtype(bool))
+        condition = bool(condition) if one else condition
     if not isinstance(condition, bool):
         raise TypeError(f"condition must be one truth value, got {condition!r}")
     if not condition:

@@ -1,7 +1,6 @@
-"""Training: `fit` is the loop of notebook 01 with the loss as its argument; schedules of the learning rate and of β."""
+"""Training: `fit`, the loop of notebook 01 with the loss as its argument; and schedules."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,14 +14,16 @@ from tqdm import tqdm
 from .data import batches
 from .support.arguments import float_tensor, positive_int, positive_number
 from .support.matmul import fast_matmul
+from .support.progress import advance, progress_bar
 
-LossFn = Callable[
-    ..., dict[str, Tensor]
-]  # loss_fn(model, x) or loss_fn(model, x, y) -> {"loss": [B] or [], ...}
+# loss_fn(model, x) or loss_fn(model, x, y) -> {"loss": [B] or [], ...}
+LossFn = Callable[..., dict[str, Tensor]]
 
 
 class History(NamedTuple):
-    """What `fit` saw, per epoch: each loss term's mean, on x and on x_val; seconds so far; largest gradient norm."""
+    """What `fit` measured in each epoch: the mean of each loss term on x and on x_val, the seconds
+    so far, the largest norm of the gradient.
+    """
 
     train: dict[str, list[float]]
     val: dict[str, list[float]]
@@ -40,9 +41,10 @@ def best_device() -> torch.device:
 
 @contextmanager
 def local_seed(seed: int) -> Iterator[None]:
-    """Inside, torch's random numbers start from `seed`; outside, the global random state is as if nothing was."""
-    _whole("seed", seed)
-    restore = [(torch.set_rng_state, torch.get_rng_state())]
+    """Inside, torch's random numbers start from `seed`; afterwards they go on as before."""
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ValueError(f"seed must be a whole number, got {seed!r}")
+    restore: list[tuple[Callable, object]] = [(torch.set_rng_state, torch.get_rng_state())]
     if torch.cuda.is_available():
         restore.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
     if torch.backends.mps.is_available():
@@ -64,7 +66,7 @@ def constant(progress: float) -> float:
 
 
 def warmup_then_linear(progress: float) -> float:
-    """A schedule: the learning rate rises from 0 over the first tenth of training, then falls to 0 in a line.
+    """A schedule: the learning rate rises for a tenth of training, then falls to 0 in a line.
 
     Shown in notebook 01.  progress: 0 at the start of training, 1 at its end.  Returns the share of
     `lr`.
@@ -87,7 +89,7 @@ def fit(
     x_val: Tensor | Sequence[Tensor] | None = None,
     show_progress: bool = True,
 ) -> History:
-    """Minimize the mean of `loss_fn(model, x)["loss"]` with Adam; x stays in memory, on the model's device.
+    """Minimize the mean of `loss_fn(model, x)["loss"]` with Adam; x is in memory, on one device.
 
     The loop of notebook 01, with fused Adam (beta_2 = 0.99) and a learning rate of lr *
     schedule(progress). x: [N, ...], or several such tensors, which loss_fn then gets one after
@@ -100,7 +102,6 @@ def fit(
     positive_int("epochs", epochs)
     positive_int("batch_size", batch_size)
     positive_number("lr", lr)
-    _whole("seed", seed)
     for name, function in (("schedule", schedule), ("beta", constant if beta is None else beta)):
         if not callable(function):
             raise TypeError(
@@ -109,61 +110,91 @@ def fit(
     device = next(model.parameters()).device
     tensors = as_tensors("x", x, device)
     val = None if x_val is None else as_tensors("x_val", x_val, device)
-    n = len(tensors[0])
-    n_steps = epochs * math.ceil(n / batch_size)
-    torch.set_flush_denormal(
-        True
-    )  # late in training, gradients become tiny: without this each costs a hundredfold
-    parameters = list(model.parameters())
-    adam = torch.optim.Adam(parameters, lr=lr, betas=(0.9, 0.99), fused=device.type != "mps")
-    history, started, step = History({}, {}, [], grad_peak=[]), time.perf_counter(), 0
-    progress = progress_bar(n_steps, show_progress)
+    rows = torch.arange(len(tensors[0]))
+    n_batches = math.ceil(len(rows) / batch_size)
+    # Late in training gradients become tiny; without this each costs a hundred times as much.
+    torch.set_flush_denormal(True)
+    peaks, started = [], time.perf_counter()
+    history = History({}, {}, [], grad_peak=peaks)
+    steps = _Steps(model, loss_fn, lr, schedule, beta, n_steps=epochs * n_batches)
     try:
-        with _modes_kept(model), local_seed(seed):
+        with (
+            _same_modes_after(model),
+            local_seed(seed),
+            progress_bar(steps.n_steps, show_progress) as bar,
+        ):
             generator = torch.Generator().manual_seed(seed)
             for epoch in range(1, epochs + 1):
-                model.train()
-                sums, seen, peak = 0.0, 0, torch.zeros((), device=device)
-                for rows in batches(torch.arange(n), batch_size=batch_size, generator=generator):
-                    part = (step + 1) / (n_steps + 1)
-                    adam.param_groups[0]["lr"] = lr * schedule(part)
-                    weight = {} if beta is None else {"beta": beta(part)}
-                    batch = [
-                        tensor.index_select(0, rows.to(device)) for tensor in tensors
-                    ]  # 3 times as fast as [rows]
-                    terms = _terms(loss_fn, model, batch, **weight)
-                    loss = terms["loss"].mean()
-                    step += 1
-                    _stop_unless_finite(loss, "loss", step, epoch, lr)
-                    adam.zero_grad()
-                    loss.backward()
-                    peak = torch.maximum(peak, _gradient_norm(parameters))
-                    adam.step()
-                    sums = sums + torch.stack(
-                        [term.detach().mean() for term in terms.values()]
-                    ) * len(rows)
-                    seen += len(rows)
-                    _report(progress, epoch, epochs, zip(terms, sums, strict=True), seen)
-                for (
-                    parameter
-                ) in model.parameters():  # a finite loss can have a gradient that is not
-                    _stop_unless_finite(
-                        parameter.detach().sum(), "sum of a layer's weights", step, epoch, lr
-                    )
-                val_row = {} if val is None else evaluate(model, val, loss_fn)
-                _append(history.train, dict(zip(terms, (sums / n).tolist(), strict=True)))
-                _append(history.val, val_row)
-                history.grad_peak.append(peak.item())
+                order = batches(rows, batch_size=batch_size, generator=generator)
+                means, peak = _train_epoch(steps, tensors, order, bar, f"epoch {epoch}/{epochs}")
+                val_means = {} if val is None else evaluate(model, val, loss_fn)
+                _append(history.train, means)
+                _append(history.val, val_means)
+                peaks.append(peak)
                 history.seconds.append(time.perf_counter() - started)
     except KeyboardInterrupt:
+        stopped = f"Stopped by hand in epoch {len(history.seconds) + 1} of {epochs}"
+        print(f"{stopped}; the model keeps what it learned.")
         history = history._replace(interrupted=True)
-    finally:
-        progress.close()
-    if history.interrupted:
-        print(
-            f"Stopped by hand in epoch {len(history.seconds) + 1} of {epochs}; the model keeps what it learned."
-        )
     return history
+
+
+def _train_epoch(
+    steps: "_Steps", tensors: list[Tensor], order: Iterator[Tensor], bar: tqdm, title: str
+) -> tuple[dict[str, float], float]:
+    """A step for each batch of rows in `order`.
+
+    Returns the mean over x of each loss term, and the largest norm of the gradient.
+    """
+    steps.model.train()
+    sums, peak, n, terms = torch.zeros(()), torch.zeros(()), 0, {}
+    for rows in order:
+        # `index_select` is three times as fast as `tensor[rows]`.
+        batch = [tensor.index_select(0, rows.to(tensor.device)) for tensor in tensors]
+        terms, norm = steps.take(batch, title)
+        peak = torch.maximum(peak.to(norm), norm)
+        sums = sums.to(norm) + torch.stack([term.mean() for term in terms.values()]) * len(rows)
+        n += len(rows)
+        advance(bar, title, list(terms), sums / n)
+    for parameter in steps.parameters:  # a finite loss can have a gradient that is not
+        steps.stop_unless_finite(parameter.detach().sum(), "sum of a layer's weights", title)
+    return dict(zip(terms, (sums / n).tolist(), strict=True)), peak.item()
+
+
+class _Steps:
+    """The steps of a training: Adam, its learning rate and beta, and how many steps were taken."""
+
+    def __init__(self, model: nn.Module, loss_fn: LossFn, lr: float, schedule, beta, n_steps: int):
+        self.model, self.loss_fn, self.lr = model, loss_fn, lr
+        self.schedule, self.beta = schedule, beta
+        self.n_steps, self.taken = n_steps, 0
+        self.parameters = list(model.parameters())
+        fused = self.parameters[0].device.type != "mps"
+        self.adam = torch.optim.Adam(self.parameters, lr=lr, betas=(0.9, 0.99), fused=fused)
+
+    def take(self, batch: list[Tensor], title: str) -> tuple[dict[str, Tensor], Tensor]:
+        """One step of Adam.  Returns the loss terms of the batch, and the norm of the gradient."""
+        self.taken += 1
+        progress = self.taken / (self.n_steps + 1)
+        self.adam.param_groups[0]["lr"] = self.lr * self.schedule(progress)
+        weight = {} if self.beta is None else {"beta": self.beta(progress)}
+        terms = _terms(self.loss_fn, self.model, batch, **weight)
+        loss = terms["loss"].mean()
+        self.stop_unless_finite(loss, "loss", title)
+        self.adam.zero_grad()
+        loss.backward()
+        gradients = [part.grad for part in self.parameters if part.grad is not None]
+        norm = vector_norm(torch.stack([vector_norm(gradient) for gradient in gradients]))
+        self.adam.step()
+        return {name: term.detach() for name, term in terms.items()}, norm
+
+    def stop_unless_finite(self, value: Tensor, what: str, title: str) -> None:
+        if not math.isfinite(value.item()):
+            raise FloatingPointError(
+                f"the {what} became {value.item()} at step {self.taken} ({title}). Try a smaller "
+                f"lr (it is {self.lr:g}); check that x is finite and in [0, 1], and that nothing "
+                f"takes the log or the exp of something extreme."
+            )
 
 
 @torch.no_grad()
@@ -176,7 +207,7 @@ def evaluate(
     batch_size: int = 2000,
     seed: int = 0,
 ) -> dict[str, float]:
-    """The mean over all of x of each term of `loss_fn(model, x)`: eval mode, no gradients, each example counts once.
+    """The mean over all of x of each term of `loss_fn(model, x)`, in eval mode, without gradients.
 
     x: as for `fit`.  A loss that samples (a VAE's) samples from `seed`; the model's mode and the
     global random state stay as they were.
@@ -184,7 +215,7 @@ def evaluate(
     positive_int("batch_size", batch_size)
     tensors = as_tensors("x", x, next(model.parameters()).device)
     sums: dict[str, float] = {}
-    with _modes_kept(model), local_seed(seed):
+    with _same_modes_after(model), local_seed(seed):
         model.eval()
         for batch in zip(*(tensor.split(batch_size) for tensor in tensors), strict=True):
             for name, term in _terms(loss_fn, model, batch).items():
@@ -192,7 +223,8 @@ def evaluate(
     return {name: total / len(tensors[0]) for name, total in sums.items()}
 
 
-def as_tensors(name: str, x: Tensor | Sequence[Tensor], device: torch.device) -> list[Tensor]:
+def as_tensors(name: str, x: Tensor | Sequence[Tensor], device: torch.device | str) -> list[Tensor]:
+    """x, one tensor or several of one length, as a list on the device; errors say `name`."""
     tensors = [x] if isinstance(x, Tensor) else list(x)
     float_tensor(name, tensors[0] if tensors else None)
     if len({len(tensor) for tensor in tensors}) != 1:
@@ -206,20 +238,14 @@ def _terms(
     loss_fn: LossFn, model: nn.Module, batch: Sequence[Tensor], **weight: float
 ) -> dict[str, Tensor]:
     terms = loss_fn(model, *batch, **weight)
-    if not isinstance(terms, dict) or "loss" not in terms:
-        given = (
-            f"a dict with the keys {list(terms)}"
-            if isinstance(terms, dict)
-            else type(terms).__name__
-        )
-        raise TypeError(
-            f'loss_fn must return a dict of tensors with a "loss" among them, got {given}'
-        )
-    return terms
+    if isinstance(terms, dict) and "loss" in terms:
+        return terms
+    given = f"the keys {list(terms)}" if isinstance(terms, dict) else type(terms).__name__
+    raise TypeError(f'loss_fn must return a dict of tensors with a "loss" among them, got {given}')
 
 
 @contextmanager
-def _modes_kept(model: nn.Module) -> Iterator[None]:
+def _same_modes_after(model: nn.Module) -> Iterator[None]:
     """Afterwards every part of the model is in train or eval mode again, as it was."""
     modes = [(module, module.training) for module in model.modules()]
     try:
@@ -229,54 +255,9 @@ def _modes_kept(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
-    """The length of the gradient, all parameters together."""
-    lengths = [
-        vector_norm(parameter.grad) for parameter in parameters if parameter.grad is not None
-    ]
-    return vector_norm(torch.stack(lengths))
-
-
-def _stop_unless_finite(value: Tensor, what: str, step: int, epoch: int, lr: float) -> None:
-    if not math.isfinite(value.item()):
-        raise FloatingPointError(
-            f"the {what} became {value.item()} at step {step} (epoch {epoch}). Try a smaller lr (it is {lr:g}); check "
-            f"that x is finite and in [0, 1], and that nothing takes the log or the exp of something extreme."
-        )
-
-
-def _whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number, got {value!r}")
-
-
 def _append(columns: dict[str, list[float]], row: dict[str, float]) -> None:
     for name, value in row.items():
         columns.setdefault(name, []).append(value)
-
-
-def progress_bar(n_steps: int, show_progress: bool) -> tqdm:
-    """A bar on standard output that ends as one clean line of text."""
-    return tqdm(
-        total=n_steps,
-        file=sys.stdout,
-        disable=not show_progress,
-        mininterval=0.2,
-        bar_format="{desc} |{bar:16}| {elapsed}{postfix}",
-    )
-
-
-def _report(progress: tqdm, epoch: int, epochs: int, sums, seen: int) -> None:
-    """Advance the bar by a step; its text (the mean so far of each term) changes only when it is redrawn."""
-    if progress.disable:
-        return
-    last = progress.n + 1 == progress.total
-    if last or time.time() - progress.last_print_t >= progress.mininterval:
-        progress.set_description_str(f"epoch {epoch}/{epochs}", refresh=False)
-        progress.set_postfix_str(
-            " · ".join(f"{name} {total / seen:.4g}" for name, total in sums), refresh=False
-        )
-    progress.update()
 
 
 def linear_warmup(progress: float, *, share: float = 0.5, top: float = 1.0) -> float:

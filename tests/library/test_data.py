@@ -16,7 +16,6 @@ import torchvision
 
 from tutorial_utils import data as data_module
 from tutorial_utils.data import (
-    IDX_FILES,
     DamagedFile,
     ImageData,
     batches,
@@ -25,8 +24,9 @@ from tutorial_utils.data import (
     load_images,
 )
 from tutorial_utils.losses import bernoulli_nll
+from tutorial_utils.support import datasets
+from tutorial_utils.support.datasets import DEBIAN_FASHION, IDX_FILES
 
-DEBIAN_FASHION = data_module.DEBIAN_FASHION
 needs_fashion = pytest.mark.skipif(
     not (DEBIAN_FASHION / f"{IDX_FILES[0]}.gz").exists(),
     reason=f"needs good files to download from; install Debian's package dataset-fashion-mnist ({DEBIAN_FASHION})",
@@ -305,7 +305,7 @@ def test_a_damaged_file_of_the_package_is_named_and_never_used(file, damage, tmp
 @pytest.fixture
 def downloads(monkeypatch, tmp_path):
     """Debian's folder hidden, and torchvision's download replaced by a copy of the good files; counts the calls."""
-    monkeypatch.setattr(data_module, "DEBIAN_FASHION", tmp_path / "no-such-folder")
+    monkeypatch.setattr(datasets, "DEBIAN_FASHION", tmp_path / "no-such-folder")
     calls = []
 
     def download_and_extract_archive(url, download_root, filename=None, md5=None, **_):
@@ -334,7 +334,7 @@ def test_fashion_mnist_is_taken_from_debians_folder(empty_data_dir, monkeypatch,
 
 
 def test_whether_a_data_set_is_here(tmp_path, monkeypatch):
-    monkeypatch.setattr(data_module, "DEBIAN_FASHION", tmp_path / "debian")
+    monkeypatch.setattr(datasets, "DEBIAN_FASHION", tmp_path / "debian")
     assert [is_here(name, root=tmp_path) for name in data_module.NAMES] == [
         True,
         False,

@@ -5,7 +5,6 @@ import torch
 from torch.nn import Linear
 from torch.nn.functional import linear
 
-from tutorial_utils.models import VAE, Autoencoder
 from tutorial_utils.support import matmul
 from tutorial_utils.support.matmul import fast_matmul
 from tutorial_utils.training import evaluate, fit
@@ -60,20 +59,6 @@ def test_training_and_evaluation_use_onednn_where_it_is_exact(work, monkeypatch)
     monkeypatch.setattr(matmul, "_error_of_onednn", lambda: 1e-5)
     assert settings_seen(work) == {matmul.ONEDNN}
     assert setting() != matmul.ONEDNN
-
-
-@pytest.mark.parametrize(
-    "model",
-    [Autoencoder(Linear(3, 1), Linear(1, 3)), VAE(Linear(3, 2), Linear(1, 3), latent_dim=1)],
-    ids=["AE", "VAE"],
-)
-def test_the_parts_of_a_model_use_onednn_and_what_is_around_them_does_not(model, monkeypatch):
-    monkeypatch.setattr(matmul, "_error_of_onednn", lambda: 1e-5)
-    seen = []
-    for part in (model.encoder, model.decoder):
-        part.register_forward_hook(lambda *_: seen.append(setting()))
-    model(torch.rand(4, 3))
-    assert seen == [matmul.ONEDNN] * 2 and setting() != matmul.ONEDNN
 
 
 def test_where_onednn_rounds_nothing_changes(monkeypatch):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def positive_int(name: str, value: object, *, at_most: int | None = None) -> int:
-    """`value`, if it is a whole number from 1 to `at_most`; raises ValueError naming `name` otherwise."""
+    """`value`, if it is a whole number from 1 to `at_most`; else ValueError naming `name`."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or value < 1 or (at_most is not None and value > at_most):
         allowed = "of at least 1" if at_most is None else f"from 1 to {at_most:,}"
@@ -16,7 +16,7 @@ def positive_int(name: str, value: object, *, at_most: int | None = None) -> int
 
 
 def positive_number(name: str, value: object) -> float:
-    """`value`, if it is finite and above 0; raises ValueError naming `name` otherwise."""
+    """`value`, if it is finite and above 0; else ValueError naming `name`."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value <= 0:
         raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
@@ -24,14 +24,14 @@ def positive_number(name: str, value: object) -> float:
 
 
 def one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
-    """`value`, if it is among `allowed`; raises ValueError naming `name` and all of `allowed` otherwise."""
+    """`value`, if it is among `allowed`; else ValueError naming `name` and what is allowed."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
     return value
 
 
 def float_tensor(name: str, value: object, *, ndim: int | None = None) -> Tensor:
-    """`value`, if it is a non-empty float tensor (of `ndim` axes); raises TypeError or ValueError otherwise."""
+    """`value`, if it is a non-empty float tensor (of `ndim` axes); else TypeError or ValueError."""
     if not isinstance(value, Tensor) or not value.is_floating_point():
         kind = f"a tensor of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
         raise TypeError(f"{name} must be a tensor of floats, got {kind}")
@@ -45,21 +45,21 @@ def same_shape(name: str, value: Tensor, other_name: str, other: Tensor) -> None
     """Raises ValueError unless both tensors have the same shape: broadcasting here hides a bug."""
     if value.shape != other.shape:
         raise ValueError(
-            f"{name} and {other_name} must have the same shape, got {list(value.shape)} and {list(other.shape)}"
+            f"{name} and {other_name} must have the same shape, "
+            f"got {list(value.shape)} and {list(other.shape)}"
         )
 
 
 def finite(name: str, value: Tensor) -> Tensor:
     """`value`, if it holds no NaN and no infinity; raises ValueError naming `name` otherwise."""
     if not torch.isfinite(value).all():
-        raise ValueError(
-            f"{name} must be finite, got {int((~torch.isfinite(value)).sum())} NaN or infinite entries"
-        )
+        wrong = int((~torch.isfinite(value)).sum())
+        raise ValueError(f"{name} must be finite, got {wrong} NaN or infinite entries")
     return value
 
 
 def gray_images(x: Tensor) -> Tensor:
-    """x, if it holds gray images [N, 1, H, W] in [0, 1]; raises TypeError or ValueError otherwise."""
+    """x, if it holds gray images [N, 1, H, W] in [0, 1]; else TypeError or ValueError."""
     float_tensor("x", x, ndim=4)
     if x.shape[1] != 1:
         raise ValueError(f"x must hold gray images [N, 1, H, W], got shape {list(x.shape)}")

@@ -6,17 +6,17 @@ from functools import lru_cache
 
 import torch
 
-# torch multiplies float32 matrices with MKL.  On an AMD processor with AVX-512, oneDNN, a part of torch as well, was
-# measured twice as fast; the only switch to it is the permission to round to bfloat16, of which it made no use there.
+# torch multiplies float32 matrices with MKL.  On one AMD processor with AVX-512, oneDNN, a part of
+# torch as well, took half as long; on another as long as MKL.  The only switch to it is the
+# permission to round to bfloat16, of which it made no use there.
 ONEDNN = "bf16"
 
 
 @contextmanager
 def fast_matmul() -> Iterator[None]:
-    """Inside, and in a function with this decorator, oneDNN multiplies the matrices, where that stays float32.
+    """Let oneDNN multiply matrices inside, or in a function with this decorator, in float32 only.
 
-    Products took half as long on an AMD processor with AVX-512, and as long as before on one
-    without; others were not measured.  A processor on which oneDNN does round, and a torch without
+    A processor on which oneDNN does round, and a torch without
     the switch, are left as they are.
     """
     switch = getattr(torch.backends.mkldnn, "matmul", None)
