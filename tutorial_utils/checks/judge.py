@@ -1,10 +1,12 @@
-"""What every check shares: it says ok, not yet, or what went wrong, and names the misconception behind it."""
+"""What every check shares: `Check`, an exercise's mistakes as functions, and the three tones of a verdict."""
 
 import math
 import random
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +28,241 @@ def not_yet(hint: str = "replace the three dots") -> None:
 def wrong(text: str) -> None:
     """Say what the answer shows was misunderstood, in one line of less than 200 characters."""
     print(f"✗ not quite: {text.splitlines()[0][:180]}")
+
+
+class Remark(NamedTuple):
+    """What is said about an answer that gives no numbers: one of the three tones, and its text."""
+
+    say: Callable[[str], None]
+    text: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Check:
+    """Check of an exercise: called with an answer, it says ok, not yet, or which mistake it shows.
+
+    notebook: its number, "09".  right: the correct function; its name and docstring become those
+    of the check.  cases: a function that returns several tuples of arguments, the same ones at each
+    call.  mistakes: (function, text) each, where the function takes the same arguments and makes
+    the mistake; the likelier ones first.  praise, hint: for a right answer, and for a wrong one
+    that is none of the mistakes.  Without cases the answer is a value, `right` takes no arguments,
+    and the mistakes are values too.
+
+    A mistake is named when the answer agrees with it in every case (but for cases in which the
+    answer stops with an error), so that no wrong number is named by chance.
+
+    form: what the answer is, said when it has another shape.  not_finite: said when it is NaN or
+    infinite.  rtol: how far off a right number may be, relative to itself.
+    """
+
+    notebook: str
+    right: Callable
+    _: KW_ONLY
+    cases: Callable[[], Iterable[tuple]] | None = None
+    mistakes: Sequence[tuple[object, str]]
+    praise: str
+    hint: str
+    form: str = ""
+    not_finite: str = (
+        "some values are NaN or infinite. Look for a log or a root of something that is 0 or below."
+    )
+    rtol: float = 1e-4
+
+    def __post_init__(self):
+        object.__setattr__(self, "__name__", f"check_{self.right.__name__}")
+        object.__setattr__(self, "__doc__", f"Notebook {self.notebook}: {self.right.__doc__}")
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__} of notebook {self.notebook}>"
+
+    def __call__(self, answer: object) -> None:
+        """Print the verdict on an answer: the learner's function, or value."""
+        with usual_settings():
+            remark = self._remark_on_function(answer) if self.cases else self._remark_on(answer)
+        remark.say(remark.text)
+
+    def _remark_on(self, answer: object) -> Remark:
+        """The verdict on a value."""
+        if answer is ... or answer is None:
+            return Remark(not_yet, "replace the three dots")
+        given = numbers_in(answer)
+        value = torch.tensor(math.nan if given is None else given, dtype=torch.float64)
+        if same_values(value, self.right(), self.rtol):
+            return Remark(ok, self.praise)
+        found = [text for mistake, text in self.mistakes if same_values(value, mistake, self.rtol)]
+        return Remark(wrong, found[0] if found else self.hint)
+
+    def _remark_on_function(self, answer: Callable) -> Remark:
+        """The verdict on a function."""
+        cases, outcomes = list(self.cases()), []
+        for case in cases:
+            outcomes.append(outcome_of(answer, *copies(case)))
+            if isinstance(outcomes[0], Remark):
+                return outcomes[0]
+        pairs = [
+            (each, self.right(*copies(case))) for each, case in zip(outcomes, cases, strict=True)
+        ]
+        failed = [pair for pair in pairs if not self._agrees(*pair)]
+        if not failed:
+            return Remark(ok, self.praise)
+        outcome, right = failed[0]
+        if isinstance(outcome, Remark):
+            return outcome
+        text = self._mistake_in(outcomes, cases) or self._general_problem(outcome, right)
+        return Remark(wrong, text or self.hint)
+
+    def _mistake_in(self, outcomes: list[Tensor | Remark], cases: list[tuple]) -> str | None:
+        """The text of the first mistake that explains all outcomes; None when none does."""
+        for mistake, text in (*self._whole_batch(), *self.mistakes):
+            if all(
+                isinstance(outcome, Remark) or self._agrees(outcome, _value_or_none(mistake, case))
+                for outcome, case in zip(outcomes, cases, strict=True)
+            ):
+                return text
+        return None
+
+    def _whole_batch(self) -> list[tuple[Callable, str]]:
+        """The mistakes that every function can make that should return one value per image."""
+        return [
+            (
+                lambda *case: _per_image(self.right(*case)).sum(),
+                "this is one number for the whole batch: the sum over images too. It grows with the batch.",
+            ),
+            (
+                lambda *case: _per_image(self.right(*case)).mean(),
+                "this is the mean over the batch. That belongs to the caller; return a value per image.",
+            ),
+        ]
+
+    def _agrees(self, outcome: Tensor | Remark, expected: object) -> bool:
+        if isinstance(outcome, Remark) or expected is None:
+            return False
+        return same_values(outcome, expected, self.rtol)
+
+    def _general_problem(self, value: Tensor, right: object) -> str | None:
+        """What every exercise has in common: another shape, NaN; None when it is neither."""
+        shape, given = list(torch.as_tensor(right).shape), list(value.shape)
+        if given != shape and (shape or value.numel() != 1):
+            form = self.form or _form_of(shape)
+            return f"{form}; yours has shape {given}."
+        return None if torch.isfinite(value).all() else self.not_finite
+
+
+def _form_of(shape: list[int]) -> str:
+    """What an answer of this shape is, in words."""
+    if not shape:
+        return "the answer is one number"
+    n = shape[0]
+    return (
+        f"{n} images need {n} values, shape {shape}" if len(shape) == 1 else f"it has shape {shape}"
+    )
+
+
+def _per_image(right: object) -> Tensor:
+    """`right`, when it has an axis of images."""
+    value = torch.as_tensor(right)
+    if not value.ndim:
+        raise TypeError("one number has no axis of images")
+    return value
+
+
+def _value_or_none(mistake: Callable, case: tuple) -> Tensor | None:
+    """What a mistake gives for a case; None where it cannot be made."""
+    try:
+        return torch.as_tensor(mistake(*copies(case)))
+    except Exception:
+        return None
+
+
+def copies(case: tuple) -> tuple:
+    """The arguments of a case, tensors as copies: a function may change its own."""
+    return tuple(given.clone() if isinstance(given, Tensor) else given for given in case)
+
+
+def same_values(value: Tensor, other: object, rtol: float = 3e-5) -> bool:
+    """Are these the same numbers in the same shape?  One number may stand in brackets."""
+    value, other = (torch.as_tensor(each, dtype=torch.float64).detach() for each in (value, other))
+    if not other.ndim and value.numel() == 1:
+        value = value.reshape(())
+    return value.shape == other.shape and torch.allclose(
+        value, other, rtol=rtol, atol=1e-6, equal_nan=True
+    )
+
+
+@contextmanager
+def usual_settings() -> Iterator[None]:
+    """PyTorch as it is when nothing is set, for checks under another default or without gradients.
+
+    float32 by default, with gradients.
+    """
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+def call_answer(function: Callable, *arguments, seed: int = 0) -> Tensor | None:
+    """What a learner's function returns, as floats; None when it gives no numbers, after saying why.
+
+    Gradients are on and stay attached.  Random numbers start from `seed`; the global random states
+    stay as they were.
+    """
+    outcome = outcome_of(function, *arguments, seed=seed)
+    return outcome.say(outcome.text) if isinstance(outcome, Remark) else outcome
+
+
+def outcome_of(function: Callable, *arguments, seed: int = 0) -> Tensor | Remark:
+    """What a learner's function returns, as floats; or what to say when it gives no numbers."""
+    if function is ...:
+        return Remark(not_yet, "replace the three dots")
+    if not callable(function):
+        text = "give the check the function itself: its name, without parentheses behind it."
+        return Remark(wrong, text)
+    try:
+        with _random_numbers_from(seed), torch.enable_grad():
+            value = function(*arguments)
+    except Exception as error:
+        return Remark(wrong, f"your function stopped with {type(error).__name__}: {error}")
+    if value is None or value is ...:
+        text = (
+            "the function returns nothing. Replace the three dots, with `return` before the result"
+        )
+        return Remark(not_yet, text)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about gradients lost in a list
+            return torch.as_tensor(value, dtype=torch.float32, device="cpu").to_dense()
+    except Exception:
+        text = f"your function should return numbers, it returned a {type(value).__name__}."
+        return Remark(wrong, text)
+
+
+def numbers_in(answer: object) -> float | tuple[float, ...] | None:
+    """A number, or several in a row, out of whatever holds them; None when there are none."""
+    try:
+        array = np.asarray(answer)
+    except Exception:
+        return None
+    if array.dtype.kind not in "iuf" or array.ndim > 1:
+        return None
+    return tuple(array.tolist()) if array.ndim else float(array)
+
+
+@contextmanager
+def _random_numbers_from(seed: int) -> Iterator[None]:
+    """`local_seed`, for numpy's and Python's global random numbers as well."""
+    states = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        with local_seed(seed):
+            np.random.seed(seed)  # noqa: NPY002
+            random.seed(seed)
+            yield
+    finally:
+        np.random.set_state(states[0])  # noqa: NPY002
+        random.setstate(states[1])
 
 
 def judge_number(
@@ -84,62 +321,6 @@ def judge_values(
             "some values are NaN or infinite. Look for a log or a root of something that can be 0 or below."
         )
     wrong(hint)
-
-
-def numbers_in(answer: object) -> float | tuple[float, ...] | None:
-    """A number, or several in a row, out of whatever holds them; None when there are none."""
-    try:
-        array = np.asarray(answer)
-    except Exception:
-        return None
-    if array.dtype.kind not in "iuf" or array.ndim > 1:
-        return None
-    return tuple(array.tolist()) if array.ndim else float(array)
-
-
-def call_answer(function: Callable, *arguments, seed: int = 0) -> Tensor | None:
-    """What a learner's function returns, as floats; None when it gives no numbers, after saying why.
-
-    Gradients are on and stay attached.  Random numbers start from `seed`; the global random states
-    stay as they were.
-    """
-    if function is ...:
-        return not_yet()
-    if not callable(function):
-        return wrong("give the check the function itself: its name, without parentheses behind it.")
-    try:
-        with _random_numbers_from(seed), torch.enable_grad():
-            value = function(*arguments)
-    except Exception as error:
-        return wrong(f"your function stopped with {type(error).__name__}: {error}")
-    if value is None or value is ...:
-        return not_yet(
-            "the function returns nothing. Replace the three dots, with `return` before the result"
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about gradients lost in a list
-            return torch.as_tensor(value, dtype=torch.float32, device="cpu").to_dense()
-    except Exception:
-        return wrong(f"your function should return numbers, it returned a {type(value).__name__}.")
-
-
-def same_values(value: Tensor, other: Tensor) -> bool:
-    return value.shape == other.shape and torch.allclose(value, other, rtol=3e-5, atol=1e-6)
-
-
-@contextmanager
-def _random_numbers_from(seed: int) -> Iterator[None]:
-    """`local_seed`, for numpy's and Python's global random numbers as well."""
-    states = np.random.get_state(), random.getstate()  # noqa: NPY002
-    try:
-        with local_seed(seed):
-            np.random.seed(seed)  # noqa: NPY002
-            random.seed(seed)
-            yield
-    finally:
-        np.random.set_state(states[0])  # noqa: NPY002
-        random.setstate(states[1])
 
 
 def judge_one_number(

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from ..data import ImageData
 from ..models import Autoencoder, mlp
 from ..training import local_seed
-from .judge import call_answer, judge_number, judge_values, not_yet, numbers_in, ok, wrong
+from .judge import Check, call_answer, judge_number, not_yet, numbers_in, ok, wrong
+
+IMAGE = (1, 2, 3)  # the axes of one image in a batch [B, C, H, W]
 
 
 def check_code_shape(answer: object) -> None:
@@ -42,48 +44,59 @@ def check_code_shape(answer: object) -> None:
     )
 
 
-def check_squared_error(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Notebook 01, exercise 2: the squared error of each image, summed over its pixels, shape [B]."""
+def _images() -> list[tuple[Tensor, Tensor]]:
+    """Reconstructions and images, of several shapes [B, C, H, W]."""
     generator = torch.Generator().manual_seed(0)
-    x, recon = torch.rand(2, 6, 3, 4, 4, generator=generator)
-    value = call_answer(loss, recon.clone(), x.clone())
-    if value is None:
-        return
-    error, pixels = recon - x, (1, 2, 3)
-    right = error.square().sum(pixels)
-    no_square = (
-        "the errors before squaring: positive and negative ones cancel. Square first, then sum."
-    )
-    mistakes = [
+    shapes = ((6, 3, 4, 4), (1, 1, 5, 3), (9, 1, 6, 8))
+    return [tuple(torch.rand(2, *shape, generator=generator)) for shape in shapes]
+
+
+def squared_error(recon: Tensor, x: Tensor) -> Tensor:
+    """The squared error of each image, summed over its pixels, shape [B], of (recon, x)."""
+    return (recon - x).square().sum(IMAGE)
+
+
+_NO_SQUARE = (
+    "this is the errors before squaring: positive and negative ones cancel. Square first, then sum."
+)
+check_squared_error = Check(
+    "01",
+    squared_error,
+    cases=_images,
+    mistakes=[
         (
-            right / 48,
-            "a mean over the pixels: it shrinks with the size of the image, here 48 times. Sum over pixels.",
+            lambda recon, x: (recon - x).square().mean(IMAGE),
+            "this is a mean over the pixels: it shrinks with the size of the image. Sum over pixels.",
         ),
         (
-            right.mean() / 48,
-            "a mean over pixels and images at once, PyTorch's default. Sum over pixels only.",
+            lambda recon, x: (recon - x).square().mean(),
+            "this is a mean over pixels and images at once, PyTorch's default. Sum over pixels only.",
         ),
         (
-            error.abs().sum(pixels),
-            "the absolute error. Square it: large mistakes should count more.",
+            lambda recon, x: (recon - x).abs().sum(IMAGE),
+            "this is the absolute error. Square it: large mistakes should count more.",
         ),
-        (right.sqrt(), "a distance: it has a square root too many. PCA minimizes its square."),
         (
-            right / 2,
-            "half of the squared error: a Gaussian's -log p, up to a constant. Here we want all of it.",
+            lambda recon, x: squared_error(recon, x).sqrt(),
+            "this is a distance: it has a square root too many. PCA minimizes its square.",
         ),
-        (error.sum(pixels), no_square),
-        (-error.sum(pixels), no_square),
         (
-            error.sum(pixels).square(),
-            "the square of the summed errors: they cancel before. Square first, then sum.",
+            lambda recon, x: squared_error(recon, x) / 2,
+            "this is half of the squared error: a Gaussian's -log p, up to a constant. "
+            "Here we want all of it.",
         ),
-    ]
-    praise = "summed over pixels, one value per image. Doubling the pixels would double it, as it should."
-    hint = "the shape is right, the values are not: subtract, square, then sum over channels, height and width."
-    judge_values(
-        value, right, [(mistake, f"this is {text}") for mistake, text in mistakes], praise, hint
-    )
+        (lambda recon, x: (recon - x).sum(IMAGE), _NO_SQUARE),
+        (lambda recon, x: (x - recon).sum(IMAGE), _NO_SQUARE),
+        (
+            lambda recon, x: (recon - x).sum(IMAGE).square(),
+            "this is the square of the summed errors: they cancel before. Square first, then sum.",
+        ),
+    ],
+    praise="summed over pixels, one value per image. "
+    "Doubling the pixels would double it, as it should.",
+    hint="the shape is right, the values are not: subtract, square, then sum over channels, "
+    "height and width.",
+)
 
 
 def check_test_score(score: Callable[[nn.Module, ImageData], float]) -> None:
