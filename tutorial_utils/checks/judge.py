@@ -135,8 +135,12 @@ class Check:
         ]
 
     def _agrees(self, outcome: Tensor | Remark, expected: object) -> bool:
+        """Is the outcome what is expected?  One number may stand in brackets."""
         if isinstance(outcome, Remark) or expected is None:
             return False
+        expected = torch.as_tensor(expected)
+        if not expected.ndim and outcome.numel() == 1:
+            outcome = outcome.reshape(())
         return same_values(outcome, expected, self.rtol)
 
     def _general_problem(self, value: Tensor, right: object) -> str | None:
@@ -159,11 +163,25 @@ def _form_of(shape: list[int]) -> str:
 
 
 def _per_image(right: object) -> Tensor:
-    """`right`, when it has an axis of images."""
+    """`right`, when it is one value per image."""
     value = torch.as_tensor(right)
-    if not value.ndim:
-        raise TypeError("one number has no axis of images")
+    if value.ndim != 1:
+        raise TypeError(f"no value per image, but shape {list(value.shape)}")
     return value
+
+
+def named(*texts_and_mistakes: object) -> list[tuple[object, str]]:
+    """Mistakes for a `Check`: a text, the functions (or values) it is about, the next text, ...
+
+    `named("large", f, g, "small", h)` is [(f, "large"), (g, "large"), (h, "small")].
+    """
+    text, found = "", []
+    for each in texts_and_mistakes:
+        if isinstance(each, str):
+            text = each
+        else:
+            found.append((each, text))
+    return found
 
 
 def _value_or_none(mistake: Callable, case: tuple) -> Tensor | None:
@@ -179,14 +197,13 @@ def copies(case: tuple) -> tuple:
     return tuple(given.clone() if isinstance(given, Tensor) else given for given in case)
 
 
-def same_values(value: Tensor, other: object, rtol: float = 3e-5) -> bool:
-    """Are these the same numbers in the same shape?  One number may stand in brackets."""
+def same_values(value: Tensor, other: object, rtol: float = 1e-4) -> bool:
+    """Are these the same numbers in the same shape, up to `rtol` of the largest of them?"""
     value, other = (torch.as_tensor(each, dtype=torch.float64).detach() for each in (value, other))
-    if not other.ndim and value.numel() == 1:
-        value = value.reshape(())
-    return value.shape == other.shape and torch.allclose(
-        value, other, rtol=rtol, atol=1e-6, equal_nan=True
-    )
+    if value.shape != other.shape:
+        return False
+    largest = max(other.nan_to_num(0, 0, 0).abs().flatten().tolist(), default=0)
+    return torch.allclose(value, other, rtol=rtol, atol=1e-6 + rtol * largest, equal_nan=True)
 
 
 @contextmanager
@@ -225,12 +242,16 @@ def outcome_of(function: Callable, *arguments, seed: int = 0) -> Tensor | Remark
         with _random_numbers_from(seed), torch.enable_grad():
             value = function(*arguments)
     except Exception as error:
-        return Remark(wrong, f"your function stopped with {type(error).__name__}: {error}")
+        if not _outside_domain(error):
+            return Remark(wrong, f"your function stopped with {type(error).__name__}: {error}")
+        value = math.nan
     if value is None or value is ...:
         text = (
             "the function returns nothing. Replace the three dots, with `return` before the result"
         )
         return Remark(not_yet, text)
+    if isinstance(value, complex):  # a root of a negative number, as `**` takes it
+        value = math.nan
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about gradients lost in a list
@@ -238,6 +259,12 @@ def outcome_of(function: Callable, *arguments, seed: int = 0) -> Tensor | Remark
     except Exception:
         text = f"your function should return numbers, it returned a {type(value).__name__}."
         return Remark(wrong, text)
+
+
+def _outside_domain(error: Exception) -> bool:
+    """Is this what `math.sqrt` or `math.log` raise for a number that has no root or no log?"""
+    words = "math domain", "expected a nonnegative", "expected a positive"  # by Python's version
+    return isinstance(error, ValueError) and any(word in str(error) for word in words)
 
 
 def numbers_in(answer: object) -> float | tuple[float, ...] | None:
