@@ -85,7 +85,7 @@ def _problem_of_shape(value: Tensor, images: Tensor) -> str | None:
     if value.shape == images.shape:
         return "this is one image for each candidate. A single guess is allowed: it pays for all."
     if value.numel() == len(images):
-        return "this is one number for each candidate. Which axis counts the candidates?"
+        return "this is one number for each candidate, over its pixels. Which axis counts them?"
     if value.numel() == 1:
         return "this is one number for the whole image. Each pixel needs a guess of its own."
     return f"a guess is an image of shape {shape}; yours has shape {list(value.shape)}."
@@ -180,7 +180,7 @@ check_learned_std = Check(
         lambda error: error.square().mean(),
         "the squared errors of an image's pixels are added up. σ is that of a single pixel.",
         *_and_root(lambda error: error.square().sum((1, 2, 3)).mean()),
-        "all squared errors are added up: that grows with the data. How far off is one pixel?",
+        "all squared errors added up: that grows with the data set. How far off is one pixel?",
         *_and_root(lambda error: error.square().sum()),
         "this is the mean absolute error, right for a Laplace density. A Gaussian squares.",
         lambda error: error.abs().mean(),
