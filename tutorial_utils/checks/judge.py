@@ -1,4 +1,4 @@
-"""What every check shares: `Check`, an exercise's mistakes as functions, and the three tones of a verdict."""
+"""What every check shares: `Check`, with mistakes as functions, and the three tones of a verdict."""
 
 import math
 import random
@@ -51,8 +51,10 @@ class Check:
     A mistake is named when the answer agrees with it in every case (but for cases in which the
     answer stops with an error), so that no wrong number is named by chance.
 
-    form: what the answer is, said when it has another shape.  not_finite: said when it is NaN or
-    infinite.  rtol: how far off a right number may be, relative to itself.
+    form: what the answer is, where it is not one value per image; said when it has another shape.
+    not_finite: said when it is NaN or infinite.  unchanged: said when the function has changed its
+    arguments, where it must not.  rtol: how far off a right number may be, as a share of the
+    largest.
     """
 
     notebook: str
@@ -66,6 +68,7 @@ class Check:
     not_finite: str = (
         "some values are NaN or infinite. Look for a log or a root of something that is 0 or below."
     )
+    unchanged: str = ""
     rtol: float = 1e-4
 
     def __post_init__(self):
@@ -96,9 +99,12 @@ class Check:
         """The verdict on a function."""
         cases, outcomes = list(self.cases()), []
         for case in cases:
-            outcomes.append(outcome_of(answer, *copies(case)))
+            given = copies(case)
+            outcomes.append(outcome_of(answer, *given))
             if isinstance(outcomes[0], Remark):
                 return outcomes[0]
+            if self.unchanged and not _same_arguments(given, case):
+                return Remark(wrong, self.unchanged)
         pairs = [
             (each, self.right(*copies(case))) for each, case in zip(outcomes, cases, strict=True)
         ]
@@ -113,7 +119,7 @@ class Check:
 
     def _mistake_in(self, outcomes: list[Tensor | Remark], cases: list[tuple]) -> str | None:
         """The text of the first mistake that explains all outcomes; None when none does."""
-        for mistake, text in (*self._whole_batch(), *self.mistakes):
+        for mistake, text in (*([] if self.form else self._whole_batch()), *self.mistakes):
             if all(
                 isinstance(outcome, Remark) or self._agrees(outcome, _value_or_none(mistake, case))
                 for outcome, case in zip(outcomes, cases, strict=True)
@@ -123,16 +129,14 @@ class Check:
 
     def _whole_batch(self) -> list[tuple[Callable, str]]:
         """The mistakes that every function can make that should return one value per image."""
-        return [
-            (
-                lambda *case: _per_image(self.right(*case)).sum(),
-                "this is one number for the whole batch: the sum over images too. It grows with the batch.",
-            ),
-            (
-                lambda *case: _per_image(self.right(*case)).mean(),
-                "this is the mean over the batch. That belongs to the caller; return a value per image.",
-            ),
-        ]
+        return named(
+            "this is one number for the whole batch: the sum over images too. "
+            "It grows with the batch.",
+            lambda *case: self.right(*case).sum(),
+            "this is the mean over the batch. That belongs to the caller; "
+            "return a value per image.",
+            lambda *case: self.right(*case).mean(),
+        )
 
     def _agrees(self, outcome: Tensor | Remark, expected: object) -> bool:
         """Is the outcome what is expected?  One number may stand in brackets."""
@@ -144,30 +148,14 @@ class Check:
         return same_values(outcome, expected, self.rtol)
 
     def _general_problem(self, value: Tensor, right: object) -> str | None:
-        """What every exercise has in common: another shape, NaN; None when it is neither."""
+        """What every exercise has in common: NaN, or another shape; None when it is neither."""
+        if not torch.isfinite(value).all():
+            return self.not_finite
         shape, given = list(torch.as_tensor(right).shape), list(value.shape)
-        if given != shape and (shape or value.numel() != 1):
-            form = self.form or _form_of(shape)
-            return f"{form}; yours has shape {given}."
-        return None if torch.isfinite(value).all() else self.not_finite
-
-
-def _form_of(shape: list[int]) -> str:
-    """What an answer of this shape is, in words."""
-    if not shape:
-        return "the answer is one number"
-    n = shape[0]
-    return (
-        f"{n} images need {n} values, shape {shape}" if len(shape) == 1 else f"it has shape {shape}"
-    )
-
-
-def _per_image(right: object) -> Tensor:
-    """`right`, when it is one value per image."""
-    value = torch.as_tensor(right)
-    if value.ndim != 1:
-        raise TypeError(f"no value per image, but shape {list(value.shape)}")
-    return value
+        if given == shape or (not shape and value.numel() == 1):
+            return None
+        form = self.form or f"{shape[0]} images need {shape[0]} values"
+        return f"{form}{f', shape {shape}' if shape else ''}; yours have shape {given}."
 
 
 def named(*texts_and_mistakes: object) -> list[tuple[object, str]]:
@@ -197,13 +185,19 @@ def copies(case: tuple) -> tuple:
     return tuple(given.clone() if isinstance(given, Tensor) else given for given in case)
 
 
+def _same_arguments(given: tuple, case: tuple) -> bool:
+    """Are the tensors in `given` still those of the case?"""
+    pairs = zip(given, case, strict=True)
+    return all(same_values(*pair) for pair in pairs if isinstance(pair[1], Tensor))
+
+
 def same_values(value: Tensor, other: object, rtol: float = 1e-4) -> bool:
     """Are these the same numbers in the same shape, up to `rtol` of the largest of them?"""
     value, other = (torch.as_tensor(each, dtype=torch.float64).detach() for each in (value, other))
     if value.shape != other.shape:
         return False
     largest = max(other.nan_to_num(0, 0, 0).abs().flatten().tolist(), default=0)
-    return torch.allclose(value, other, rtol=rtol, atol=1e-6 + rtol * largest, equal_nan=True)
+    return torch.allclose(value, other, rtol=0, atol=1e-6 + rtol * largest, equal_nan=True)
 
 
 @contextmanager
