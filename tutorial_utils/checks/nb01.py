@@ -1,7 +1,5 @@
 """Checks of notebook 01: the shape of a code, the squared error, a score on test images."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -65,9 +63,9 @@ check_squared_error = Check(
     squared_error,
     cases=_images,
     mistakes=named(
-        ("this is a mean over the pixels: it shrinks with the size of the image. Sum over pixels."),
+        "this is a mean over the pixels: it shrinks with the size of the image. Sum over pixels.",
         lambda recon, x: (recon - x).square().mean(IMAGE),
-        ("this is a mean over pixels and images at once, PyTorch's default. Sum over pixels only."),
+        "this is a mean over pixels and images at once, PyTorch's default. Sum over pixels only.",
         lambda recon, x: (recon - x).square().mean(),
         "this is the absolute error. Square it: large mistakes should count more.",
         lambda recon, x: (recon - x).abs().sum(IMAGE),

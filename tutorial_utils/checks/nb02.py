@@ -16,7 +16,7 @@ from .judge import Check, call_answer, named, ok, usual_settings, wrong
 
 @usual_settings()
 def check_reparameterize(function: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Notebook 02: a sample z of N(mu, exp(logvar)), differentiable in both, all of shape [B, D]."""
+    """Notebook 02: a sample z of N(mu, exp(logvar)), differentiable in both; all [B, D]."""
     generator = torch.Generator().manual_seed(2014)  # not a seed that a function may use itself
     mu = (2 * torch.randn(4000, 5, generator=generator)).requires_grad_()
     logvar = (5 * torch.rand(4000, 5, generator=generator) - 3).requires_grad_()
@@ -143,7 +143,7 @@ def _forms(mu: Tensor, logvar: Tensor) -> list[tuple[Tensor, Tensor, str | None]
 
 
 def _standard_normal(noise: Tensor, mu: Tensor, logvar: Tensor) -> bool:
-    """Is noise from N(0, 1), independent of mu, logvar and its neighbors, to six standard errors?"""
+    """Is noise from N(0, 1) and independent of mu, logvar, neighbors?  To six standard errors."""
     scaled = [(tensor - tensor.mean()) / tensor.std() for tensor in (mu, logvar)]
     traces = [torch.ones_like(noise), *scaled, noise.roll(1, 0), noise.roll(1, 1)]
     moments = [  # each of mean 0 and variance 1
@@ -186,7 +186,7 @@ def vae_loss(logits: Tensor, x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def _batches() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Logits, x, mu and logvar.  Logits in (0, 1) could be taken for x; the last are any numbers."""
+    """Logits, x, mu, logvar.  Logits in (0, 1) could be taken for x; the last are any numbers."""
     generator = torch.Generator().manual_seed(0)
     cases = []
     for images, dims, scale in (((6, 1, 5, 8), 3, 1), ((4, 3, 2, 3), 5, 1), ((1, 1, 6, 4), 2, 9)):

@@ -1,4 +1,4 @@
-"""Checks of notebook 03: the KL to another prior, the importance-weighted bound, active dimensions."""
+"""Checks of notebook 03: the KL to another prior, the bound of many samples, active dimensions."""
 
 import math
 from collections.abc import Callable
@@ -127,7 +127,7 @@ check_iwae = Check(
 
 
 def active_dimensions(eigenvalues: Tensor, beta: float, std: float) -> Tensor:
-    """How many latent dimensions of the optimal linear VAE are active, of (eigenvalues, beta, std)."""
+    """How many latent dimensions of the optimal linear VAE are active, of eigenvalues, beta, std."""
     return (eigenvalues > beta * std**2).sum()
 
 
