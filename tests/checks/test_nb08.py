@@ -1,11 +1,11 @@
-"""Checks of notebook 08: right answers in every form, each mistake by its name, and laws that right ones obey."""
+"""Checks of notebook 08: right answers in every form, and laws that they obey."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from helpers.answers import OK, WRONG, given_by
+from helpers.answers import OK, WRONG, every_right, every_wrong, given_by
 from torch.distributions import MultivariateNormal
 
 from tutorial_utils.checks.nb08 import check_best_guess, check_block_noise, check_score
@@ -14,7 +14,7 @@ from tutorial_utils.checks.nb08 import check_best_guess, check_block_noise, chec
 
 
 def places(x, size, *, more=1, fewer=0):
-    """Corners of squares for the images x, uniform; `more` is 1 and `fewer` is 0 where all places are meant."""
+    """Corners of squares for the images x, uniform among all for which `more` is 1, `fewer` 0."""
     return (torch.randint(fewer, side - size + more, (len(x),)) for side in x.shape[2:])
 
 
@@ -242,7 +242,7 @@ def test_images_have_no_black_pixel_and_room_for_squares_in_both_directions():
 
 
 def test_uniform_places_are_ok_whatever_the_random_numbers(said):
-    """As many as in some hundred cells that are run: the bound on frequencies is far from what chance gives."""
+    """As many as in some hundred runs: the bound on frequencies is far from chance."""
     for shift in range(60):
 
         def answer(x, size, shift=shift):
@@ -264,11 +264,29 @@ def test_a_preference_for_one_corner_is_seen(said, excess):
     assert OFTEN in said(check_block_noise, answer)
 
 
+def test_a_mistake_in_a_few_images_only_is_not_ok(said):
+    def answer(x, size):
+        return torch.cat([_blocks(x[:-3], size), x[-3:]])
+
+    assert said(check_block_noise, answer).startswith(WRONG)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_the_verdict_on_blocks_is_the_same_without_gradients(said, mode):
+    with mode():
+        assert said(check_block_noise, _blocks).startswith(OK)
+        assert ONE in said(check_block_noise, _one_place)
+
+
+@pytest.mark.parametrize("scale", [0.9, 0.99, 1.01, 1.1])
+def test_images_that_are_a_little_darker_or_brighter_are_not_right(said, scale):
+    assert said(check_block_noise, lambda *given: scale * _blocks(*given)).startswith(WRONG)
+
+
 # ---- the best guess of one number ----
 
 
-def _shrunk(noisy, mean, variance, noise_variance):
-    return mean + variance / (variance + noise_variance) * (noisy - mean)
+shrunk = check_best_guess.right
 
 
 def _by_precision(y, m, v, n):
@@ -282,56 +300,21 @@ def _on_a_grid(y, m, v, n):
 
 
 RIGHT_GUESSES = {
-    "step": _shrunk,
     "weights": lambda y, m, v, n: (v * y + n * m) / (v + n),
     "back from noisy": lambda y, m, v, n: y - n / (v + n) * (y - m),
     "precisions": _by_precision,
     "grid": _on_a_grid,
-    "floats": lambda *given: _shrunk(*(float(each) for each in given)),
-    "numpy": lambda *given: _shrunk(*(each.numpy() for each in given)),
-    "one in a row": lambda *given: [float(_shrunk(*given))],
+    "floats": lambda *given: shrunk(*(float(each) for each in given)),
+    "numpy": lambda *given: shrunk(*(each.numpy() for each in given)),
+    "one in a row": lambda *given: [float(shrunk(*given))],
 }
 
 
-def _with(weight):
-    return lambda y, m, v, n: m + weight(v, n) * (y - m)
-
-
-SWAPPED, STDS, ADD_UP, ALONE = (
-    "the weights are swapped",
-    "these are weights of standard",
-    "add up to 1",
-    "a weight alone",
-)
 WRONG_GUESSES = {
-    "swapped": (_with(lambda v, n: n / (v + n)), SWAPPED),
-    "swapped, weights": (lambda y, m, v, n: (n * y + v * m) / (v + n), SWAPPED),
-    "back from the mean": (lambda y, m, v, n: y - v / (v + n) * (y - m), SWAPPED),
-    "stds": (_with(lambda v, n: v**0.5 / (v**0.5 + n**0.5)), STDS),
-    "stds, swapped": (
-        _with(lambda v, n: n**0.5 / (v**0.5 + n**0.5)),
-        "standard deviations, and swapped",
+    "back from the mean": (
+        lambda y, m, v, n: y - v / (v + n) * (y - m),
+        "the weights are swapped",
     ),
-    "correlation": (_with(lambda v, n: (v / (v + n)) ** 0.5), "a root too many"),
-    "weight squared": (_with(lambda v, n: (v / (v + n)) ** 2), "the weight is squared"),
-    "variances squared": (_with(lambda v, n: v**2 / (v**2 + n**2)), "squared once more"),
-    "noisy": (lambda y, m, v, n: y, "this is the noisy value itself"),
-    "mean": (lambda y, m, v, n: m, "this is the mean alone"),
-    "average": (lambda y, m, v, n: (y + m) / 2, "half and half"),
-    "ratio": (_with(lambda v, n: v / n), "over the other, and can"),
-    "ratio, upside down": (_with(lambda v, n: n / v), "over the other, upside down"),
-    "variance 1": (_with(lambda v, n: 1 / (1 + n)), "how far x itself spreads"),
-    "noise 1": (_with(lambda v, n: v / (v + 1)), "how strong the noise is"),
-    "sign": (_with(lambda v, n: -v / (v + n)), "a sign is turned"),
-    "mean of 0": (lambda y, m, v, n: v / (v + n) * y, "shrinks toward 0"),
-    "not subtracted": (lambda y, m, v, n: m + v / (v + n) * y, "whole noisy value"),
-    "not added": (lambda y, m, v, n: v / (v + n) * (y - m), "how far the guess is"),
-    "from noisy": (lambda y, m, v, n: y + v / (v + n) * (y - m), "starts from the noisy"),
-    "weight": (lambda y, m, v, n: v / (v + n), ALONE),
-    "other weight": (lambda y, m, v, n: n / (v + n), ALONE),
-    "left variance": (lambda y, m, v, n: v * n / (v + n), "how unsure"),
-    "precisions": (lambda y, m, v, n: y / n + m / v, ADD_UP),
-    "not divided": (lambda y, m, v, n: y * v + m * n, ADD_UP),
     "both": (lambda y, m, v, n: (y, m), "is one number"),
     "NaN": (lambda y, m, v, n: y / (v - v), "NaN"),
     "nothing": (lambda y, m, v, n: 0.0, "between the mean"),
@@ -340,20 +323,20 @@ WRONG_GUESSES = {
 
 
 def test_the_best_guess_is_the_mean_of_those_x_that_give_this_noisy_value():
-    """By drawing x and noise, and by regression: no other line through the pairs has less squared error."""
+    """By samples of x and noise, and by regression: the line with the least squared error."""
     generator = torch.Generator().manual_seed(0)
-    for _, mean, variance, noise in given_by(check_best_guess, _shrunk):
+    for _, mean, variance, noise in given_by(check_best_guess, shrunk):
         x, eps = torch.randn(2, 400_000, generator=generator)
         x = mean + variance.sqrt() * x
         noisy = x + noise.sqrt() * eps
         slope = torch.stack([noisy, x]).cov()[0, 1] / noisy.var()
         for at in (-1.0, 0.5):
             line = float(x.mean() + slope * (at - noisy.mean()))
-            assert _shrunk(at, mean, variance, noise) == pytest.approx(line, abs=0.02)
+            assert shrunk(at, mean, variance, noise) == pytest.approx(line, abs=0.02)
 
 
 def test_means_and_variances_are_not_special():
-    for given in given_by(check_best_guess, _shrunk):
+    for given in given_by(check_best_guess, shrunk):
         assert all(isinstance(each, torch.Tensor) and each.ndim == 0 for each in given)
         noisy, mean, variance, noise = (float(each) for each in given)
         assert (
@@ -364,89 +347,70 @@ def test_means_and_variances_are_not_special():
 # ---- the score ----
 
 
-def _tweedie(noisy, denoised, noise_std):
-    return (denoised - noisy) / noise_std**2
+tweedie = check_score.right
 
 
 RIGHT_SCORES = {
-    "difference": _tweedie,
     "signs turned twice": lambda noisy, denoised, std: -(noisy - denoised) / std**2,
     "two divisions": lambda noisy, denoised, std: (denoised - noisy) / std / std,
     "in place": lambda noisy, denoised, std: denoised.sub_(noisy).div_(std**2),
     "numpy": lambda noisy, denoised, std: (denoised.numpy() - noisy.numpy()) / std**2,
-    "list": lambda *given: _tweedie(*given).tolist(),
+    "list": lambda *given: tweedie(*given).tolist(),
     "rows": lambda noisy, denoised, std: [
         list((d - n) / std**2) for n, d in zip(noisy, denoised, strict=True)
     ],
 }
-SIGN, SIGMA, STEP, UNIT, SHAPE_OF_SCORE = (
-    "the sign is turned",
-    "divided by σ, not",
-    "the step to the denoised",
-    "its length is lost",
-    "as many numbers as",
-)
+FORM, HINT = "as many numbers as", "0 where denoising"
 WRONG_SCORES = {
-    "sign": (lambda n, d, s: (n - d) / s**2, SIGN),
-    "sign, not divided": (lambda n, d, s: n - d, SIGN),
-    "sign, unit": (lambda n, d, s: (n - d) / (n - d).norm(dim=1, keepdim=True), SIGN),
-    "std": (lambda n, d, s: (d - n) / s, SIGMA),
-    "noise": (lambda n, d, s: (n - d) / s, "in units of σ"),
-    "not divided": (lambda n, d, s: d - n, STEP),
-    "unit rows": (lambda n, d, s: (d - n) / (d - n).norm(dim=1, keepdim=True), UNIT),
-    "normalize": (lambda n, d, s: torch.nn.functional.normalize(d - n), UNIT),
-    "unit": (lambda n, d, s: (d - n) / (d - n).norm(), UNIT),
-    "signs": (lambda n, d, s: (d - n).sign(), "only the signs"),
-    "twice": (lambda n, d, s: (d - n) / s**4, "once too often"),
-    "cube": (lambda n, d, s: (d - n) / s**3, "σ³"),
-    "half": (lambda n, d, s: (d - n) / (2 * s**2), "a ½ too many"),
-    "double": (lambda n, d, s: 2 * (d - n) / s**2, "a 2 too many"),
-    "multiplied": (lambda n, d, s: (d - n) * s**2, "multiplied by σ²"),
-    "precedence": (lambda n, d, s: (d - n) * s, "multiplied by σ."),
-    "standard": (lambda n, d, s: (d - n) / (1 + s**2), "right for other data"),
-    "noise alone": (lambda n, d, s: -n / s**2, "of noise alone"),
-    "denoised": (lambda n, d, s: d / s**2, "long where"),
-    "log density": (
-        lambda n, d, s: -(d - n).square().sum(1) / (2 * s**2),
-        "one number for each row",
-    ),
-    "number": (lambda n, d, s: ((d - n) / s**2).sum(), "one number for all"),
-    "turned": (lambda n, d, s: _tweedie(n, d, s).T, SHAPE_OF_SCORE),
-    "first row": (lambda n, d, s: _tweedie(n, d, s)[0], SHAPE_OF_SCORE),
-    "no parentheses": (lambda n, d, s: d - n / s**2, "0 where denoising"),
-    "denoised itself": (lambda n, d, s: d, "0 where denoising"),
-    "nothing": (lambda n, d, s: 0 * n, "0 where denoising"),
+    "normalize": (lambda n, d, s: torch.nn.functional.normalize(d - n), "its length is lost"),
+    "log density": (lambda n, d, s: -(d - n).square().sum(1) / (2 * s**2), FORM),
+    "number": (lambda n, d, s: ((d - n) / s**2).sum(), FORM),
+    "turned": (lambda n, d, s: tweedie(n, d, s).T, FORM),
+    "first row": (lambda n, d, s: tweedie(n, d, s)[0], FORM),
+    "no parentheses": (lambda n, d, s: d - n / s**2, HINT),
+    "denoised itself": (lambda n, d, s: d, HINT),
+    "nothing": (lambda n, d, s: 0 * n, HINT),
     "NaN": (lambda n, d, s: (d - n) / (n - n), "NaN"),
 }
 
 
 def test_the_right_answer_is_the_gradient_of_the_log_density():
     """Tweedie's formula, for a Gaussian, by automatic differentiation."""
-    mix = torch.randn(5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    covariance, mean, eye = mix @ mix.T, mix[0], torch.eye(5).double()
-    for noisy, _, std in given_by(check_score, _tweedie):
+    for noisy, _, std in given_by(check_score, tweedie):
+        d = noisy.shape[1]
+        mix = torch.randn(d, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        covariance, mean = mix @ mix.T, mix[0]
+        covariance_of_noisy = covariance + std**2 * torch.eye(d).double()
         noisy = noisy.double().requires_grad_()
-        MultivariateNormal(mean, covariance + std**2 * eye).log_prob(noisy).sum().backward()
-        denoised = mean + (noisy - mean) @ torch.linalg.solve(covariance + std**2 * eye, covariance)
-        torch.testing.assert_close(_tweedie(noisy, denoised, std), noisy.grad)
+        MultivariateNormal(mean, covariance_of_noisy).log_prob(noisy).sum().backward()
+        denoised = mean + (noisy - mean) @ torch.linalg.solve(covariance_of_noisy, covariance)
+        torch.testing.assert_close(tweedie(noisy, denoised, std), noisy.grad)
 
 
-# ---- all of them: tested in test_checks_named.py ----
-
-RIGHT = {
-    check_block_noise: RIGHT_BLOCKS,
-    check_best_guess: RIGHT_GUESSES,
-    check_score: RIGHT_SCORES,
-}
-WRONGS = {
-    check_block_noise: WRONG_BLOCKS,
-    check_best_guess: WRONG_GUESSES,
-    check_score: WRONG_SCORES,
-}
+# ---- all of them ----
 
 
-def test_a_mistake_in_a_few_images_only_is_not_ok(said):
-    def answer(x, size):
-        return torch.cat([_blocks(x[:-3], size), x[-3:]])
+@pytest.mark.filterwarnings("error")
+@every_right(
+    "08",
+    {
+        check_block_noise: RIGHT_BLOCKS,
+        check_best_guess: RIGHT_GUESSES,
+        check_score: RIGHT_SCORES,
+    },
+)
+def test_every_way_to_write_the_right_answer_is_ok(said, check, answer):
+    assert said(check, answer).startswith(OK)
 
-    assert said(check_block_noise, answer).startswith(WRONG)
+
+@pytest.mark.filterwarnings("error")
+@every_wrong(
+    {
+        check_block_noise: WRONG_BLOCKS,
+        check_best_guess: WRONG_GUESSES,
+        check_score: WRONG_SCORES,
+    }
+)
+def test_what_is_wrong_is_named(said, check, answer, phrase):
+    text = said(check, answer)
+    assert text.startswith(WRONG) and phrase in text
