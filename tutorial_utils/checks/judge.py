@@ -1,4 +1,4 @@
-"""What every check shares: `Check`, with mistakes as functions, and the three tones of a verdict."""
+"""What every check shares: `Check`, its mistakes as functions, and three tones of a verdict."""
 
 import math
 import random
@@ -175,7 +175,8 @@ def named(*texts_and_mistakes: object) -> list[tuple[object, str]]:
 def _value_or_none(mistake: Callable, case: tuple) -> Tensor | None:
     """What a mistake gives for a case; None where it cannot be made."""
     try:
-        return torch.as_tensor(mistake(*copies(case)))
+        with _random_numbers_from(0):  # as the answer finds them, which may draw the same
+            return torch.as_tensor(mistake(*copies(case)))
     except Exception:
         return None
 
@@ -216,7 +217,7 @@ def usual_settings() -> Iterator[None]:
 
 
 def call_answer(function: Callable, *arguments, seed: int = 0) -> Tensor | None:
-    """What a learner's function returns, as floats; None when it gives no numbers, after saying why.
+    """What a learner's function returns, as floats; None, after saying why, when it is no numbers.
 
     Gradients are on and stay attached.  Random numbers start from `seed`; the global random states
     stay as they were.
@@ -284,91 +285,3 @@ def _random_numbers_from(seed: int) -> Iterator[None]:
     finally:
         np.random.set_state(states[0])  # noqa: NPY002
         random.setstate(states[1])
-
-
-def judge_number(
-    answer: object,
-    right: float,
-    misconceptions: dict[float, str],
-    praise: str,
-    hint: str,
-    *,
-    rel_tol: float = 1e-6,
-) -> None:
-    """Say whether a number is `right` (then `praise`), one of `misconceptions` (then its text) or neither (`hint`)."""
-    if answer is ...:
-        return not_yet()
-    given = numbers_in(answer)
-    number = given if isinstance(given, float) else math.nan
-    if math.isclose(number, right, rel_tol=rel_tol):
-        return ok(praise)
-    found = [
-        text
-        for mistake, text in misconceptions.items()
-        if math.isclose(number, mistake, rel_tol=rel_tol)
-    ]
-    wrong(found[0] if found else hint)
-
-
-def judge_values(
-    value: Tensor, right: Tensor, mistakes: list[tuple[Tensor, str]], praise: str, hint: str
-) -> None:
-    """Say whether one value per image is `right` [B] (then `praise`), one of `mistakes` (its text) or neither (`hint`).
-
-    A mean or a sum over the batch, another shape, and NaN are named for every exercise alike.
-    """
-    whole_batch = [
-        (
-            right.sum(),
-            "this is one number for the whole batch: the sum over images too, which grows with the batch.",
-        ),
-        (
-            right.mean(),
-            "this is the mean over the batch. That mean belongs to the caller; return one value per image.",
-        ),
-    ]
-    if same_values(value, right):
-        return ok(praise)
-    found = [text for mistake, text in whole_batch + mistakes if same_values(value, mistake)]
-    if found:
-        return wrong(found[0])
-    if value.shape != right.shape:
-        n = len(right)
-        return wrong(
-            f"{n} images need {n} values, shape {list(right.shape)}; yours have shape {list(value.shape)}."
-        )
-    if not torch.isfinite(value).all():
-        return wrong(
-            "some values are NaN or infinite. Look for a log or a root of something that can be 0 or below."
-        )
-    wrong(hint)
-
-
-def judge_one_number(
-    function: Callable,
-    cases: Iterable[tuple[Tensor, ...]],
-    mistakes_of: Callable[..., tuple[float, dict[float, str]]],
-    praise: str,
-    hint: str,
-    form: str,
-) -> None:
-    """Say whether a function gives the right number in all cases (then `praise`), or what the first wrong one shows.
-
-    cases: what the function is called with, one after another.  mistakes_of: called with the same,
-    gives the right number and {another number: what it shows}.  hint: for all others.  form: what
-    the answer is, when it has a shape.
-    """
-    for given in cases:
-        value = call_answer(function, *(tensor.clone() for tensor in given))
-        if value is None:
-            return
-        if value.numel() != 1:
-            return wrong(f"{form}; yours has shape {list(value.shape)}.")
-        number, (right, mistakes) = value.item(), mistakes_of(*given)
-        if not math.isfinite(number):
-            return wrong(
-                "this is NaN or infinite. Look for a log or a root of something that can be 0 or below."
-            )
-        if not math.isclose(number, right, rel_tol=1e-3):
-            return judge_number(number, right, mistakes, praise, hint, rel_tol=1e-3)
-    ok(praise)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from ..models import reparameterize
 from ..support.arguments import float_tensor
-from .judge import Check, call_answer, named, ok, usual_settings, wrong
+from .judge import Check, named
 
 # ---- the area under the ROC curve ----
 
@@ -214,11 +215,20 @@ check_bits_per_pixel = Check(
     form="bits per pixel are one number for an image",
 )
 
-# ---- another digit in the same style: a function, which says what the decoder was given ----
+# ---- another digit in the same style ----
+
+
+def write_as(model: nn.Module, x: Tensor, y: Tensor, new_y: Tensor) -> Tensor:
+    """Images x [N, 1, H, W] of classes y, written in the same style as classes new_y.
+
+    Of (model, x, y, new_y), with classes one-hot, [N, 10].  model.encode(x, y) returns mu and
+    logvar, model.decode(z, y) returns logits.
+    """
+    return model.decode(_mean(model, x, y), new_y).sigmoid()
 
 
 class _Writer(nn.Module):
-    """A conditional model without training: its logits show what its decoder was given."""
+    """A small conditional model, linear and without training."""
 
     latent_dim = 4
 
@@ -239,113 +249,109 @@ class _Writer(nn.Module):
         given = torch.cat([float_tensor("z", z, ndim=2), float_tensor("y", y, ndim=2)], 1)
         return (given @ self.to_logits).unflatten(1, (1, 6, 7))
 
-    def read(self, logits: Tensor) -> tuple[Tensor, Tensor] | None:
-        """z and y that the decoder was given for these logits; None where there are none."""
-        given = logits.flatten(1) @ torch.linalg.pinv(self.to_logits)
-        painted = torch.allclose(given @ self.to_logits, logits.flatten(1), rtol=0, atol=2e-3)
-        return tuple(given.split([4, 10], 1)) if painted else None
+
+def _images_to_rewrite() -> Iterator[tuple[nn.Module, Tensor, Tensor, Tensor]]:
+    """Models, images, their classes, and other classes."""
+    generator = torch.Generator().manual_seed(10)
+    for n in (60, 7):
+        x = torch.rand(n, 1, 6, 7, generator=generator)
+        classes = torch.randint(0, 10, (n,), generator=generator)
+        others = (classes + torch.randint(1, 10, (n,), generator=generator)) % 10
+        yield _Writer(), x, one_hot(classes, 10).float(), one_hot(others, 10).float()
 
 
-@usual_settings()
-def check_write_as(write_as: Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]) -> None:
-    """Notebook 09: Images x [N, 1, H, W] of classes y, written in the same style as classes new_y.
-
-    Of (model, x, y, new_y), with classes one-hot, [N, 10].  model.encode(x, y) returns mu and
-    logvar, model.decode(z, y) returns logits.
-    """
-    generator, model = torch.Generator().manual_seed(10), _Writer()
-    x = torch.rand(60, 1, 6, 7, generator=generator)
-    classes = torch.randint(0, 10, (60,), generator=generator)
-    others = (classes + torch.randint(1, 10, (60,), generator=generator)) % 10
-    y, new_y = one_hot(classes, 10).float(), one_hot(others, 10).float()
-    value = call_answer(write_as, model, x.clone(), y.clone(), new_y.clone())
-    if value is None:
-        return
-    problem = _problem_of_images(value.detach(), x, y, new_y, model)
-    if problem:
-        wrong(problem)
-    else:
-        ok(
-            "class and style are apart: the code is read with the class that the image has, "
-            "and painted with another."
-        )
+def _mean(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    return model.encode(x, y)[0]
 
 
-def _problem_of_images(
-    value: Tensor, x: Tensor, y: Tensor, new_y: Tensor, model: _Writer
-) -> str | None:
-    """What keeps `value` from being x, of classes y, written as new_y; None when nothing does."""
-    if value.shape != x.shape:
-        shapes = f"images of shape {list(x.shape)} should come out as they went in"
-        return f"{shapes}; yours have {list(value.shape)}."
-    if not torch.isfinite(value).all():
-        return "some pixels are NaN or infinite."
-    if torch.allclose(value, x):
-        return "these are the images as they were. Encode them, and decode what comes out."
-    if ((value == 0) | (value == 1)).all():
-        return "the pixels are black or white: sampled, or cut off. Asked for are probabilities."
-    if model.read(value):
-        return "these are logits: some are below 0 or above 1. What makes them probabilities?"
-    logits = value.logit()
-    if logits.min() > 0 and logits.max() < 1 and model.read(logits.logit()):
-        return "the sigmoid is applied twice: all pixels are gray, between 0.5 and 0.74."
-    given = model.read(logits) if torch.isfinite(logits).all() else None
-    if given is None:
-        return "this decoder paints no such images. Which code, which class are they decoded from?"
-    z, label = given
-    return _problem_of_class(z, label, x, y, new_y, model) or _problem_of_code(
-        z, x, y, new_y, model
-    )
+def _sample(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    return reparameterize(*model.encode(x, y))
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
-    return torch.allclose(a, b, rtol=0, atol=5e-3)
+def _written(
+    code: Callable = _mean,
+    *,
+    read: Callable[[Tensor, Tensor], Tensor] = lambda y, new_y: y,
+    paint: Callable[[Tensor, Tensor], Tensor] = lambda y, new_y: new_y,
+    show: Callable[[Tensor], Tensor] = torch.sigmoid,
+) -> Callable[..., Tensor]:
+    """A mistake: another code, other classes to encode with or to decode, or other pixels."""
+
+    def answer(model: nn.Module, x: Tensor, y: Tensor, new_y: Tensor) -> Tensor:
+        z = code(model, x, read(y, new_y))
+        return show(model.decode(z, paint(y, new_y)))
+
+    return answer
 
 
-def _problem_of_class(
-    z: Tensor, label: Tensor, x: Tensor, y: Tensor, new_y: Tensor, model: _Writer
-) -> str | None:
-    """What is wrong with the class `label` [N, 10] that was decoded; None when nothing is."""
-    if _same(label, new_y):
-        return None
-    if not _same(label, y):
-        what = "decoded with a class that is neither the old nor the new one."
-        return f"{what} A mixture, another order, or scaled logits?"
-    if _same(z, model.encode(x, new_y)[0]):
-        what = "the classes are swapped"
-        return f"{what}: encoded as what the image should become, decoded as what it was."
-    return "decoded with the old class: the same digits again, and nothing asks for the new class."
+def _old(y: Tensor, new_y: Tensor) -> Tensor:
+    return y
 
 
-def _problem_of_code(z: Tensor, x: Tensor, y: Tensor, new_y: Tensor, model: _Writer) -> str | None:
-    """What is wrong with the code z [N, 4] that was decoded; None when nothing is."""
-    (mu, logvar), (other, _) = model.encode(x, y), model.encode(x, new_y)
-    std = (0.5 * logvar).exp()
-    if _same(z, mu):
-        return None
-    codes = named(
+def _new(y: Tensor, new_y: Tensor) -> Tensor:
+    return new_y
+
+
+def _below_probability(logits: Tensor) -> Tensor:
+    """Black and white pixels, as uniform random numbers decide."""
+    return (torch.rand_like(logits) < logits.sigmoid()).float()
+
+
+_CODES = (_mean, _sample)
+
+check_write_as = Check(
+    "09",
+    write_as,
+    cases=_images_to_rewrite,
+    mistakes=named(
         "encoded with the new class, which the image lacks: its style is read against that digit.",
-        other,
+        _written(read=_new),
+        "decoded with the old class: the same digits again, and nothing asks for the new class.",
+        *(_written(code, paint=_old) for code in _CODES),
+        "the classes are swapped: encoded as what the image should become, decoded as what it was.",
+        *(_written(code, read=_new, paint=_old) for code in _CODES),
+        "the code is a sample of q(z|x): each call gives another style. Where is the likeliest?",
+        _written(_sample),
+        "the code is a sample, and of q with the new class. Which class does the image have?",
+        _written(_sample, read=_new),
+        "these are logits: some are below 0 or above 1. What makes them probabilities?",
+        *(_written(code, show=lambda logits: logits) for code in _CODES),
+        *(_written(code, read=_new, show=lambda logits: logits) for code in _CODES),
+        "the sigmoid is applied twice: all pixels are gray, between 0.5 and 0.74.",
+        *(_written(code, show=lambda logits: logits.sigmoid().sigmoid()) for code in _CODES),
+        "the pixels are black or white: sampled, or cut off. Asked for are probabilities.",
+        *(_written(code, show=lambda logits: logits.sigmoid().bernoulli()) for code in _CODES),
+        *(_written(code, show=_below_probability) for code in _CODES),
+        *(_written(code, show=lambda logits: (logits > 0).float()) for code in _CODES),
+        "one softmax over all pixels: they add up to 1. Each pixel has a probability of its own.",
+        _written(show=lambda logits: logits.flatten(1).softmax(1).view_as(logits)),
         "the code is logvar: how unsure the encoder is, not what it found. encode returns two.",
-        logvar,
+        _written(lambda model, x, y: model.encode(x, y)[1]),
         "the code is σ: how unsure the encoder is, not where the style lies.",
-        std,
+        _written(lambda model, x, y: (0.5 * model.encode(x, y)[1]).exp()),
         "the code is 0, the middle of the prior: all write alike. Where does style come in?",
-        0 * mu,
+        _written(lambda model, x, y: 0 * _mean(model, x, y)),
+        "the code is sampled from the prior: any style. The image's own is asked for.",
+        _written(lambda model, x, y: torch.randn(len(x), 4)),
+        "one code for all images. Each has a style of its own.",
+        _written(lambda model, x, y: torch.randn(1, 4).expand(len(x), 4)),
+        _written(lambda model, x, y: _mean(model, x, y).mean(0).expand(len(x), 4)),
+        _written(lambda model, x, y: _mean(model, x, y)[:1].expand(len(x), 4)),
         "the code has its sign turned around.",
-        -mu,
+        _written(lambda model, x, y: -_mean(model, x, y)),
         "encoded without a class. The encoder expects the one that the image has.",
-        model.encode(x, 0 * y)[0],
-    )
-    found = [text for code, text in codes if _same(z, code)]
-    if found:
-        return found[0]
-    for center, what in ((mu, "q(z|x)"), (other, "q, encoded with the new class")):
-        if ((z - center) / std).square().mean() < 1.6:
-            how = "each call gives another style. Where is the most likely one?"
-            return f"the code is a sample of {what}: {how}"
-    if _same(z, z[0]):
-        return "one code for all images. Each has a style of its own."
-    if 0.6 < z.square().mean() < 1.5 and (z * mu).mean().abs() < 0.5 * mu.square().mean():
-        return "the code looks sampled from the prior: any style. The image's own is asked for."
-    return "the class is right, the code is not. What does the encoder find in the image?"
+        _written(read=lambda y, new_y: 0 * y),
+        "decoded with a mixture of both classes. Which one should the image show?",
+        _written(paint=lambda y, new_y: (y + new_y) / 2),
+        _written(paint=lambda y, new_y: y + new_y),
+        "these are the images as they were. Encode them, and decode what comes out.",
+        lambda model, x, y, new_y: x,
+    ),
+    praise="class and style are apart: the code is read with the class that the image has, "
+    "and painted with another.",
+    hint="there are two steps. What does the encoder find in the image, given what it shows? "
+    "And which class is painted?",
+    form="images come out as they went in",
+    not_finite="some pixels are NaN or infinite.",
+    rtol=1e-3,
+)
