@@ -61,16 +61,6 @@ def _floats(x, size):
     return cut(x, tops, lefts, size)
 
 
-def _centers(x, size):
-    tops, lefts = (torch.randint(0, side, (len(x),)) - size // 2 for side in x.shape[2:])
-    return cut(x, tops.clamp(min=0), lefts.clamp(min=0), size)
-
-
-def _clamped(x, size):
-    tops, lefts = (torch.randint(0, side, (len(x),)).clamp(max=side - size) for side in x.shape[2:])
-    return cut(x, tops, lefts, size)
-
-
 def _wrapped(x, size):
     out = x.clone()
     for image in out:
@@ -97,20 +87,39 @@ def _seeded(x, size):
     return _blocks(x, size)
 
 
-def _only_inside(x, size):
-    hole = torch.zeros_like(x)
-    return cut(x, *places(x, size), size) * 0 + cut(hole, *places(x, size), size, value=1.0) * x
-
-
-def _one_place(x, size):
-    (top, *_), (left, *_) = places(x, size)
-    return cut(x, [top] * len(x), [left] * len(x), size)
-
-
 def _one_place_per_ten(x, size):
     return cut(
         x, *(each.view(-1, 10)[:, :1].expand(-1, 10).flatten() for each in places(x, size)), size
     )
+
+
+def squares(*, grow=0, wide=None, value=0.0, **places_of):
+    """An answer: squares of another size, gray value or places."""
+
+    def answer(x, size):
+        return cut(x, *places(x, size, **places_of), size + grow, wide and size + wide, value)
+
+    return answer
+
+
+def at(places_of):
+    """An answer: squares at `places_of(n, room)` along each axis, numbers from 0 to room."""
+
+    def answer(x, size):
+        return cut(x, *(places_of(len(x), side - size) for side in x.shape[2:]), size)
+
+    return answer
+
+
+def fixed(axis, at_place):
+    """An answer: squares whose place along one axis is the same in all images."""
+
+    def answer(x, size):
+        corners = list(places(x, size))
+        corners[axis] = [at_place] * len(x)
+        return cut(x, *corners, size)
+
+    return answer
 
 
 def _diagonal(x, size):
@@ -118,12 +127,8 @@ def _diagonal(x, size):
     return cut(x, place, place, size)
 
 
-def _normal(x, size):
-    middles = ((side - size) / 2 for side in x.shape[2:])
-    tops, lefts = (
-        (m + m / 2 * torch.randn(len(x))).round().clamp(0, 2 * m).long() for m in middles
-    )
-    return cut(x, tops, lefts, size)
+def _normal(n, room):
+    return (room / 2 + room / 4 * torch.randn(n)).round().clamp(0, room).long()
 
 
 def _swapped(x, size):
@@ -141,34 +146,30 @@ RIGHT_BLOCKS = {
     "stacked": lambda x, size: torch.stack(list(_blocks(x, size))),
     "images of a clone": lambda x, size: _in_place(x.clone(), size),
 }
-ONE, LEAVES, SCATTERED, TORN, LAST, FIRST, OFTEN, MASK, SHAPE = (
+ONE, LEAVES, SCATTERED, TORN, OFTEN, MASK, SHAPE, NEITHER = (
     "one place for all",
     "leave the image",
     "the missing pixels are no square",
     "are torn",
-    "the last row or column",
-    "the first row or column",
     "far more often",
     "a mask",
     "the images had shape",
+    "neither what they were nor 0",
 )
 WRONG_BLOCKS = {
-    "one place": (_one_place, ONE),
-    "middle": (lambda x, size: cut(x, [1] * len(x), [3] * len(x), size), ONE),
+    "one place": (at(lambda n, room: torch.randint(room + 1, (1,)).expand(n)), ONE),
+    "middle": (at(lambda n, room: [room // 2] * n), ONE),
     "anywhere": (lambda x, size: cut(x, *places(x, 1), size), LEAVES),
-    "centers": (_centers, LEAVES),
+    "centers": (at(lambda n, room: (torch.randint(room + 4, (n,)) - 2).clamp(min=0)), LEAVES),
     "swapped axes": (_swapped, LEAVES),
     "in place": (_in_place, "changed x itself"),
-    "last never": (lambda x, size: cut(x, *places(x, size, more=0), size), LAST),
-    "last two never": (lambda x, size: cut(x, *places(x, size, more=-1), size), LAST),
-    "first never": (lambda x, size: cut(x, *places(x, size, fewer=1), size), FIRST),
-    "white": (lambda x, size: cut(x, *places(x, size), size, value=1.0), "the square is white"),
-    "gray": (
-        lambda x, size: cut(x, *places(x, size), size, value=0.5),
-        "neither what they were nor 0",
-    ),
-    "noise": (lambda x, size: x + torch.randn_like(x), "neither what they were nor 0"),
-    "blurred elsewhere": (lambda x, size: _blocks(x, size) * 0.99, "neither what they were nor 0"),
+    "last never": (squares(more=0), "the last row or column"),
+    "last two never": (squares(more=-1), "the last row or column"),
+    "first never": (squares(fewer=1), "the first row or column"),
+    "white": (squares(value=1.0), "the square is white"),
+    "gray": (squares(value=0.5), NEITHER),
+    "noise": (lambda x, size: x + torch.randn_like(x), NEITHER),
+    "blurred elsewhere": (lambda x, size: _blocks(x, size) * 0.99, NEITHER),
     "masking": (lambda x, size: torch.where(torch.rand_like(x) < 0.2, 0, x), SCATTERED),
     "masking, as many": (
         lambda x, size: x * (torch.rand(len(x), 70).argsort(1) >= size**2).view_as(x),
@@ -176,56 +177,34 @@ WRONG_BLOCKS = {
     ),
     "lines": (_lines, TORN),
     "wrapped": (_wrapped, TORN),
-    "rows": (
-        lambda x, size: cut(x, places(x, size).__next__(), [0] * len(x), size, x.shape[3]),
-        "a stripe",
-    ),
-    "columns": (
-        lambda x, size: cut(x, [0] * len(x), list(places(x, size))[1], x.shape[2], size),
-        "a stripe",
-    ),
-    "one too large": (lambda x, size: cut(x, *places(x, size + 1), size + 1), "5 x 5 pixels"),
-    "one too small": (lambda x, size: cut(x, *places(x, size), size - 1), "3 x 3 pixels"),
-    "half": (lambda x, size: cut(x, *places(x, size), size // 2), "2 x 2 pixels"),
-    "not square": (lambda x, size: cut(x, *places(x, size), size, size - 1), "4 x 3 pixels"),
-    "sizes drawn": (
+    "rows": (lambda x, size: cut(x, next(places(x, size)), [0] * len(x), size, 10), "a stripe"),
+    "columns": (lambda x, size: cut(x, [0] * len(x), [*places(x, size)][1], 7, size), "a stripe"),
+    "one too large": (squares(more=0, grow=1), "5 x 5 pixels"),
+    "one too small": (squares(grow=-1), "3 x 3 pixels"),
+    "half": (squares(grow=-2), "2 x 2 pixels"),
+    "not square": (squares(wide=-1), "4 x 3 pixels"),
+    "random sizes": (
         lambda x, size: torch.cat([_blocks(part, 2 + i % 4) for i, part in enumerate(x.split(7))]),
         "larger than size",
     ),
-    "row fixed": (
-        lambda x, size: cut(x, [2] * len(x), list(places(x, size))[1], size),
-        "the row is",
-    ),
-    "column fixed": (
-        lambda x, size: cut(x, next(places(x, size)), [0] * len(x), size),
-        "the column is",
-    ),
+    "row fixed": (fixed(0, 2), "the row is"),
+    "column fixed": (fixed(1, 0), "the column is"),
     "diagonal": (_diagonal, "on the diagonal"),
-    "pushed back": (_clamped, OFTEN),
-    "normal": (_normal, OFTEN),
-    "rounded": (
-        lambda x, size: cut(
-            x, *((torch.rand(len(x)) * (s - size)).round().long() for s in x.shape[2:]), size
-        ),
-        OFTEN,
-    ),
+    "pushed back": (at(lambda n, room: torch.randint(room + 4, (n,)).clamp(max=room)), OFTEN),
+    "normal": (at(_normal), OFTEN),
+    "rounded": (at(lambda n, room: (torch.rand(n) * room).round().long()), OFTEN),
     "ten alike": (_one_place_per_ten, OFTEN),
-    "four places": (
-        lambda x, size: cut(
-            x, *((torch.rand(len(x)) < 0.5) * (s - size) for s in x.shape[2:]), size
-        ),
-        "many places never",
-    ),
+    "four places": (at(lambda n, room: (torch.rand(n) < 0.5) * room), "many places never"),
     "seed": (_seeded, "set a seed"),
     "nothing": (lambda x, size: x, "no pixel has changed"),
     "lost copy": (lambda x, size: [_blocks(x, size), x][1], "no pixel has changed"),
     "everything": (lambda x, size: 0 * x, "all pixels are missing"),
     "mask": (lambda x, size: _blocks(torch.ones_like(x), size), MASK),
     "bool": (lambda x, size: _blocks(torch.ones_like(x), size) == 0, MASK),
-    "inside": (_only_inside, "all that is left"),
+    "inside": (lambda x, size: x - _blocks(x, size), "all that is left"),
     "one image": (lambda x, size: _blocks(x, size)[0], SHAPE),
     "flat": (lambda x, size: _blocks(x, size).flatten(1), SHAPE),
-    "NaN": (lambda x, size: cut(x, *places(x, size), size, value=math.nan), "NaN"),
+    "NaN": (squares(value=math.nan), "NaN"),
 }
 
 
@@ -246,9 +225,7 @@ def test_uniform_places_are_ok_whatever_the_random_numbers(said):
     for shift in range(60):
 
         def answer(x, size, shift=shift):
-            torch.rand(
-                2000 * shift
-            )  # more than one answer draws: none of its random numbers come again
+            torch.rand(2000 * shift)  # more than one answer takes: new random numbers each time
             return _masks(x, size)
 
         assert said(check_block_noise, answer).startswith(OK)
@@ -275,7 +252,7 @@ def test_a_mistake_in_a_few_images_only_is_not_ok(said):
 def test_the_verdict_on_blocks_is_the_same_without_gradients(said, mode):
     with mode():
         assert said(check_block_noise, _blocks).startswith(OK)
-        assert ONE in said(check_block_noise, _one_place)
+        assert ONE in said(check_block_noise, WRONG_BLOCKS["one place"][0])
 
 
 @pytest.mark.parametrize("scale", [0.9, 0.99, 1.01, 1.1])

@@ -60,7 +60,7 @@ def _problem_of_guess(value: Tensor, images: Tensor, weights: Tensor) -> str | N
     least = torch.stack([_cost(image, images, weights) for image in images]).amin(0)
     if (_cost(guess, images, weights) <= least + 1e-4).all():
         return None
-    for mistake, text in _COSTLY_GUESSES:
+    for mistake, text in COSTLY_GUESSES:
         if torch.allclose(guess, mistake(images, weights), rtol=0, atol=1e-4):
             return text
     return _problem_of_grays(guess, images)
@@ -102,7 +102,7 @@ def _beside_median(images: Tensor, weights: Tensor, steps: int) -> Tensor:
     return gray.gather(0, (median + steps).clamp(0, len(images) - 1))[0]
 
 
-_COSTLY_GUESSES = named(
+COSTLY_GUESSES = named(
     "this is the mean: least squared error, in which far values pull harder. Here all pull alike.",
     lambda images, weights: _weighted(images, weights).sum(0),
     "this is the mean, as if all candidates were equally likely. Least, in which error?",
@@ -112,13 +112,13 @@ _COSTLY_GUESSES = named(
     "this is the most probable candidate as a whole: wrong more often than not.",
     lambda images, weights: images[weights.argmax()],
     "this is one candidate as a whole. The guess may be none of them: decide pixel by pixel.",
-    *(lambda images, _, i=i: images[i % len(images)] for i in range(7)),
+    *(lambda images, _, i=i: images[i % len(images)] for i in range(1, 7)),
     "this is the darkest value of each pixel. It is far from most others.",
     lambda images, _: images.amin(0),
     "this is the brightest value of each pixel. It is far from most others.",
     lambda images, _: images.amax(0),
     "the gray values are sorted, the weights are not: each has to stay with its own value.",
-    *(lambda images, _, i=i: images.sort(0).values[i % len(images)] for i in range(7)),
+    *(lambda images, _, i=i: images.sort(0).values[i % len(images)] for i in (1, 2, 4, 5)),
     "one candidate too far from the right value, in each pixel. Where do you count from?",
     lambda images, weights: _beside_median(images, weights, -1),
     lambda images, weights: _beside_median(images, weights, 1),
