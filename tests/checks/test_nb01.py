@@ -1,4 +1,4 @@
-"""Checks of notebook 01: right answers in every form, and wrong ones of another kind than mistakes."""
+"""Checks of notebook 01: right answers in every form, and wrong ones of other kinds."""
 
 import numpy as np
 import pytest

@@ -396,7 +396,7 @@ def test_another_beta_is_not_right(said, answer):
 
 
 def test_the_effective_beta_is_what_the_means_make_of_it():
-    """Gradients decide what is learned: those of the two means are those of sums with this β, up to one factor."""
+    """The two means and the sums with this β have the same gradients, up to one factor."""
     logits, x = torch.randn(2, 1, 28, 28).requires_grad_(), torch.rand(2, 1, 28, 28)
     mu, logvar = torch.randn(2, 2, 20).requires_grad_()
     kl_mean = -0.5 * (1 + logvar - mu**2 - logvar.exp()).mean()

@@ -37,7 +37,7 @@ def test_each_wrong_verdict_is_refuted_by_its_own_reason_one_at_a_time(said):
 
 
 def test_the_betas_of_the_reasons_are_those_that_the_verdicts_mean():
-    """What weighs the KL in sums, when the reconstruction loss is a mean over `pixels`, times its weight."""
+    """What weighs the KL in sums, when the reconstruction loss is a mean over `pixels`."""
     effective = lambda kl_weight, recon_weight, pixels: kl_weight * pixels / recon_weight  # noqa: E731
     assert effective(12, 1, 784) == 9408 and effective(10, 1, 784) == 7840
     assert effective(0.5, 0.5, 1) == 1 and effective(0.5, 0.5, 784) == 784

@@ -16,7 +16,10 @@ NUMBERS = {
     "check_entangling": r"0[.,]5\b|½|√|Hadamard|cos|sin\b",
     "check_detective": r"A.*averaged.*B.*summed.*C.*averaged.*D.*summed",
 }
-CODE = r"torch\.|\.exp|exp\(|log\(|sum\(|mean\(|\*\*|==| [*/] |\w\*\w|logvar ?[-+*/]|[-+*/] ?(logvar|mu|std|beta|log_w)\b"
+CODE = (
+    r"torch\.|\.exp|exp\(|log\(|sum\(|mean\(|\*\*|==| [*/] |\w\*\w"
+    r"|logvar ?[-+*/]|[-+*/] ?(logvar|mu|std|beta|log_w)\b"
+)
 OK, NOT_YET, WRONG = "✓ ok", "… not yet", "✗ not quite"
 
 
@@ -59,7 +62,7 @@ def given_by(check: Callable, right: Callable) -> list[tuple]:
 
 
 def hear(capsys, check, answer) -> str:
-    """What a check says to an answer: one line, in one of three tones, that never gives the answer away."""
+    """What a check says: one line, in one of three tones, that never gives the answer away."""
     capsys.readouterr()
     assert check(answer) is None
     text = capsys.readouterr().out.rstrip("\n")

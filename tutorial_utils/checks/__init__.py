@@ -1,4 +1,4 @@
-"""Checks of the exercises, one module per notebook: `check_...` says ok, not yet, or the mistake."""
+"""Checks of the exercises, a module per notebook: `check_...` says ok, not yet, or the mistake."""
 
 from importlib import import_module
 

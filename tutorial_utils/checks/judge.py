@@ -105,9 +105,8 @@ class Check:
                 return outcomes[0]
             if self.unchanged and not _same_arguments(given, case):
                 return Remark(wrong, self.unchanged)
-        pairs = [
-            (each, self.right(*copies(case))) for each, case in zip(outcomes, cases, strict=True)
-        ]
+        rights = [self.right(*copies(case)) for case in cases]
+        pairs = zip(outcomes, rights, strict=True)
         failed = [pair for pair in pairs if not self._agrees(*pair)]
         if not failed:
             return Remark(ok, self.praise)
@@ -119,11 +118,10 @@ class Check:
 
     def _mistake_in(self, outcomes: list[Tensor | Remark], cases: list[tuple]) -> str | None:
         """The text of the first mistake that explains all outcomes; None when none does."""
+        pairs = zip(outcomes, cases, strict=True)
+        numbers = [(each, case) for each, case in pairs if not isinstance(each, Remark)]
         for mistake, text in (*([] if self.form else self._whole_batch()), *self.mistakes):
-            if all(
-                isinstance(outcome, Remark) or self._agrees(outcome, _value_or_none(mistake, case))
-                for outcome, case in zip(outcomes, cases, strict=True)
-            ):
+            if all(self._agrees(each, _value_or_none(mistake, case)) for each, case in numbers):
                 return text
         return None
 
@@ -155,7 +153,9 @@ class Check:
         if given == shape or (not shape and value.numel() == 1):
             return None
         form = self.form or f"{shape[0]} images need {shape[0]} values"
-        return f"{form}{f', shape {shape}' if shape else ''}; yours have shape {given}."
+        if not shape:
+            return f"{form}; yours has shape {given}."
+        return f"{form}, shape {shape}; yours have shape {given}."
 
 
 def named(*texts_and_mistakes: object) -> list[tuple[object, str]]:

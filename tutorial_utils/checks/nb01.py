@@ -92,8 +92,8 @@ check_squared_error = Check(
 def _models_and_data() -> list[tuple[nn.Module, ImageData]]:
     """A model that paints gray whatever it is shown, and one that does not, with images."""
     return [
-        (_gray_model(), _image_data(train=1500, test=2600, gray=0.7)),
-        (_random_model(), _image_data(train=2100, test=2200, gray=0.9)),
+        (_gray_model(), _image_data(train=300, test=2200, gray=0.7)),
+        (_random_model(), _image_data(train=400, test=2100, gray=0.9)),
     ]
 
 

@@ -127,7 +127,7 @@ check_iwae = Check(
 
 
 def active_dimensions(eigenvalues: Tensor, beta: float, std: float) -> Tensor:
-    """How many latent dimensions of the optimal linear VAE are active, of eigenvalues, beta, std."""
+    """How many latent dimensions of the optimal linear VAE are active: eigenvalues, beta, std."""
     return (eigenvalues > beta * std**2).sum()
 
 

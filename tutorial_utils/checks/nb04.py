@@ -215,7 +215,7 @@ def _problem_of_marks(marks: Tensor, kl: Tensor, kinds: str) -> str | None:
 
 
 def central_difference(f: Callable[[Tensor], Tensor], z: Tensor, j: int, h: float) -> Tensor:
-    """How f: [D] -> [P] changes with z_j, (f(z + h e_j) - f(z - h e_j)) / 2h, [P], of (f, z, j, h)."""
+    """How f: [D] -> [P] changes with z_j: (f(z + h e_j) - f(z - h e_j)) / 2h, of (f, z, j, h)."""
     step = h * _axis(z, j)
     return (f(z + step) - f(z - step)) / (2 * h)
 
@@ -354,5 +354,5 @@ check_central_difference = Check(
     "How fast does it change from one to the other?",
     form="each of the numbers of f(z) changes",
     not_finite="some values are NaN or infinite. h is not 0: what do you divide by?",
-    unchanged="your function has moved z itself, which its caller still needs. Move a copy instead.",
+    unchanged="your function has moved z itself, which its caller needs. Move a copy instead.",
 )

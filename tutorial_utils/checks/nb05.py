@@ -34,7 +34,7 @@ VERDICTS = {  # the right one, and what refutes the other
 
 
 def check_detective(verdicts: dict[str, str]) -> None:
-    """Notebook 05: "summed" or "averaged", for each of four tutorials A, B, C, D, by their claims."""
+    """Notebook 05: "summed" or "averaged", for each of the tutorials A, B, C, D."""
     if verdicts is None or verdicts is ...:
         return not_yet()
     form = 'give a dict with the keys A, B, C and D, each with "summed" or "averaged".'
@@ -71,7 +71,7 @@ PROGRESS = (
 
 @usual_settings()
 def check_warmup(function: Callable[[float], float]) -> None:
-    """Notebook 05: beta_at(progress), 0 in the first quarter of training, in a line up to 1, then 1.
+    """Notebook 05: beta_at(progress), 0 in the first quarter of training, then a line up to 1.
 
     progress: 0 at the start of training, 1 at its end; β is 1 from half time on.
     """
