@@ -1,7 +1,11 @@
-"""What tests of checks share: what a check calls an answer with."""
+"""Answers to exercises, and what a check says to them."""
 
 import re
 from collections.abc import Callable
+
+import pytest
+
+from tutorial_utils.checks import CHECKS
 
 NUMBERS = {
     "check_midpoint_length": r"5[.,][5-8]|√32",
@@ -12,8 +16,42 @@ NUMBERS = {
     "check_entangling": r"0[.,]5\b|½|√|Hadamard|cos|sin\b",
     "check_detective": r"A.*averaged.*B.*summed.*C.*averaged.*D.*summed",
 }
-CODE = r"torch\.|\.exp|exp\(|log\(|sum\(|mean\(|\*\*|==| [*/] |\w\*\w|logvar ?[-+*/]|[-+*/] ?(logvar|mu|std|beta|log_w)\b"
+CODE = (
+    r"torch\.|\.exp|exp\(|log\(|sum\(|mean\(|\*\*|==| [*/] |\w\*\w"
+    r"|logvar ?[-+*/]|[-+*/] ?(logvar|mu|std|beta|log_w)\b"
+)
 OK, NOT_YET, WRONG = "✓ ok", "… not yet", "✗ not quite"
+
+
+def every_right(notebook: str, answers: dict[Callable, dict]) -> pytest.MarkDecorator:
+    """For a test with the parameters check and answer: each answer that is right.
+
+    answers: {check: {name: answer}}, for every check of the notebook.
+    """
+    assert set(answers) == set(CHECKS[notebook]), "every check of the notebook needs right answers"
+    return pytest.mark.parametrize(
+        ("check", "answer"),
+        [
+            pytest.param(check, answer, id=f"{check.__name__}-{name}")
+            for check, named in answers.items()
+            for name, answer in named.items()
+        ],
+    )
+
+
+def every_wrong(answers: dict[Callable, dict]) -> pytest.MarkDecorator:
+    """For a test with the parameters check, answer and phrase: each answer that is wrong, and how.
+
+    answers: {check: {name: (answer, a phrase of what the check says to it)}}.
+    """
+    return pytest.mark.parametrize(
+        ("check", "answer", "phrase"),
+        [
+            pytest.param(check, *pair, id=f"{check.__name__}-{name}")
+            for check, named in answers.items()
+            for name, pair in named.items()
+        ],
+    )
 
 
 def given_by(check: Callable, right: Callable) -> list[tuple]:
@@ -24,7 +62,7 @@ def given_by(check: Callable, right: Callable) -> list[tuple]:
 
 
 def hear(capsys, check, answer) -> str:
-    """What a check says to an answer: one line, in one of three tones, that never gives the answer away."""
+    """What a check says: one line, in one of three tones, that never gives the answer away."""
     capsys.readouterr()
     assert check(answer) is None
     text = capsys.readouterr().out.rstrip("\n")

@@ -1,4 +1,4 @@
-"""Checks of the exercises of notebook 03: the KL to another prior, the importance-weighted bound, active dimensions."""
+"""Checks of notebook 03: the KL to another prior, the bound of many samples, active dimensions."""
 
 import math
 from collections.abc import Callable
@@ -7,178 +7,184 @@ import torch
 from torch import Tensor
 
 from ..losses import kl_standard_normal
-from .judge import call_answer, judge_values, wrong
+from .judge import Check, named
+
+# ---- the KL to a wide prior ----
 
 
-def check_kl_to_wide_prior(function: Callable[[Tensor, Tensor, float], Tensor]) -> None:
-    """Notebook 03: KL(N(mu, exp(logvar)) || N(0, s² I)) of each image, in nats, for mu, logvar [B, D] and s > 0."""
-    mu, logvar = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
-    s, log_s = 1.7, math.log(1.7)
-    value = call_answer(function, mu.clone(), logvar.clone(), s)
-    if value is None:
-        return
+def kl_to_wide_prior(mu: Tensor, logvar: Tensor, s: float) -> Tensor:
+    """KL(N(mu, exp(logvar)) || N(0, s² I)) of each image, in nats, for mu, logvar [B, D] and s."""
+    return _kl(mu**2 / s**2, logvar.exp() / s**2, logvar - math.log(s**2))
 
-    def kl(square, variance, log_ratio):
-        return 0.5 * (square + variance - 1 - log_ratio).sum(1)
 
-    m, v, r = mu.square() / s**2, logvar.exp() / s**2, logvar - 2 * log_s
-    right = kl(m, v, r)
-    half = "this lacks a ½: a Gaussian's log density has it in front of the square, so all terms here have it."
-    root = (
-        "s is the standard deviation of the prior, its variance is s². Somewhere s stands for s²."
-    )
-    mistakes = [
-        (kl_standard_normal(mu, logvar), "this is the KL to N(0, I): it does not depend on s."),
-        (kl(s * m, s * v, r), root),
-        (kl(s * m, s * v, logvar - log_s), root),
-        (kl(m, v, logvar - log_s), root),
-        (
-            kl(m, v, logvar),
-            "this is not 0 where q is the prior: the log of the prior's variance is missing.",
+def _kl(square: Tensor, variance: Tensor, log_ratio: Tensor) -> Tensor:
+    """Of its three parts: mean², variance, and log of the variance, in units of the prior."""
+    return 0.5 * (square + variance - 1 - log_ratio).sum(1)
+
+
+def _posteriors() -> list[tuple[Tensor, Tensor, float]]:
+    """The mu and logvar of several batches, and the s of a prior each."""
+    generator = torch.Generator().manual_seed(0)
+    settings = ((6, 4, 1.7), (4, 4, 0.6), (1, 3, 2.9))
+    return [(*torch.randn(2, n, dims, generator=generator), s) for n, dims, s in settings]
+
+
+HALF = (
+    "this lacks a ½: a Gaussian's log density has it in front of the square, "
+    "so all terms here have it."
+)
+check_kl_to_wide_prior = Check(
+    "03",
+    kl_to_wide_prior,
+    cases=_posteriors,
+    mistakes=named(
+        "this is the KL to N(0, I): it does not depend on s.",
+        lambda mu, logvar, s: kl_standard_normal(mu, logvar),
+        "s is the standard deviation of the prior, its variance is s². Somewhere s stands for s².",
+        lambda mu, logvar, s: _kl(mu**2 / s, logvar.exp() / s, logvar - math.log(s**2)),
+        lambda mu, logvar, s: _kl(mu**2 / s, logvar.exp() / s, logvar - math.log(s)),
+        lambda mu, logvar, s: _kl(mu**2 / s**2, logvar.exp() / s**2, logvar - math.log(s)),
+        "this is not 0 where q is the prior: the log of the prior's variance is missing.",
+        lambda mu, logvar, s: _kl(mu**2 / s**2, logvar.exp() / s**2, logvar),
+        "this is not 0 where q is the prior: the log of s has the wrong sign.",
+        lambda mu, logvar, s: _kl(mu**2 / s**2, logvar.exp() / s**2, logvar + math.log(s**2)),
+        "only the variance is measured in units of the prior. The mean should be too.",
+        lambda mu, logvar, s: _kl(mu**2, logvar.exp() / s**2, logvar - math.log(s**2)),
+        "only the mean is measured in units of the prior. The variance should be too.",
+        lambda mu, logvar, s: _kl(mu**2 / s**2, logvar.exp(), logvar - math.log(s**2)),
+        "this is not 0 where q is the prior: a constant is missing in each dimension.",
+        lambda mu, logvar, s: kl_to_wide_prior(mu, logvar, s) + mu.shape[1] / 2,
+        HALF,
+        lambda mu, logvar, s: 2 * kl_to_wide_prior(mu, logvar, s),
+        lambda mu, logvar, s: (
+            kl_to_wide_prior(mu, logvar, s) + 0.5 * ((mu**2 + logvar.exp()) / s**2).sum(1)
         ),
-        (
-            kl(m, v, logvar + 2 * log_s),
-            "this is not 0 where q is the prior: the log of s has the wrong sign.",
+        "this is a mean over the latent dimensions. Those of independent dimensions add up: sum.",
+        lambda mu, logvar, s: kl_to_wide_prior(mu, logvar, s) / mu.shape[1],
+        "the sign is turned around: a KL divergence is never below 0.",
+        lambda mu, logvar, s: -kl_to_wide_prior(mu, logvar, s),
+        "the two are swapped: this is KL(prior || q). Which of them is the average over?",
+        lambda mu, logvar, s: _kl(
+            mu**2 / logvar.exp(), s**2 / logvar.exp(), math.log(s**2) - logvar
         ),
-        (
-            kl(mu.square(), v, r),
-            "only the variance is measured in units of the prior. The mean should be too.",
-        ),
-        (
-            kl(m, logvar.exp(), r),
-            "only the mean is measured in units of the prior. The variance should be too.",
-        ),
-        (right + 2, "this is not 0 where q is the prior: a constant is missing in each dimension."),
-        (2 * right, half),
-        ((m + v - 0.5 * (1 + r)).sum(1), half),
-        (
-            right / 4,
-            "this is a mean over the latent dimensions. Those of independent dimensions add up: sum.",
-        ),
-        (-right, "the sign is turned around: a KL divergence is never below 0."),
-        (
-            kl(m / v, 1 / v, -r),
-            "the two are swapped: this is KL(prior || q). Which of them is the average over?",
-        ),
-        (
-            kl(m, (2 * logvar).exp() / s**2, 2 * (logvar - log_s)),
-            "logvar is log σ², you took it for log σ.",
-        ),
+        "logvar is log σ², you took it for log σ.",
+        lambda mu, logvar, s: kl_to_wide_prior(mu, 2 * logvar, s),
+    ),
+    praise="0 where q is the prior, and a mean costs less the wider the prior is.",
+    hint="try q equal to the prior first: there every term has to cancel.",
+)
+
+# ---- the tighter bound ----
+
+
+def iwae(log_w: Tensor) -> Tensor:
+    """The log of the mean of the weights of each image, [B], from their logs log_w [k, B]."""
+    return log_w.logsumexp(0) - math.log(len(log_w))
+
+
+def _log_weights() -> list[tuple[Tensor]]:
+    """Log weights [k, B], too small and too large for an exponential; the last ones moderate."""
+    generator = torch.Generator().manual_seed(0)
+    centers = ([-500, 500, -480, 520], [510, -490, 530, 480, -520], [-3, 2, 0])
+    return [
+        (2 * torch.randn(k, len(center), generator=generator) + torch.tensor(center),)
+        for k, center in zip((7, 5, 9), centers, strict=True)
     ]
-    praise = "0 where q is the prior, and a mean costs less the wider the prior is."
-    judge_values(
-        value,
-        right,
-        mistakes,
-        praise,
-        "try q equal to the prior first: there every term has to cancel.",
-    )
 
 
-def check_iwae(function: Callable[[Tensor], Tensor]) -> None:
-    """Notebook 03: the log of the mean of the weights of each image, [B], from their logs log_w [k, B]."""
-    k, n = 7, 4
-    log_w = 2 * torch.randn(k, n, generator=torch.Generator().manual_seed(0)) + torch.tensor(
-        [-500.0, 500, -480, 520]
-    )
-    value = call_answer(function, log_w.clone())
-    if value is None:
-        return
-    log_sum, over_images = log_w.logsumexp(0), log_w.logsumexp(1)
-    right = log_sum - math.log(k)
-    axis = "this works on the images: the first axis of log_w counts the samples, the second the images."
-    mistakes = [
-        (
-            log_w.mean(0),
-            "this is the mean of the logs: the ELBO again. Here the log comes after the mean.",
-        ),
-        (
-            log_sum,
-            "this is the log of a sum of weights. It grows with k: how does a sum become a mean?",
-        ),
-        (
-            log_sum + math.log(k),
-            "the sum is multiplied by k. A mean divides by it: mind the sign of its log.",
-        ),
-        (log_sum - k, "the number of samples is subtracted from a log. Only its log may be."),
-        (
-            log_sum / k,
-            "the log is divided by k. It is the sum of weights that has to be, before the log.",
-        ),
-        (-right, "this is minus the bound. Asked for is the bound: the larger, the better."),
-        *((over_images - shift, axis) for shift in (0, math.log(k), math.log(n))),
-        (log_w.mean(1), axis),
+check_iwae = Check(
+    "03",
+    iwae,
+    cases=_log_weights,
+    mistakes=named(
+        "this is the mean of the logs: the ELBO again. Here the log comes after the mean.",
+        lambda log_w: log_w.mean(0),
+        "this is the log of a sum of weights. It grows with k: how does a sum become a mean?",
+        lambda log_w: log_w.logsumexp(0),
+        "the sum is multiplied by k. A mean divides by it: mind the sign of its log.",
+        lambda log_w: log_w.logsumexp(0) + math.log(len(log_w)),
+        "the number of samples is subtracted from a log. Only its log may be.",
+        lambda log_w: log_w.logsumexp(0) - len(log_w),
+        "the log is divided by k. It is the sum of weights that has to be, before the log.",
+        lambda log_w: log_w.logsumexp(0) / len(log_w),
+        "this is minus the bound. Asked for is the bound: the larger, the better.",
+        lambda log_w: -iwae(log_w),
+        "this works on the images: the first axis of log_w counts the samples, "
+        "the second the images.",
+        lambda log_w: log_w.logsumexp(1),
+        lambda log_w: log_w.logsumexp(1) - math.log(len(log_w)),
+        lambda log_w: log_w.logsumexp(1) - math.log(log_w.shape[1]),
+        lambda log_w: log_w.mean(1),
+    ),
+    praise="the log of the mean, for log weights near −500 and +500 too.",
+    hint="weights are the exponentials of log_w: average them, then one log.",
+    not_finite="exponentials of log weights near −500 and +500 under- and overflow to 0 and ∞. "
+    "Stay with logs.",
+    rtol=1e-5,  # of 500 nats
+)
+
+# ---- active dimensions ----
+
+
+def active_dimensions(eigenvalues: Tensor, beta: float, std: float) -> Tensor:
+    """How many latent dimensions of the optimal linear VAE are active: eigenvalues, beta, std."""
+    return (eigenvalues > beta * std**2).sum()
+
+
+def _spectra() -> list[tuple[Tensor, float, float]]:
+    """Eigenvalues, beta and std; without symmetry: the active are never as many as the others."""
+    settings = ((100, 3.0, 0.5), (100, 0.3, 2.0), (70, 1.6, 0.8))
+    return [
+        (10 ** (2 - 5 * torch.linspace(0, 1, n) ** 1.3), beta, std) for n, beta, std in settings
     ]
-    if value.numel() and not torch.isfinite(value).all():
-        return wrong(
-            "exponentials of log weights near −500 and +500 under- and overflow to 0 and ∞. Stay with logs."
-        )
-    praise = "the log of the mean, for log weights near −500 and +500 too."
-    judge_values(
-        value,
-        right,
-        mistakes,
-        praise,
-        "weights are the exponentials of log_w: average them, then one log.",
-    )
 
 
-def check_active_dimensions(function: Callable[[Tensor, float, float], int]) -> None:
-    """Notebook 03: how many latent dimensions of the optimal linear VAE are active, from eigenvalues, beta and std."""
-    eigenvalues = 10 ** (
-        2 - 5 * torch.linspace(0, 1, 100) ** 1.3
-    )  # no symmetry: active is never taken for inactive
-    settings = [(3.0, 0.5), (0.3, 2.0)]  # beta, std
-    counts = []
-    for beta, std in settings:
-        value = call_answer(function, eigenvalues.clone(), beta, std)
-        if value is None:
-            return
-        if value.numel() != 1:
-            what = (
-                "marks for every dimension"
-                if value.shape[:1] == (100,)
-                else "the active ones, or where they are"
-            )
-            return wrong(
-                f"these are {what}. How many dimensions are active is one number: count them."
-            )
-        counts.append(value.detach().reshape(()))
-    thresholds = [  # exponents of beta and std in what the eigenvalues are compared with, what that shows
-        (1, 2, "right"),
-        (
-            1,
-            1,
-            "eigenvalues are variances: compare them with the noise's variance, not its standard deviation.",
-        ),
-        (0, 2, "this does not depend on beta: it is right at β = 1 only."),
-        (
-            1,
-            0,
-            "this does not depend on std: noise in the pixels hides dimensions, more noise hides more.",
-        ),
-        (0, 1, "this does not depend on beta, and compares variances with a standard deviation."),
-        (2, 2, "β comes out squared: was it, or were roots of eigenvalues taken?"),
-        (
-            2,
-            4,
-            "roots of eigenvalues are standard deviations: they are compared with a variance here.",
-        ),
-        (2, 0, "β comes out squared, and std does not come in at all."),
-        (1, 4, "the noise's variance comes out squared: was std squared twice?"),
-        (-1, 2, "this says that a larger β keeps more dimensions. It is the other way round."),
-        (1, -2, "this says that more noise keeps more dimensions. It is the other way round."),
-    ]
-    (right, _), *mistakes = [
-        (
-            torch.tensor([float((eigenvalues > beta**p * std**q).sum()) for beta, std in settings]),
-            text,
-        )
-        for p, q, text in thresholds
-    ]
-    mistakes.append(
-        (100 - right, "these are the dimensions that are switched off. Count the others.")
-    )
-    praise = "a dimension is kept where what it explains outweighs the noise, β times over."
-    hint = "that is not how many are active. Which variance is compared with which, and where does β come in?"
-    judge_values(torch.stack(counts), right, mistakes, praise, hint)
+def _above(power_of_beta: int, power_of_std: int) -> Callable:
+    """How many eigenvalues are above a product of powers of beta and std."""
+    return lambda eigenvalues, beta, std: (
+        eigenvalues > beta**power_of_beta * std**power_of_std
+    ).sum()
+
+
+check_active_dimensions = Check(
+    "03",
+    active_dimensions,
+    cases=_spectra,
+    mistakes=named(
+        "eigenvalues are variances: compare them with the noise's variance, "
+        "not its standard deviation.",
+        _above(1, 1),
+        "this does not depend on beta: it is right at β = 1 only.",
+        _above(0, 2),
+        "this does not depend on std: noise in the pixels hides dimensions, more noise hides more.",
+        _above(1, 0),
+        "this does not depend on beta, and compares variances with a standard deviation.",
+        _above(0, 1),
+        "β comes out squared: was it, or were roots of eigenvalues taken?",
+        _above(2, 2),
+        "roots of eigenvalues are standard deviations: they are compared with a variance here.",
+        _above(2, 4),
+        "β comes out squared, and std does not come in at all.",
+        _above(2, 0),
+        "the noise's variance comes out squared: was std squared twice?",
+        _above(1, 4),
+        "this says that a larger β keeps more dimensions. It is the other way round.",
+        _above(-1, 2),
+        "this says that more noise keeps more dimensions. It is the other way round.",
+        _above(1, -2),
+        "these are the dimensions that are switched off. Count the others.",
+        lambda eigenvalues, beta, std: (eigenvalues <= beta * std**2).sum(),
+        "these are marks for every dimension. How many are active is one number: count them.",
+        lambda eigenvalues, beta, std: eigenvalues > beta * std**2,
+        "these are the active ones, or where they are. How many they are is one number: "
+        "count them.",
+        lambda eigenvalues, beta, std: eigenvalues[eigenvalues > beta * std**2],
+        lambda eigenvalues, beta, std: (eigenvalues > beta * std**2).nonzero(),
+        lambda eigenvalues, beta, std: (eigenvalues > beta * std**2).nonzero().flatten(),
+    ),
+    praise="a dimension is kept where what it explains outweighs the noise, β times over.",
+    hint="that is not how many are active. Which variance is compared with which, "
+    "and where does β come in?",
+    form="how many dimensions are active is one number",
+    rtol=1e-6,
+)

@@ -1,18 +1,21 @@
-"""Checks of the exercises of notebook 08: blocks of missing pixels, the best guess of one number, Tweedie's score."""
+"""Checks of notebook 08: blocks of missing pixels, the best guess of one number, the score."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from .judge import call_answer, judge_one_number, judge_values, ok, wrong
+from .judge import Check, call_answer, named, ok, usual_settings, wrong
+
+# ---- a square of missing pixels: a function, because the places are random ----
 
 
+@usual_settings()
 def check_block_noise(block_noise: Callable[[Tensor, int], Tensor]) -> None:
-    """Notebook 08: a copy of x [N, 1, H, W] in which a square of size x size pixels is 0 in every image, of (x, size).
+    """Notebook 08: A copy of images with a square of black pixels in each, of (x, size).
 
-    The place of the square is drawn anew for every image, uniformly among all at which it is
-    inside.
+    x: [N, 1, H, W]; the square has size x size pixels, and its place is drawn anew for every image,
+    uniformly among all at which it is inside.
     """
     size, x = 4, 0.1 + 0.8 * torch.rand(840, 1, 7, 10, generator=torch.Generator().manual_seed(8))
     values = []
@@ -22,26 +25,27 @@ def check_block_noise(block_noise: Callable[[Tensor, int], Tensor]) -> None:
         if value is None:
             return
         if not torch.equal(given, x):
-            return wrong(
-                "your function has changed x itself. Its caller needs the clean images, to compare with."
-            )
+            wrong("your function has changed x itself. Its caller compares with the clean images.")
+            return
         values.append(value.detach())
-    problem = _problem_of_pixels(values[0], x, size) or _problem_of_blocks(
-        values[0][:, 0] == 0, size
-    )
+    problem = _problem_of_pixels(values[0], x, size)
+    problem = problem or _problem_of_blocks(values[0][:, 0] == 0, size)
     if not problem and torch.equal(*values):
-        problem = "two calls take the same pixels away. Does your function set a seed? New noise needs new places."
+        problem = "two calls take the same pixels away. Does your function set a seed?"
     if problem:
-        return wrong(problem)
-    ok(
-        "all places are equally likely, and no neighbor is left to copy from: filling a block takes a whole digit."
-    )
+        wrong(problem)
+    else:
+        ok(
+            "all places are equally likely, and no neighbor is left to copy from: "
+            "filling a block takes a whole digit."
+        )
 
 
 def _problem_of_pixels(value: Tensor, x: Tensor, size: int) -> str | None:
     """What keeps `value` from being x with some pixels at 0; None when nothing does."""
     if value.shape != x.shape:
-        return f"the images had shape {list(x.shape)}, and so should the noisy ones; yours have {list(value.shape)}."
+        shapes = f"the images had shape {list(x.shape)}, yours have {list(value.shape)}"
+        return f"{shapes}. Noise leaves the shape as it is."
     if not torch.isfinite(value).all():
         return "some pixels are NaN or infinite. A missing pixel is 0 here."
     changed = value != x
@@ -54,243 +58,239 @@ def _problem_of_pixels(value: Tensor, x: Tensor, size: int) -> str | None:
     if (value[changed] == 1).all():
         return "the square is white. A missing pixel is black here, as in masking noise."
     if (value[changed] != 0).any():
-        return "some pixels are neither what they were nor 0. Nothing is added or blurred: pixels go missing."
+        return (
+            "some pixels are neither what they were nor 0. Only pixels of the square change, to 0."
+        )
     if (changed.sum((1, 2, 3)) == x[0].numel() - size**2).all():
         return "the square is all that is left. It should be all that is missing."
     return None
 
 
 def _problem_of_blocks(hole: Tensor, size: int) -> str | None:
-    """What keeps the missing pixels `hole` [N, H, W] from being squares in places drawn uniformly; None: nothing."""
+    """What keeps the missing pixels `hole` [N, H, W] from being squares at random places."""
     height, width = hole.shape[1:]
     rows, columns = hole.any(2), hole.any(1)
     (top, tall, above), (left, wide, before) = (_span(lines) for lines in (rows, columns))
+    sides = torch.stack([tall, wide])
     if (hole != rows[:, :, None] & columns[:, None, :]).any():
-        return (
-            "the missing pixels are no square: some in between are left. A block goes as a whole."
-        )
+        return "the missing pixels are no square: some in between are left. A block goes whole."
     if ((above != tall) | (before != wide)).any():
-        return "some squares are torn: what leaves the image comes back on the other side, or lines are drawn singly."
+        return "some squares are torn: in two parts at opposite edges, or in single lines."
     if (tall == height).all() or (wide == width).all():
-        return (
-            "a stripe from edge to edge is missing. A square has two places, one along each axis."
-        )
-    if (tall == tall[0]).all() and (wide == wide[0]).all() and (tall[0] != size or wide[0] != size):
-        return f"{tall[0]} x {wide[0]} pixels are missing in each image, and size is {size}. Where does a slice end?"
-    if max(tall.max(), wide.max()) > size:
-        return f"some blocks are larger than size, {size}. Is the size drawn? Only the place should be."
-    if min(tall.min(), wide.min()) < size:
-        return "some squares leave the image, and pixels of them are lost. Where may a corner be, along each axis?"
+        return "a stripe from edge to edge is missing. A square has a place along each axis."
+    if (sides == sides[:, :1]).all() and (sides != size).any():
+        taken = f"{tall[0]} x {wide[0]} pixels are missing in each image"
+        return f"{taken}, and size is {size}. Where does a slice end?"
+    if (sides > size).any():
+        return f"some blocks are larger than size, {size}. Only the place should be random."
+    if (sides < size).any():
+        return "some squares leave the image, and are cut. Where may a corner be, along each axis?"
     return _problem_of_places(top, left, height - size, width - size)
 
 
 def _span(lines: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of marks [N, L]: where the first is, how many there are, and how far it is from the first to the last."""
+    """Of marks [N, L]: where the first is, how many there are, and how long a row they span."""
     first, last = lines.int().argmax(1), lines.shape[1] - 1 - lines.flip(1).int().argmax(1)
     total = lines.sum(1)
     return first, total, torch.where(total > 0, last - first + 1, 0)
 
 
 def _problem_of_places(top: Tensor, left: Tensor, lowest: int, rightmost: int) -> str | None:
-    """What keeps top and left, [N] each, from being drawn uniformly from 0 to the largest; None when nothing does."""
+    """What keeps top and left, [N] each, from being uniform, from 0 to the largest."""
     fixed = [name for name, place in (("row", top), ("column", left)) if (place == place[0]).all()]
     if len(fixed) == 2:
-        return "one place for all images: a network would learn where the square is. Draw it for each image anew."
+        return "one place for all images: a network would learn it. Draw it for each image anew."
     if fixed:
         return f"the {fixed[0]} is the same in all images. Draw both, for each image anew."
     if (top == left).all():
-        return "all squares lie on the diagonal: one random number gives row and column. Each needs its own."
+        return "all squares lie on the diagonal: row and column need a random number each."
     if top.max() < lowest or left.max() < rightmost:
-        return "the last row or column of places never occurs. Is the upper end of your random numbers included?"
+        return "the last row or column of places never occurs. Do your random numbers reach it?"
     if top.min() > 0 or left.min() > 0:
         return "the first row or column of places never occurs. Where do pixels count from?"
-    counts = torch.zeros(lowest + 1, rightmost + 1).index_put_(
-        (top, left), torch.ones(len(top)), accumulate=True
-    )
-    expected = len(top) / counts.numel()
-    if (counts == 0).sum() > counts.numel() / 4:
-        return "many places never occur. Is each place drawn once and used for many images, or for row and column?"
+    n = (lowest + 1) * (rightmost + 1)
+    counts = torch.bincount(top * (rightmost + 1) + left, minlength=n)
+    expected = len(top) / n
+    if (counts == 0).sum() > n / 4:
+        return "many places never occur. Is a place drawn once, and used for many images?"
     if (
         counts - expected
-    ).square().sum() / expected > 3 * counts.numel():  # chi-square, 27 degrees of freedom
-        return "some places occur far more often than others. Are squares pushed back inside, or rounded, or not uniform?"
+    ).square().sum() / expected > 3 * n:  # chi-square, n - 1 degrees of freedom
+        return "some places occur far more often than others. Are squares pushed back inside?"
     return None
 
 
-def check_best_guess(best_guess: Callable[[float, float, float, float], float]) -> None:
-    """Notebook 08: E[x | noisy] for x from N(mean, variance) and noisy = x + noise from N(0, noise_variance).
+# ---- the best guess of one number ----
 
-    best_guess(noisy, mean, variance, noise_variance), four numbers, returns one.
+
+def best_guess(noisy: Tensor, mean: Tensor, variance: Tensor, noise_variance: Tensor) -> Tensor:
+    """E[x | noisy] for x from N(mean, variance) and noisy = x + noise from N(0, noise_variance).
+
+    Of four numbers (noisy, mean, variance, noise_variance), returns one.
     """
+    return mean + _share(variance, noise_variance) * (noisy - mean)
+
+
+def _share(variance: Tensor, noise: Tensor) -> Tensor:
+    """The share of the noisy value's variance that is not noise."""
+    return variance / (variance + noise)
+
+
+def _share_of_stds(variance: Tensor, noise: Tensor) -> Tensor:
+    return _share(variance.sqrt(), noise.sqrt())
+
+
+def _numbers() -> list[tuple[Tensor, ...]]:
+    """Noisy values, means, variances and noise variances."""
     cases = [(2.3, -0.7, 0.6, 1.7), (0.11, 0.83, 0.31, 0.047), (-1.9, 1.3, 5.3, 2.2)]
-    judge_one_number(
-        best_guess,
-        [tuple(torch.tensor(case).unbind()) for case in cases],
-        _mistakes_of_guess,
-        "much noise, and it stays near the mean; little, and it follows what is seen. A denoiser learns this.",
-        "the guess lies between the mean and the noisy value. Nearer to which, if the noise is large, or small?",
-        "the best guess of one number is one number",
-    )
+    return [torch.tensor(case).unbind() for case in cases]
 
 
-def _mistakes_of_guess(
-    noisy: Tensor, mean: Tensor, variance: Tensor, noise: Tensor
-) -> tuple[float, dict[float, str]]:
-    """E[x | noisy], and other numbers with what each shows; noise: its variance."""
-    step, share, (std, noise_std) = (
-        noisy - mean,
-        variance / (variance + noise),
-        (variance.sqrt(), noise.sqrt()),
-    )
-    right, of_std = mean + share * step, std / (std + noise_std)
-    shares = [
-        (1 - share, "the weights are swapped: the more noise, the more this trusts what is noisy."),
-        (
-            of_std,
-            "these are weights of standard deviations. When independent numbers add up, what of them adds up?",
-        ),
-        (
-            1 - of_std,
-            "weights of standard deviations, and swapped: this trusts what is noisy the more, the noisier.",
-        ),
-        (
-            share.sqrt(),
-            "the weight has a root too many: that is the correlation of x and the noisy value.",
-        ),
-        (
-            share.square(),
-            "the weight is squared. How much of the noisy value's variance is that of x?",
-        ),
-        (
-            variance**2 / (variance**2 + noise**2),
-            "the variances are squared once more. They are no standard deviations.",
-        ),
-        (
-            variance / noise,
-            "the weight is one variance over the other, and can exceed 1: a guess beyond the noisy value.",
-        ),
-        (
-            noise / variance,
-            "the weight is one variance over the other, upside down, and it can exceed 1.",
-        ),
-        (
-            1 / (1 + noise),
-            "this forgets how far x itself spreads: it is right for a variance of 1 only.",
-        ),
-        (
-            variance / (variance + 1),
-            "this forgets how strong the noise is: it is right for a noise variance of 1 only.",
-        ),
-        (-share, "a sign is turned around: the guess moves away from the noisy value."),
-    ]
-    mistakes = [
-        (
-            noisy,
-            "this is the noisy value itself, as if there were no noise. What was known before seeing it?",
-        ),
-        (mean, "this is the mean alone, as if nothing had been seen."),
-        (
-            (noisy + mean) / 2,
-            "half and half, whatever the noise. Which of the two deserves more trust, and when?",
-        ),
-        *((mean + weight * step, text) for weight, text in shares),
-        (share * noisy, "this shrinks toward 0, which is right for a mean of 0 only."),
-        (
-            mean + share * noisy,
+_WRONG_WEIGHTS = named(
+    "the weights are swapped: the more noise, the more this trusts what is noisy.",
+    lambda variance, noise: 1 - _share(variance, noise),
+    "these are weights of standard deviations. Of independent numbers, what adds up?",
+    _share_of_stds,
+    "weights of standard deviations, and swapped: the noisier, the more this trusts it.",
+    lambda variance, noise: 1 - _share_of_stds(variance, noise),
+    "the weight has a root too many: that is the correlation of x and the noisy value.",
+    lambda variance, noise: _share(variance, noise).sqrt(),
+    "the weight is squared. How much of the noisy value's variance is that of x?",
+    lambda variance, noise: _share(variance, noise).square(),
+    "the variances are squared once more. They are no standard deviations.",
+    lambda variance, noise: _share(variance.square(), noise.square()),
+    "the weight is one variance over the other, and can exceed 1: a guess beyond the noisy value.",
+    lambda variance, noise: variance / noise,
+    "the weight is one variance over the other, upside down, and it can exceed 1.",
+    lambda variance, noise: noise / variance,
+    "this forgets how far x itself spreads: it is right for a variance of 1 only.",
+    lambda variance, noise: 1 / (1 + noise),
+    "this forgets how strong the noise is: it is right for a noise variance of 1 only.",
+    lambda variance, noise: variance / (variance + 1),
+    "a sign is turned around: the guess moves away from the noisy value.",
+    lambda variance, noise: -_share(variance, noise),
+)
+
+
+def _weighted_by(weight: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+    """The guess with another weight of the step from the mean to the noisy value."""
+    return lambda noisy, mean, *variances: mean + weight(*variances) * (noisy - mean)
+
+
+check_best_guess = Check(
+    "08",
+    best_guess,
+    cases=_numbers,
+    mistakes=[
+        *((_weighted_by(weight), text) for weight, text in _WRONG_WEIGHTS),
+        *named(
+            "this is the noisy value itself, as if there were no noise. What was known before it?",
+            lambda noisy, mean, variance, noise: noisy,
+            "this is the mean alone, as if nothing had been observed.",
+            lambda noisy, mean, variance, noise: mean,
+            "half and half, whatever the noise. Which one deserves more trust, and when?",
+            lambda noisy, mean, variance, noise: (noisy + mean) / 2,
+            "this shrinks toward 0, which is right for a mean of 0 only.",
+            lambda noisy, mean, *variances: _share(*variances) * noisy,
             "the whole noisy value is added to the mean. How far is it away from the mean?",
-        ),
-        (
-            share * step,
+            lambda noisy, mean, *variances: mean + _share(*variances) * noisy,
             "this is how far the guess is from the mean. From there, where is the guess?",
+            lambda noisy, mean, *variances: _share(*variances) * (noisy - mean),
+            "the step starts from the noisy value, and away from the mean.",
+            lambda noisy, mean, *variances: noisy + _share(*variances) * (noisy - mean),
+            "this is a weight alone. What does it weigh?",
+            lambda noisy, mean, *variances: _share(*variances),
+            lambda noisy, mean, *variances: 1 - _share(*variances),
+            "this is the variance of x once noisy is observed: how unsure the guess is.",
+            lambda noisy, mean, variance, noise: variance * noise / (variance + noise),
+            "the weights are right, but do not add up to 1.",
+            lambda noisy, mean, variance, noise: noisy / noise + mean / variance,
+            lambda noisy, mean, variance, noise: noisy * variance + mean * noise,
         ),
-        (noisy + share * step, "the step starts from the noisy value, and away from the mean."),
-        (share, "this is a weight alone. What does it weigh?"),
-        (1 - share, "this is a weight alone. What does it weigh?"),
-        (
-            variance * noise / (variance + noise),
-            "this is the variance of x once noisy is seen: how unsure the guess is.",
-        ),
-        (noisy / noise + mean / variance, "the weights are right, but do not add up to 1."),
-        (noisy * variance + mean * noise, "the weights are right, but do not add up to 1."),
-    ]
-    return right.item(), {value.item(): text for value, text in reversed(mistakes)}
+    ],
+    praise="with much noise it stays near the mean, with little it follows what is observed. "
+    "A denoiser learns this.",
+    hint="the guess lies between the mean and the noisy value. Nearer to which, if noise is large?",
+    form="the best guess of one number is one number",
+    rtol=1e-3,
+)
+
+# ---- the score ----
 
 
-def check_score(score: Callable[[Tensor, Tensor, float], Tensor]) -> None:
-    """Notebook 08: the gradient of the log density of noisy data, [N, D], from (noisy, denoised, noise_std).
+def score(noisy: Tensor, denoised: Tensor, noise_std: float) -> Tensor:
+    """The gradient of the log density of noisy data, [N, D], from (noisy, denoised, noise_std).
 
     noisy and denoised: [N, D], the second is E[x | noisy]; noise_std: one number.  Tweedie's
     formula.
     """
-    noisy, denoised = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(8)) + 0.3
-    std = 0.4
-    value = call_answer(score, noisy.clone(), denoised.clone(), std)
-    if value is None:
-        return
-    if value.shape != noisy.shape:
-        what = {1: "one number for all", 6: "one number for each row"}.get(
-            value.numel(), "another shape"
-        )
-        text = "A gradient has as many numbers as what it belongs to"
-        return wrong(
-            f"this is {what}. {text}: {list(noisy.shape)}, yours has shape {list(value.shape)}."
-        )
-    step, unit = (
-        denoised - noisy,
+    return (denoised - noisy) / noise_std**2
+
+
+def _noisy_and_denoised() -> Iterator[tuple[Tensor, Tensor, float]]:
+    generator = torch.Generator().manual_seed(8)
+    for n, d, std in ((6, 5, 0.4), (4, 3, 0.7)):
+        noisy, denoised = torch.randn(2, n, d, generator=generator) + 0.3
+        yield noisy, denoised, std
+
+
+def _of_step(*texts_and_functions: object) -> list[tuple[Callable, str]]:
+    """Mistakes, given as functions of the step denoised - noisy, and of σ."""
+    mistakes = named(*texts_and_functions)
+    return [(lambda n, d, std, f=function: f(d - n, std), text) for function, text in mistakes]
+
+
+_WRONG_SCORES = [
+    *_of_step(
+        "divided by σ, not σ². For one number, noise alone: what is its log density's slope?",
+        lambda step, std: step / std,
+        "this is the step to the denoised point. With less noise, is the density steeper?",
+        lambda step, std: step,
+        "σ is squared once too often. For one number, noise alone: its log density's slope?",
+        lambda step, std: step / std**4,
+        "divided by σ³. For one number, noise alone: what is its log density's slope?",
+        lambda step, std: step / std**3,
+        "a ½ too many. It stands before the square in a Gaussian's exponent: what of its slope?",
+        lambda step, std: step / 2 / std**2,
+        "a 2 too many. The ½ before the square in a Gaussian's exponent takes it away.",
+        lambda step, std: 2 * step / std**2,
+        "multiplied by σ². With less noise, is the density less steep, or steeper?",
+        lambda step, std: step * std**2,
+        "multiplied by σ. With less noise, is the density less steep, or steeper?",
+        lambda step, std: step * std,
         "the direction is right, and its length is lost: 1 everywhere. How steep is it?",
-    )
-    right = step / std**2
-    mistakes = [
-        (
-            step / std,
-            "divided by σ, not σ². Try one number, noise alone: what is the slope of its log density?",
+        lambda step, std: step / step.norm(dim=1, keepdim=True),
+        lambda step, std: step / step.norm(),
+        "only the signs are left. How steep is it?",
+        lambda step, std: step.sign(),
+        "this is right for other data only. The formula holds for all, with the noise alone.",
+        lambda step, std: step / (1 + std**2),
+    ),
+    *named(
+        "this is the score of noise alone, as if all clean data were 0. Where does denoising lead?",
+        lambda noisy, denoised, std: -noisy / std**2,
+        "this is long where the denoised data are. Where denoising moves nothing, it should be 0.",
+        lambda noisy, denoised, std: denoised / std**2,
+    ),
+]
+_TURNED = (
+    "the sign is turned around: this leads away from the denoised point, to where data are rarer."
+)
+check_score = Check(
+    "08",
+    score,
+    cases=_noisy_and_denoised,
+    mistakes=[
+        *_of_step(
+            "this is the noise that was added, in units of σ. It leads to where data are rarer.",
+            lambda step, std: -step / std,
+            _TURNED,
+            lambda step, std: -step / std**2,
         ),
-        (
-            step,
-            "this is the step to the denoised point. With less noise, is the density as steep, or steeper?",
-        ),
-        (
-            step / std**4,
-            "σ is squared once too often. Try one number, noise alone: the slope of its log density?",
-        ),
-        (
-            step / std**3,
-            "divided by σ³. Try one number, noise alone: what is the slope of its log density?",
-        ),
-        (
-            step / 2 / std**2,
-            "a ½ too many. It stands before the square in a Gaussian's exponent: what of its slope?",
-        ),
-        (
-            2 * step / std**2,
-            "a 2 too many. The ½ before the square in a Gaussian's exponent takes it away.",
-        ),
-        (
-            step * std**2,
-            "multiplied by σ². With less noise, is the density less steep, or steeper?",
-        ),
-        (step * std, "multiplied by σ. With less noise, is the density less steep, or steeper?"),
-        (step / step.norm(dim=1, keepdim=True), unit),
-        (step / step.norm(), unit),
-        (step.sign(), "only the signs are left. How steep is it?"),
-        (
-            step / (1 + std**2),
-            "this is right for other data only. The formula holds for all, with the noise alone.",
-        ),
-        (
-            -noisy / std**2,
-            "this is the score of noise alone, as if all clean data were 0. Where does denoising lead?",
-        ),
-        (
-            denoised / std**2,
-            "this is long where the denoised data are. It should be 0 where denoising moves nothing.",
-        ),
-    ]
-    turned = "the sign is turned around: this leads away from the denoised point, to where data are rarer."
-    eps = "this is the noise that was added, in units of σ. It leads to where data are rarer, and has other units."
-    mistakes += [(-step / std, eps), (-right, turned), *((-other, turned) for other, _ in mistakes)]
-    praise = (
-        "whoever can denoise knows which way data get likelier. Diffusion models start from here."
-    )
-    hint = "0 where denoising moves nothing, else it leads to the denoised point. How long is it, by how much noise?"
-    judge_values(value, right, mistakes, praise, hint)
+        *_WRONG_SCORES,
+        *((lambda *given, f=f: -f(*given), _TURNED) for f, _ in _WRONG_SCORES[1:]),
+    ],
+    praise="if you can denoise, you know which way data get likelier. Diffusion models start here.",
+    hint="0 where denoising moves nothing, else toward the denoised point. How long is it?",
+    form="a gradient has as many numbers as what it belongs to",
+)
