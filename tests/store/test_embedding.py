@@ -1,13 +1,11 @@
-"""t-SNE of codes: computed once, never from a stale or damaged file, and safe for codes that hold nothing."""
+"""t-SNE of codes: computed once, never loaded from a stale file, safe for codes that are equal."""
 
 import re
 
 import pytest
 import torch
 
-from tutorial_utils.losses import squared_error
-from tutorial_utils.store.files import clear, embeddings_dir, models_dir
-from tutorial_utils.store.train import trained
+from tutorial_utils.store.files import clear, embeddings_dir
 from tutorial_utils.store.tsne import tsne_many
 
 pytestmark = [pytest.mark.usefixtures("empty_data_dir"), pytest.mark.filterwarnings("error")]
@@ -132,62 +130,30 @@ def test_settings_of_one_entry_hold_for_it_alone():
     assert not torch.equal(points["a"], points["b"]) and not torch.equal(points["a"], points["c"])
 
 
-def flip(content: bytes, at: int) -> bytes:
-    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
-
-
-DAMAGES = {
-    "half": lambda content: content[: len(content) // 2],
-    "empty": lambda content: b"",
-    "a bit flipped": lambda content: flip(content, len(content) - 3),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("damage", ["half a file", "the points of other codes"])
 def test_a_damaged_file_is_said_and_replaced(damage, capsys):
     first = one(Z)
     (path,) = embeddings_dir().iterdir()
-    path.write_bytes(damage(path.read_bytes()))
+    one(-Z)
+    (other,) = set(embeddings_dir().iterdir()) - {path}
+    broken = path.read_bytes()[:-50] if damage == "half a file" else other.read_bytes()
+    path.write_bytes(broken)
     assert torch.equal(one(Z), first)
     said = capsys.readouterr().out
     assert str(path) in said and "Making it again" in said
     one(Z)
-    assert capsys.readouterr().out == "" and len(files()) == 1
-
-
-def test_the_points_of_other_codes_under_this_name_are_refused(capsys):
-    one(Z)
-    (path,) = embeddings_dir().iterdir()
-    one(-Z)
-    (other,) = set(embeddings_dir().iterdir()) - {path}
-    path.write_bytes(other.read_bytes())
-    one(Z)
-    assert "damaged or was made for something else" in capsys.readouterr().out
-
-
-def test_clear_deletes_embeddings_too():
-    one(Z)
-    (embeddings_dir() / "z-1.safetensors.half").write_bytes(b"half")
-    settings = {"seed": 0, "epochs": 1, "batch_size": 20, "lr": 1e-2, "show_progress": False}
-    trained(
-        "toy",
-        lambda: torch.nn.Linear(5, 5),
-        Z,
-        lambda model, x: {"loss": squared_error(model(x), x)},
-        **settings,
-    )
-    assert clear() == 3 and not files() and not list(models_dir().iterdir())
+    assert capsys.readouterr().out == "" and len(files()) == 2
 
 
 def test_a_full_disk_is_said_and_loses_nothing(monkeypatch, capsys):
     def full(*_):
         raise OSError("disk full (on purpose)")
 
-    monkeypatch.setattr("tutorial_utils.store.files.write_atomically", full)
-    points = one(Z)
+    with monkeypatch.context() as patched:
+        patched.setattr("tutorial_utils.store.files.write_atomically", full)
+        points = one(Z)
     assert "z: made, but not saved: disk full" in capsys.readouterr().out
-    monkeypatch.undo()
-    assert points.shape == (40, 2)
+    assert not files() and torch.equal(one(Z), points)
 
 
 # ---- what it says ----
@@ -205,7 +171,7 @@ def test_one_clean_line_with_count_and_time(capsys):
 
 
 @pytest.mark.parametrize(
-    "entry, settings, error, said",
+    ("entry", "settings", "error", "said"),
     [
         (Z[0], {}, ValueError, r"codes\['z'\] must be a non-empty tensor with 2 axes"),
         (
@@ -249,11 +215,6 @@ def test_one_clean_line_with_count_and_time(capsys):
 def test_a_bad_argument_is_named(entry, settings, error, said):
     with pytest.raises(error, match=said):
         one(entry, **settings)
-    assert not files()
-
-
-def test_a_bad_name_is_named():
-    with pytest.raises(
-        ValueError, match="name must consist of letters, digits, '-' and '_', got 'a b'"
-    ):
+    with pytest.raises(ValueError, match="name must consist of letters"):
         tsne_many({"a b": Z}, perplexity=8)
+    assert not files()

@@ -80,7 +80,7 @@ def squares(model, x, beta=1.0):
 
 
 @pytest.mark.parametrize(
-    "over, expected",
+    ("over", "expected"),
     [
         ({"loss_fn": {"4": squares}}, {"loss_fn": squares}),
         ({"make_model": {"wide": partial(make_model, 9)}}, {"make_model": partial(make_model, 9)}),
@@ -129,7 +129,7 @@ def test_names_are_unique_and_the_same_in_every_process():
 
 
 @pytest.mark.parametrize(
-    "over, settings, error, said",
+    ("over", "settings", "error", "said"),
     [
         ({"alpha": [1], "seed": [0]}, {}, TypeError, "over['alpha']: none of make_model, x, loss_"),
         ({"beta": [1]}, {}, TypeError, "seed is missing: give seed=0, or seeds as over="),

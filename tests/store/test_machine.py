@@ -1,4 +1,4 @@
-"""This computer: a report that helps a helper, a speed, and the minutes that the notebooks, README and it agree on."""
+"""This computer: its report, its speed, and the minutes that the notebooks and README promise."""
 
 import os
 import platform
@@ -19,18 +19,8 @@ from tutorial_utils.store.machine import (
 from tutorial_utils.training import best_device
 
 ROOT = Path(__file__).parents[2]
-WORDS = {
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-}
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+WORDS = {word: number for number, word in enumerate(NUMBERS)}
 
 
 def shown_minutes(stem: str) -> int:
@@ -41,15 +31,10 @@ def shown_minutes(stem: str) -> int:
 def test_report_names_versions_system_cores_and_device():
     report = machine_report()
     named = [version(package) for package in ("torch", "torchvision", "jupyterlab")]
-    named += [
-        platform.python_version(),
-        platform.system(),
-        platform.machine(),
-        f"{os.cpu_count()} CPU cores",
-    ]
-    named += [
-        best_device().type.upper() if best_device().type != "cuda" else torch.cuda.get_device_name()
-    ]
+    named += [platform.python_version(), platform.system(), platform.machine()]
+    device = best_device().type
+    named += [torch.cuda.get_device_name() if device == "cuda" else device.upper()]
+    named += [f"{os.cpu_count()} CPU cores"]
     assert not [text for text in named if text not in report]
 
 
@@ -80,19 +65,10 @@ def test_training_speed_is_a_speed_and_leaves_random_state_and_screen_alone(caps
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_reference_machine_takes_the_time_that_was_measured():
-    assert estimated_minutes(REFERENCE_SPEED) == pytest.approx(
-        {stem: s / 60 for stem, s in COLD_SECONDS.items()}
-    )
-
-
-@pytest.mark.parametrize("factor", [0.1, 0.5, 3])
+@pytest.mark.parametrize("factor", [0.1, 0.5, 1, 3])
 def test_a_machine_that_is_faster_takes_less_time_in_proportion(factor):
-    reference, here = (
-        estimated_minutes(REFERENCE_SPEED),
-        estimated_minutes(factor * REFERENCE_SPEED),
-    )
-    assert here == pytest.approx({stem: minutes / factor for stem, minutes in reference.items()})
+    here = estimated_minutes(factor * REFERENCE_SPEED)
+    assert here == pytest.approx({stem: s / 60 / factor for stem, s in COLD_SECONDS.items()})
 
 
 @pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf"), None])

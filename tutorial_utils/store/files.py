@@ -49,6 +49,7 @@ class CachedFile:
 
     @property
     def path(self) -> Path:
+        """Where the file is, or will be."""
         return self.folder / f"{self.name}-{self.key}.safetensors"
 
     def load(self) -> Contents | None:

@@ -1,4 +1,4 @@
-"""A hash of everything a trained model depends on, so that a stale one is never taken from the cache."""
+"""Fingerprint: a hash of everything a trained model depends on, which is the key of its file."""
 
 import dis
 import functools
@@ -9,44 +9,32 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, Modul
 import torch
 from torch import Tensor, nn
 
-PACKAGE = __package__.partition(".")[
-    0
-]  # whose own code counts by content, wherever it is installed
-PLAIN = (
-    str,
-    bytes,
-    int,
-    float,
-    complex,
-    bool,
-    type(None),
-    type(...),
-    slice,
-    torch.dtype,
-    torch.device,
-    torch.Size,
-)
+# The code of this package counts by its content, even when it is installed as a library.
+PACKAGE = __package__.partition(".")[0]
 
-# What Python itself puts into a class: no part of what it does, or different in every process (`__slotnames__`
-# appears when an instance is first copied or pickled).
-UNREAD = (
-    "__module__",
-    "__doc__",
-    "__annotations__",
-    "__static_attributes__",
-    "__firstlineno__",
-    "__slots__",
-)
-UNREAD += ("__slotnames__",)
+# Values whose repr says all that there is to know.
+PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...), slice)
+PLAIN += (torch.dtype, torch.device, torch.Size)
+
+# What a class or module may hold that its behavior depends on.
+CODE = (FunctionType, staticmethod, classmethod, property, type)
+VALUES = (Tensor, list, tuple, dict, *PLAIN)
+
+# Entries that Python adds to every class.  They do not change what a class does, or they differ
+# between processes: `__slotnames__` appears when an instance is first copied or pickled.
+IGNORED = {"__module__", "__doc__", "__annotations__", "__static_attributes__"}
+IGNORED |= {"__firstlineno__", "__slots__", "__slotnames__"}
+
+Named = type | FunctionType | BuiltinFunctionType | ModuleType  # what a module can define
 
 
 def fingerprint(*things: object) -> str:
-    """20 hexadecimal digits that change when any of `things` does.
+    """20 hexadecimal digits that change when any of `things` changes.
 
-    Of tensors and modules it reads every value; of functions and classes the byte code (comments
-    and layout do not count), the defaults, the closure, and the global values and functions they
-    use, as deep as they go; code from installed libraries counts by name and version.  Raises
-    TypeError for a thing whose content it cannot read.
+    It covers every value of tensors and modules; of functions and classes the byte code (not
+    comments and layout), the defaults, the closure, and all global values and functions that they
+    use, directly or through others.  Code of installed libraries counts by name and version.
+    Raises TypeError for a thing whose content cannot be read.
     """
     digest = hashlib.sha256()
     _feed(digest, things, {})
@@ -54,7 +42,10 @@ def fingerprint(*things: object) -> str:
 
 
 def _feed(digest, thing: object, seen: dict[int, tuple[int, object]]) -> None:
-    """Add `thing` to the hash, each part preceded by its type; what was `seen` before, by its number."""
+    """Add `thing` to the hash, each part after the name of its type.
+
+    seen: things with parts that are in the hash already, numbered; each is read only once.
+    """
     digest.update(f"|{type(thing).__name__}:".encode())
     if isinstance(thing, PLAIN):
         digest.update(repr(thing).encode())
@@ -70,32 +61,24 @@ def _feed(digest, thing: object, seen: dict[int, tuple[int, object]]) -> None:
         _feed(digest, sorted(thing, key=repr), seen)
     elif isinstance(thing, dict):
         _feed(digest, [*thing.items()], seen)
-    elif isinstance(thing, (type, FunctionType, BuiltinFunctionType, ModuleType)) and _is_installed(
-        thing
-    ):
-        digest.update(
-            f"{_module(thing)}.{getattr(thing, '__qualname__', '')} {_version(thing)}".encode()
-        )
-        if hasattr(
-            thing, "__wrapped__"
-        ):  # our function under a library's decorator, such as torch.no_grad()
+    elif isinstance(thing, Named) and _is_installed(thing):
+        name = f"{_module(thing)}.{getattr(thing, '__qualname__', '')} {_version(thing)}"
+        digest.update(name.encode())
+        if hasattr(thing, "__wrapped__"):  # our function in a library's decorator (torch.no_grad)
             _feed(digest, thing.__wrapped__, seen)
     elif id(thing) in seen:
         digest.update(f"number {seen[id(thing)][0]}".encode())
     else:
-        seen[id(thing)] = (len(seen), thing)  # keeping the thing itself: a freed id may come back
+        seen[id(thing)] = (len(seen), thing)  # thing too: the id of a freed one may come back
         _feed(digest, _parts(thing), seen)
 
 
 def _parts(thing: object) -> object:
-    """What a function, class or object with state consists of, as things that `_feed` can read."""
+    """The parts of a function, class or object, as things that `_feed` can read."""
     if isinstance(thing, FunctionType):
         cells = [cell.cell_contents for cell in thing.__closure__ or ()]
-        used = {
-            name: thing.__globals__[name]
-            for name in _globals_used(thing.__code__)
-            if name in thing.__globals__
-        }
+        outside = thing.__globals__
+        used = {name: outside[name] for name in _globals_used(thing.__code__) if name in outside}
         return [thing.__code__, thing.__defaults__, thing.__kwdefaults__, cells, used]
     if isinstance(thing, CodeType):
         return [thing.co_code, thing.co_names, [_without_docstring(thing)]]
@@ -110,58 +93,40 @@ def _parts(thing: object) -> object:
     if isinstance(thing, type):
         return [thing.__qualname__, _readable(thing), thing.__bases__]
     if isinstance(thing, ModuleType):
-        return [
-            thing.__name__,
-            {name: value for name, value in _readable(thing).items() if not name.startswith("__")},
-        ]
+        content = _readable(thing).items()
+        return [thing.__name__, {k: value for k, value in content if not k.startswith("__")}]
     if isinstance(thing, nn.Module):
         plain = {name: value for name, value in vars(thing).items() if not name.startswith("_")}
-        return [
-            type(thing),
-            repr(thing),
-            plain,
-            thing.state_dict(),
-            dict(thing.named_buffers()),
-            list(thing.children()),
-        ]
+        tensors = [thing.state_dict(), dict(thing.named_buffers())]
+        return [type(thing), repr(thing), plain, *tensors, list(thing.children())]
     if type(thing).__module__ == "numpy":
         return torch.as_tensor(thing)
     raise TypeError(
-        f"cannot tell whether this {type(thing).__name__} has changed: what is trained may depend on numbers, "
-        f"strings, tensors, modules, functions and lists or dicts of these, got {thing!r}"
+        f"cannot tell whether this {type(thing).__name__} has changed: what is trained may depend "
+        f"on numbers, strings, tensors, modules, functions and lists or dicts of these, "
+        f"got {thing!r}"
     )
 
 
 def _readable(thing: type | ModuleType) -> dict[str, object]:
-    """What stands in a class or in a module of one's own: its functions, classes and values.
+    """The functions, classes and values that a class or a module defines, by name.
 
-    A class of a notebook reaches another process with its parts in the order of their names: so it
-    counts here.
+    cloudpickle rebuilds notebook classes with sorted attributes; sort here too, so that both
+    processes get one key.
     """
-    kinds = (
-        FunctionType,
-        staticmethod,
-        classmethod,
-        property,
-        type,
-        Tensor,
-        list,
-        tuple,
-        dict,
-        *PLAIN,
-    )
+    kinds = (*CODE, *VALUES)
     parts = {
         name: value
         for name, value in vars(thing).items()
-        if isinstance(value, kinds) and name not in UNREAD
+        if isinstance(value, kinds) and name not in IGNORED
     }
-    sent = isinstance(thing, type) and (
+    from_notebook = isinstance(thing, type) and (
         thing.__module__ == "__main__" or "<locals>" in thing.__qualname__
     )
-    return dict(sorted(parts.items(), key=lambda part: part[0])) if sent else parts
+    return dict(sorted(parts.items(), key=lambda part: part[0])) if from_notebook else parts
 
 
-@functools.lru_cache(maxsize=10_000)  # of the same functions, a sweep asks for each of its jobs
+@functools.lru_cache(maxsize=10_000)  # each job of a sweep reads the same functions
 def _globals_used(code: CodeType) -> list[str]:
     """Names that `code`, or a function inside it, looks up in its module."""
     names = {
@@ -174,24 +139,25 @@ def _globals_used(code: CodeType) -> list[str]:
 
 
 def _without_docstring(code: CodeType) -> tuple:
-    """The constants of `code`; its first one is the docstring where it has one, and does not count."""
-    has_docstring = (
-        code.co_consts and isinstance(code.co_consts[0], str) and code.co_flags & 0x4000000
-    )
-    return code.co_consts[1:] if has_docstring else code.co_consts
+    """The constants of `code`, without its docstring, which comes first if there is one."""
+    has_docstring = 0x4000000  # the flag CO_HAS_DOCSTRING, from Python 3.13 on
+    first = code.co_consts[:1]
+    if code.co_flags & has_docstring and first and isinstance(first[0], str):
+        return code.co_consts[1:]
+    return code.co_consts
 
 
-def _module(thing: type | FunctionType | BuiltinFunctionType | ModuleType) -> str:
-    """Where it was written: of a decorated function, where the decorator was."""
+def _module(thing: Named) -> str:
+    """The name of the module that defines it; for a decorated function, that of the decorator."""
     if isinstance(thing, ModuleType):
         return thing.__name__
-    return (
-        thing.__globals__.get("__name__") if isinstance(thing, FunctionType) else thing.__module__
-    ) or "builtins"
+    if isinstance(thing, FunctionType):
+        return thing.__globals__.get("__name__") or "builtins"
+    return thing.__module__ or "builtins"
 
 
-def _is_installed(thing: type | FunctionType | BuiltinFunctionType | ModuleType) -> bool:
-    """Does it come from Python itself or from an installed library (other than this package)?"""
+def _is_installed(thing: Named) -> bool:
+    """Whether it belongs to Python or to an installed library other than this package."""
     top = _module(thing).partition(".")[0]
     if top in ("__main__", PACKAGE):
         return False
@@ -201,9 +167,6 @@ def _is_installed(thing: type | FunctionType | BuiltinFunctionType | ModuleType)
     return "site-packages" in path or "dist-packages" in path
 
 
-def _version(thing: type | FunctionType | BuiltinFunctionType) -> str:
-    return str(
-        getattr(
-            sys.modules.get(_module(thing).partition(".")[0]), "__version__", sys.version_info[:2]
-        )
-    )
+def _version(thing: Named) -> str:
+    top = sys.modules.get(_module(thing).partition(".")[0])
+    return str(getattr(top, "__version__", sys.version_info[:2]))

@@ -1,4 +1,4 @@
-"""This computer: what it is, how fast it trains, and so how long each notebook will take here."""
+"""This computer: what it is, how fast it trains, and how long each notebook takes on it."""
 
 import os
 import platform
@@ -12,8 +12,8 @@ from ..models import VAE, mlp
 from ..support.arguments import positive_number
 from ..training import best_device, fit, local_seed
 
-# Seconds to run each notebook with an empty cache (`make notebooks ARGS=--all` prints them) and the training speed
-# that notebook 00 printed in the same run, on two CPU cores.
+# Seconds to run each notebook with an empty cache, as `make notebooks ARGS=--all` prints, and the
+# training speed that notebook 00 printed in the same run, both on two CPU cores.
 REFERENCE_SPEED = 21_000
 COLD_SECONDS = {
     "00_start_here": 13,
@@ -30,32 +30,25 @@ COLD_SECONDS = {
 
 
 def machine_report() -> str:
-    """Versions, processor and device as a few lines of text: what to send along when something goes wrong."""
-    torch_device = best_device()
-    name = (
-        torch.cuda.get_device_name() if torch_device.type == "cuda" else torch_device.type.upper()
-    )
-    versions = " · ".join(
-        f"{package} {version(package)}" for package in ("torch", "torchvision", "jupyterlab")
-    )
-    return (
-        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}\n{versions}\n"
-        f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} used by torch · training runs on: {name}"
-    )
+    """Versions, processor and device as a few lines of text, to send along with a question."""
+    device = best_device()
+    name = torch.cuda.get_device_name() if device.type == "cuda" else device.type.upper()
+    packages = ("torch", "torchvision", "jupyterlab")
+    python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    versions = " · ".join(f"{package} {version(package)}" for package in packages)
+    threads = f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} used by torch"
+    return f"{python}\n{versions}\n{threads} · training runs on: {name}"
 
 
 def training_speed() -> float:
-    """Images per second through one training step of a 784-400-20 VAE, batch 256; takes one to three seconds."""
+    """Images per second that train a VAE, 784-400-20 in batches of 256; takes 1 to 3 seconds."""
     with local_seed(0):
         x = torch.rand(20 * 256, 1, 28, 28)
-        model = VAE(
-            mlp([784, 400, 2 * 20]), mlp([20, 400, 784], out_shape=(1, 28, 28)), latent_dim=20
-        )
-    model.to(best_device())
+        decoder = mlp([20, 400, 784], out_shape=(1, 28, 28))
+        model = VAE(mlp([784, 400, 2 * 20]), decoder, latent_dim=20).to(best_device())
     settings = {"batch_size": 256, "lr": 1e-3, "seed": 0, "show_progress": False}
-    fit(
-        model, x[:1024], negative_elbo, epochs=1, **settings
-    )  # the first steps pay for memory and threads
+    # The first steps are slow, because they also allocate memory and start threads: not measured.
+    fit(model, x[:1024], negative_elbo, epochs=1, **settings)
     started = time.perf_counter()
     fit(model, x, negative_elbo, epochs=3, **settings)
     return 3 * len(x) / (time.perf_counter() - started)

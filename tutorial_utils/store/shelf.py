@@ -20,7 +20,8 @@ PRETRAINED = ("vae_2d",)
 def load_pretrained(name: str = "vae_2d") -> VAE:
     """A small trained model that comes with the package: a VAE of MNIST with two latent numbers.
 
-    In eval mode, its parameters without gradients.  Built by `make pretrained`.  Raises DamagedFile when its file is not what was shipped.
+    It is in eval mode, its parameters without gradients.  Built by `make pretrained`.  Raises
+    DamagedFile when its file is not what was shipped.
     """
     one_of("name", name, PRETRAINED)
     model = make_vae_2d()

@@ -35,21 +35,20 @@ def trained(
     hand is not cached.  name: letters, digits, '-' and '_', for people to recognize the file by.
     Returns the model and its History.  Raises as `fit` does.
     """
-    device = torch.device(device or best_device())
-    model, file = _untrained(
-        name, make_model, fingerprint(x), loss_fn, seed=seed, device=device, **settings
+    job = plan_training(
+        name, SharedData(), make_model, x, loss_fn, seed=seed, device=device, **settings
     )
-    content = None if retrain else file.load()
+    model, content = job.arguments["model"], None if retrain else job.file.load()
     if content is not None:
         history = restore(model, content)
         if settings.get("show_progress", True):
             print(f"{name}: from the cache (training took {history.seconds[-1]:.0f} s)")
         return model, history
-    history = fit(model.to(device), x, loss_fn, seed=seed, **settings)
-    content = content_of(model, history)
+    history = fit(model.to(job.arguments["device"]), x, loss_fn, seed=seed, **settings)
+    content = content_of(model.cpu(), history)
     if not history.interrupted:
-        file.save(*content)
-    return model.cpu(), restore(model, content)
+        job.file.save(*content)
+    return model, restore(model, content)
 
 
 def content_of(model: nn.Module, history: History) -> Contents:
@@ -63,26 +62,6 @@ def restore(model: nn.Module, content: Contents) -> History:
     model.load_state_dict(weights)
     model.eval().requires_grad_(False)
     return History(**json.loads(history))
-
-
-def _untrained(
-    name: str,
-    make_model: Callable[[], nn.Module],
-    data_key: str,
-    loss_fn: LossFn,
-    *,
-    seed: int,
-    device: torch.device,
-    **settings,
-) -> tuple[nn.Module, CachedFile]:
-    """The model that a training starts from, and the file for the result."""
-    with local_seed(seed):
-        model = make_model()
-    counted = {
-        setting: value for setting, value in sorted(settings.items()) if setting != "show_progress"
-    }
-    key = fingerprint(model, data_key, loss_fn, seed, str(device), counted, fit, torch.__version__)
-    return model, CachedFile(models_dir().absolute(), name, key)
 
 
 def train_many(
@@ -123,6 +102,7 @@ class SharedData:
         self._arrays: dict[tuple, np.ndarray] = {}
 
     def key(self, x: object) -> str:
+        """The fingerprint of x, computed when it is first asked for."""
         if id(x) not in self._keys:
             self._keys[id(x)] = fingerprint(x), x  # x too: the id of a freed x may come back
         return self._keys[id(x)][0]
@@ -147,26 +127,29 @@ def _plan(name: str, shared: SharedData, arguments: dict) -> Job:
 def plan_training(
     name: str,
     shared: SharedData,
-    *,
     make_model: Callable[[], nn.Module],
     x: Tensor | Sequence[Tensor],
     loss_fn: LossFn,
+    *,
     seed: int,
-    x_val: Tensor | Sequence[Tensor] | None = None,
     device: torch.device | str | None = None,
     retrain: bool = False,
     **settings,
 ) -> Job:
-    """The job that trains one model; its key is that of `trained` with the same arguments."""
+    """The job that trains one model; arguments as for `trained`."""
     device = torch.device(device or best_device())
-    counted = settings if x_val is None else {**settings, "x_val": x_val}
-    model, file = _untrained(
-        name, make_model, shared.key(x), loss_fn, seed=seed, device=device, **counted
+    with local_seed(seed):
+        model = make_model()
+    settings.pop("show_progress", None)
+    counted = dict(sorted(settings.items()))
+    key = fingerprint(
+        model, shared.key(x), loss_fn, seed, str(device), counted, fit, torch.__version__
     )
-    tensors = as_tensors("x", x, "cpu")
+    tensors, x_val = as_tensors("x", x, "cpu"), settings.pop("x_val", None)
     val = [] if x_val is None else as_tensors("x_val", x_val, "cpu")
-    settings = {**settings, "loss_fn": loss_fn, "seed": seed, "show_progress": False}
+    settings |= {"loss_fn": loss_fn, "seed": seed, "show_progress": False}
     arguments = {"model": model, "n_x": len(tensors), "device": device, "settings": settings}
+    file = CachedFile(models_dir().absolute(), name, key)
     return Job(file, train_alone, arguments, shared.arrays([*tensors, *val]), anew=retrain)
 
 
