@@ -9,7 +9,7 @@ from torch.nn.functional import one_hot
 from tutorial_utils.data import load_images
 from tutorial_utils.latent import side_by_side
 from tutorial_utils.models import VAE, mlp
-from tutorial_utils.studios.filling import answers, draw_answers, draw_seen, seen_from
+from tutorial_utils.studios.filling import answers, answers_picture, observed_picture, observed_from
 from tutorial_utils.studios.style import blend, encode_style, write
 from tutorial_utils.training import local_seed
 
@@ -100,7 +100,7 @@ def filled_as_functions(
     studio, made, index: int, count: int, side: str, seed: int, n_steps: int = 16
 ) -> None:
     """Wait for these controls; then pictures and words on the page are those of the functions."""
-    image, seen = (made["x"][index] > 0.5).float(), seen_from(side, count, (28, 28))
+    image, seen = (made["x"][index] > 0.5).float(), observed_from(side, count, (28, 28))
     unit = "columns" if side in ("left", "right") else "rows"
     words = f"{count} of 28 {unit}, from the {side}. 8 answers after {n_steps} steps. Read as "
     expect(studio.get_by_role("status")).to_contain_text(words)
@@ -108,8 +108,8 @@ def filled_as_functions(
     assert figures.count() == 2
     expect(figures.first.locator("p")).to_have_text(f"{count} of 28 {unit}, from the {side}")
     images = answers(made["vae"], image, seen, 8, n_steps=n_steps, seed=seed)
-    wait_for_picture(figures.first, draw_seen(image[0], seen))
-    wait_for_picture(figures.last, draw_answers(images, seen, 4))
+    wait_for_picture(figures.first, observed_picture(image[0], seen))
+    wait_for_picture(figures.last, answers_picture(images, seen, 4))
 
 
 def test_filling_by_keyboard(page, made):

@@ -5,7 +5,7 @@ from helpers.browser import check_fits, open_unsaved, shown
 from playwright.sync_api import expect
 
 from tutorial_utils.data import load_images
-from tutorial_utils.studios.denoising import KINDS, denoising_state, say_best
+from tutorial_utils.studios.denoising import KINDS, denoising_state, describe_best
 from tutorial_utils.topics.noise import gaussian_filter, median_filter, non_local_means
 
 pytestmark = pytest.mark.browser
@@ -59,7 +59,7 @@ def same_as_functions(studio, made, kind: str, level: float, index: int = 0, see
     """Wait for the level; then pictures, names and numbers on the page are those of the functions."""
     image = made["x"][index : index + 1]
     state = denoising_state(made["methods"], image, kind, KINDS[kind][0], level, seed=seed)
-    said = f"Test image {index}, {kind} noise, level {level:.2f}. {say_best(state)}"
+    said = f"Test image {index}, {kind} noise, level {level:.2f}. {describe_best(state)}"
     expect(studio.get_by_role("status")).to_have_text(said)
     expect(studio.locator(".widget-readout")).to_have_text(f"{level:.2f}")
     figures = studio.locator("figure")

@@ -31,7 +31,7 @@ class ControlNames(anywidget.AnyWidget):
 
 
 class Studio(ipywidgets.VBox):
-    """The frame of every studio: its parts below each other, the style sheet, names for all controls.
+    """The frame of every studio: its parts below each other, style sheet, names for all controls.
 
     css_class: the studio's own class in widgets.css, such as "vae-blur".  parts: its widgets.
     """

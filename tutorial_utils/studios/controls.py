@@ -16,7 +16,7 @@ from .base import Picture
 def slider(
     name: str, value: float, high: float, step: float = 1, *, low: float = 0, tip: str, **traits
 ) -> ipywidgets.FloatSlider | ipywidgets.IntSlider:
-    """A slider from `low` to `high`, of whole numbers if all four are.  tip: what its values mean."""
+    """A slider from `low` to `high`, of whole numbers if all four are.  tip: what values mean."""
     whole = all(isinstance(each, int) for each in (value, high, step, low))
     make = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
     control = make(value, min=low, max=high, step=step, description=name, **traits)
