@@ -32,8 +32,8 @@ def made() -> dict:
     """What the notebook makes, made here: `x` and `methods`."""
     names = {
         "load_images": load_images,
-        "blur": gaussian_filter,
-        "median": median_filter,
+        "gaussian_filter": gaussian_filter,
+        "median_filter": median_filter,
         "non_local_means": non_local_means,
     }
     exec(MAKE, names)

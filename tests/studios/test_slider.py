@@ -102,7 +102,9 @@ def test_buttons_go_one_step_and_end_at_the_ends(panels):
 def test_a_move_is_one_message_with_the_bytes_of_its_pictures(panels, monkeypatch):
     studio = model_slider("β", panels, start="a")
     sent = []
-    monkeypatch.setattr(studio.view, "_send", lambda *message, **_: sent.append(message))
+    monkeypatch.setattr(
+        studio.view, "_send", lambda message, buffers=None: sent.append((message, buffers))
+    )
     studio.controls.label.value = "b"
     ((message, buffers),) = sent
     assert set(message["state"]) == {"parts", "text"}

@@ -14,6 +14,7 @@ from ..models import decode_images, is_vae
 from ..support.arguments import same_shape
 
 ASSETS = Path(__file__).parent / "assets"
+HIDDEN = {"display": "none"}  # the layout of what takes no room on the page
 
 
 class Picture(anywidget.AnyWidget):
@@ -37,14 +38,14 @@ class Studio(ipywidgets.VBox):
     """
 
     def __init__(self, css_class: str, *parts: ipywidgets.Widget):
-        super().__init__([style_sheet(), ControlNames(), *parts])
+        super().__init__([style_sheet(), ControlNames(layout=HIDDEN), *parts])
         self.add_class("vae-root").add_class(css_class)
 
 
 def style_sheet() -> ipywidgets.HTML:
     """The style sheet of all studios, as a widget that takes no room on the page."""
     sheet = (ASSETS / "widgets.css").read_text(encoding="utf-8")
-    return ipywidgets.HTML(f"<style>{sheet}</style>", layout={"display": "none"})
+    return ipywidgets.HTML(f"<style>{sheet}</style>", layout=HIDDEN)
 
 
 # ---- panels ----

@@ -16,7 +16,7 @@ from ..models import VAE, decode_images, encode_images, is_vae
 from ..plotting import to_png
 from ..support.arguments import classes_of, finite, float_tensor, gray_images, positive_number
 from .base import Part
-from .beta_charts import draw_bars, draw_densities, draw_tradeoff
+from .beta_charts import svg_bars, svg_densities, svg_tradeoff
 from .controls import next_of_class
 from .pad import map_png
 from .svg import number
@@ -224,7 +224,7 @@ def _manifold(model: VAE) -> Part:
 def _bars(kl: dict[str, Tensor]) -> Part:
     active = ", ".join(_active(values).replace(" ", "\u00a0") for values in kl.values())
     name, caption = "KL of each dimension", f"Sorted. Active, above {ACTIVE:g} nats: {active}."
-    svg, alt = draw_bars(
+    svg, alt = svg_bars(
         {text: sorted(values.tolist(), reverse=True) for text, values in kl.items()}, ACTIVE
     )
     return Part(f"{name}\n{caption}", svg, f"{name}. {caption} {alt}")
@@ -234,7 +234,7 @@ def _tradeoff(curves: dict[str, list[tuple[float, float]]], k: int, labels: list
     title = (
         "What a nat of KL buys\nOne point for each β: down is better pictures, left a shorter code."
     )
-    return Part(title, *draw_tradeoff(curves, k, labels))
+    return Part(title, *svg_tradeoff(curves, k, labels))
 
 
 def _reconstructions(digits: Tensor, pair: list[VAE], dims: list[int]) -> Part:
@@ -274,8 +274,8 @@ def _table_panel(model: VAE, multiplier: float, x: Tensor, y: Tensor) -> list[Pa
         f"{names[right]} right, {names[up]} up, ±{extent:g}. Ring: 2σ of the prior.",
     )
     caption += f" {_spread(codes, [names[right], names[up]])}"
-    densities, said = draw_densities(names, mu[0].tolist(), (0.5 * logvar[0]).exp().tolist())
-    bars, heights = draw_bars({f"{len(kl)} numbers": kl.tolist()}, ACTIVE, names)
+    densities, said = svg_densities(names, mu[0].tolist(), (0.5 * logvar[0]).exp().tolist())
+    bars, heights = svg_bars({f"{len(kl)} numbers": kl.tolist()}, ACTIVE, names)
     return [
         Part("", f'<p class="vae-line">{escape(line)}</p>', line),
         Part(f"{title}\n{caption}", _map(codes, y, extent), f"{title}, {len(x):,} rows. {caption}"),

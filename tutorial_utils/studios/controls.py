@@ -63,7 +63,7 @@ class PickImage(ipywidgets.HBox):
         self.button.on_click(lambda _button: self.set_trait("value", (self.value + 1) % len(x)))
         super().__init__([self.field, self.button])
         traitlets.link((self.field, "value"), (self, "value"))
-        self.add_class("vae-pick")
+        self.add_class("vae-pick-image")
 
 
 def next_of_class(y: Tensor, label: int, after: int = -1) -> int:

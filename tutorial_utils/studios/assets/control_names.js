@@ -22,11 +22,20 @@ function nameGroup(group) {
     put(button, "aria-pressed", `${button.classList.contains("mod-active")}`);
 }
 
+// The buttons that play a slider show an icon only.
+const ICONS = { "fa-play": "Play", "fa-pause": "Pause", "fa-stop": "Stop", "fa-retweet": "Repeat" };
+
+function namePlay(button) {
+  const icon = Object.keys(ICONS).find((icon) => button.querySelector(`.${icon}`));
+  put(button, "aria-label", ICONS[icon]);
+}
+
 function nameControls(root) {
   const exact = root.querySelectorAll(".vae-values p"); // the code, with more digits than its sliders have
   root.querySelectorAll(".vae-sliders .noUi-handle").forEach((handle, k) => put(handle, "aria-valuetext", exact[k]?.textContent));
   root.querySelectorAll(".widget-slider").forEach(nameSlider);
   root.querySelectorAll(".widget-radio, .widget-toggle-buttons").forEach(nameGroup);
+  root.querySelectorAll(".widget-play button").forEach(namePlay);
   for (const control of root.querySelectorAll(MOVED_BY_ARROWS)) control.dataset.lmSuppressShortcuts = "true";
 }
 
@@ -42,7 +51,6 @@ function render({ el }) {
     nameControls(root);
   }
 
-  el.style.display = "none";
   start();
   return () => {
     cancelAnimationFrame(frame);
