@@ -41,6 +41,21 @@ class Studio(ipywidgets.VBox):
         super().__init__([style_sheet(), ControlNames(layout=HIDDEN), *parts])
         self.add_class("vae-root").add_class(css_class)
 
+    def close(self) -> None:
+        """Close the studio and every widget in it."""
+        if self.comm is not None:  # or it is closed already
+            for part in _widgets_in(self):
+                part.close()
+        super().close()
+
+
+def _widgets_in(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    """All that belong to a widget: its children, its layout, its style, and theirs."""
+    values = widget.trait_values()
+    parts = [*values.pop("children", ()), *values.values()]
+    parts = [part for part in parts if isinstance(part, ipywidgets.Widget)]
+    return parts + [inner for part in parts for inner in _widgets_in(part)]
+
 
 def style_sheet() -> ipywidgets.HTML:
     """The style sheet of all studios, as a widget that takes no room on the page."""

@@ -12,7 +12,7 @@ from ..plotting import to_png
 from ..support.arguments import gray_images, one_of, positive_int
 from ..topics.filling import fill_missing
 from ..training import local_seed
-from .base import Part, check_decodes_like, check_vae
+from .base import Part, check_classifier, check_decodes_like, check_vae
 from .controls import Another, PickImage, choice, slider
 from .panel import Panel, PanelStudio
 
@@ -39,6 +39,7 @@ def filling_studio(
             "x must hold zeros and ones only, got grays between: (x > 0.5).float() makes it so"
         )
     check_decodes_like("model", model, x)
+    check_classifier("classifier", classifier)
     if classifier is not None:
         name_digits(classifier, x[:1, 0])
     n = positive_int("n_answers", n_answers)

@@ -49,7 +49,7 @@ class StepSlider(ipywidgets.HBox):
         self.on.on_click(lambda _button: self._step(1))
         self.last = len(labels) - 1
         self.play = ipywidgets.Play(max=self.last, interval=MILLISECONDS, show_repeat=False)
-        self.play.value = self.slider.index
+        self.play.value, self.play.tooltip = self.slider.index, f"Play through all {name}"
         super().__init__([self.back, self.slider, self.on, self.play])
         self.add_class("vae-steps")
         traitlets.link((self.play, "value"), (self.slider, "index"))

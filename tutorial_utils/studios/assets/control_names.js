@@ -22,6 +22,15 @@ function nameGroup(group) {
     put(button, "aria-pressed", `${button.classList.contains("mod-active")}`);
 }
 
+// A studio may have two image choosers: each has its own word for the class.
+function nameChooser(chooser) {
+  const word = chooser.querySelector(".widget-dropdown .widget-label")?.textContent;
+  if (!word) return;
+  const button = chooser.querySelector(".widget-button");
+  put(button, "aria-label", button && `${button.textContent.trim()} (${word})`);
+  put(chooser.querySelector(".widget-text input"), "aria-label", `index (${word})`);
+}
+
 // The buttons that play a slider show an icon only.
 const ICONS = { "fa-play": "Play", "fa-pause": "Pause", "fa-stop": "Stop", "fa-retweet": "Repeat" };
 
@@ -35,6 +44,7 @@ function nameControls(root) {
   root.querySelectorAll(".vae-sliders .noUi-handle").forEach((handle, k) => put(handle, "aria-valuetext", exact[k]?.textContent));
   root.querySelectorAll(".widget-slider").forEach(nameSlider);
   root.querySelectorAll(".widget-radio, .widget-toggle-buttons").forEach(nameGroup);
+  root.querySelectorAll(".vae-end").forEach(nameChooser);
   root.querySelectorAll(".widget-play button").forEach(namePlay);
   for (const control of root.querySelectorAll(MOVED_BY_ARROWS)) control.dataset.lmSuppressShortcuts = "true";
 }
