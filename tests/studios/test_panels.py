@@ -472,7 +472,7 @@ def test_other_bad_arguments_are_refused(models, digits, rows):
         multiplier_panels({0: table_model((1.0, 1.0, 1.0))}, *rows)
     with pytest.raises(ValueError, match="each multiplier"):
         multiplier_panels({}, *rows)
-    with pytest.raises(TypeError, match="two latent numbers or more, got Linear"):
+    with pytest.raises(TypeError, match=r"models\[1\] must be a VAE, got Linear"):
         multiplier_panels({1: nn.Linear(2, 2)}, *rows)
     with pytest.raises(ValueError, match="differ in six digits, got the labels 48, 48"):
         multiplier_panels(dict.fromkeys((48, 48.00001), table_model((1.0, 1.0, 1.0))), *rows)
