@@ -193,7 +193,7 @@ def test_chart_draws_the_values_that_it_is_given():
             curves(dense, name)[:, 1], 100 - 100 * (values - low) / (high - low), atol=0.051
         )
     assert (
-        f"{number(low)} to {number(high)} nats" in dense
+        f"{number(float(low))} to {number(float(high))} nats" in dense
         and ">aggregate posterior<" in dense
         and ">prior<" in dense
     )

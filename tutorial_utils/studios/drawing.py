@@ -14,7 +14,7 @@ from ..metrics import name_digits
 from ..models import encode_images
 from ..plotting import to_png
 from ..support.arguments import classes_of, gray_images
-from .base import Picture, name_of_decoded, show_code, style_sheet
+from .base import Picture, Studio, check_autoencoder, check_classifier, name_of_decoded, show_code
 from .controls import ImageChooser
 from .pad import code_map
 from .svg import percent
@@ -89,7 +89,7 @@ def drawing_studio(
     *,
     studio: ipywidgets.VBox | None = None,
     judge: nn.Module | None = None,
-) -> "DrawDigit":
+) -> "DrawingStudio":
     """Draw a digit, or choose one of the images x, and see its reconstruction, its numbers and its place on the map.
 
     model: a VAE or an Autoencoder of 28 x 28 images.  x: [N, 1, 28, 28] in [0, 1], the images on
@@ -104,9 +104,9 @@ def drawing_studio(
         isinstance(getattr(studio, end, None), ImageChooser) for end in ("start", "end")
     ):
         raise TypeError(f"studio must be an InterpolationStudio, got {type(studio).__name__}")
-    if judge is not None and not isinstance(judge, nn.Module):
-        raise TypeError(f"judge must be a classifier, a torch module, got {type(judge).__name__}")
-    return DrawDigit(model, x, classes_of(y, x, "x"), studio, judge)
+    check_autoencoder("model", model)
+    check_classifier("judge", judge)
+    return DrawingStudio(model, x, classes_of(y, x, "x"), studio, judge)
 
 
 class NamedCanvas(MultiCanvas):
@@ -205,8 +205,8 @@ class StrokeCanvas(ipywidgets.VBox):
             self.canvas[1].stroke_lines(places[:1] + places)
 
 
-class DrawDigit(ipywidgets.VBox):
-    """What `draw_digit` returns: `area` has the strokes, `chooser` the image that the model sees, `picture` its answer.
+class DrawingStudio(Studio):
+    """What `drawing_studio` returns: `area` has the strokes, `chooser` the image that the model sees, `picture` its answer.
 
     While nothing is drawn, the image is the chosen test image.  `map` is None unless the codes are
     points of a plane.
@@ -238,8 +238,7 @@ class DrawDigit(ipywidgets.VBox):
         )
         self.buttons = [self._morph_button(*end) for end in ends]
         self.chooser.observe(lambda _change: self._putting or self.area.keep(0), "image")
-        super().__init__([style_sheet(), self._columns(), self.label, self.said])
-        self.add_class("vae-explorer").add_class("vae-draw")
+        super().__init__("vae-draw", self._columns(), self.label, self.said)
         self._draw()
 
     def _morph_button(self, way: str, does: str, end: ImageChooser) -> ipywidgets.Button:

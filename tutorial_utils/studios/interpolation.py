@@ -15,7 +15,7 @@ from ..models import decode_images, encode_image, encode_images, is_vae
 from ..plotting import gif_bytes, to_png
 from ..store.files import write_atomically
 from ..support.arguments import classes_of, gray_images
-from .base import Picture, name_of_decoded, show_code, style_sheet
+from .base import Picture, Studio, check_autoencoder, check_classifier, name_of_decoded, show_code
 from .controls import ImageChooser, next_of_class
 from .interpolation_charts import VERDICTS, across, draw_chart
 from .pad import code_map
@@ -94,17 +94,14 @@ def interpolation_studio(
     1, H, W].  With either, maps of codes and densities along the path are shown as well. Raises
     TypeError or ValueError for a bad argument.
     """
-    for name, value in {"model": model, "other": other}.items():
-        if not (hasattr(value, "encode") and hasattr(value, "decode")) and (
-            name == "model" or value is not None
-        ):
-            raise TypeError(f"{name} must be a VAE or an Autoencoder, got {type(value).__name__}")
-    if judge is not None and not isinstance(judge, nn.Module):
-        raise TypeError(f"judge must be a classifier, a torch module, got {type(judge).__name__}")
+    check_autoencoder("model", model)
+    if other is not None:
+        check_autoencoder("other", other)
+    check_classifier("judge", judge)
     return InterpolationStudio(model, gray_images(x), classes_of(y, x, "x"), other, judge)
 
 
-class InterpolationStudio(ipywidgets.VBox):
+class InterpolationStudio(Studio):
     """What `interpolation_studio` returns: `start` and `end` choose the images, `sides` show what the models paint."""
 
     def __init__(
@@ -135,10 +132,8 @@ class InterpolationStudio(ipywidgets.VBox):
             lambda change: setattr(self.slider, "value", change["new"] / 100), "value"
         )
         self.save.on_click(self._save)
-        super().__init__(
-            [style_sheet(), *(self._detailed_layout() if self.detailed else self._simple_layout())]
-        )
-        self.add_class("vae-studio")
+        layout = self._detailed_layout() if self.detailed else self._simple_layout()
+        super().__init__("vae-studio", *layout)
         if self.detailed:
             self.add_class("vae-wide")
         self._choose()
@@ -174,7 +169,7 @@ class InterpolationStudio(ipywidgets.VBox):
         """The picture between the two digits."""
         side = self.sides[0]
         middle = ipywidgets.VBox([side.picture]).add_class("vae-middle")
-        ends = ipywidgets.HBox([self.start.box, middle, self.end.box]).add_class("vae-ends")
+        ends = ipywidgets.HBox([self.start, middle, self.end]).add_class("vae-ends")
         controls = ipywidgets.HBox([self.play, self.slider]).add_class("vae-controls")
         options = ipywidgets.HBox([self.path, self.save]).add_class("vae-options")
         return [ends, side.label, controls, side.strip, options, self.message]
@@ -184,7 +179,7 @@ class InterpolationStudio(ipywidgets.VBox):
         controls = ipywidgets.HBox([self.play, self.slider]).add_class("vae-controls")
         options = ipywidgets.HBox([self.path, self.save]).add_class("vae-options")
         middle = ipywidgets.VBox([options, controls, self.message]).add_class("vae-middle")
-        ends = ipywidgets.HBox([self.start.box, middle, self.end.box]).add_class("vae-ends")
+        ends = ipywidgets.HBox([self.start, middle, self.end]).add_class("vae-ends")
         self.columns = ipywidgets.Box([side.box for side in self.sides]).add_class("vae-halves")
         return [ends, self.columns]
 

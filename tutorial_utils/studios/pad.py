@@ -20,7 +20,7 @@ from ..support.arguments import (
     same_shape,
     two_dimensional,
 )
-from .base import ASSETS, Picture, name_of_decoded, show_code, style_sheet
+from .base import ASSETS, Picture, Studio, name_of_decoded, show_code
 
 
 def map_png(z: Tensor, y: Tensor, extent: float, *, pixels: int = 720, spacing: int = 34) -> bytes:
@@ -159,7 +159,7 @@ def code_map(z: Tensor, y: Tensor, extent: float, *, size: int = 400, **traits) 
     return CodeMap(**traits).add_class("vae-map")
 
 
-class LatentPad(ipywidgets.HBox):
+class LatentPad(Studio):
     """What `latent_pad` returns: `pad` is the map, `picture` the decoded image, `label` says where and how far."""
 
     def __init__(self, model: nn.Module, z: Tensor, y: Tensor, std: Tensor | None, extent: float):
@@ -173,8 +173,7 @@ class LatentPad(ipywidgets.HBox):
         self._drawn = None
         self.pad.observe(self._draw, ["x", "y"])
         side = ipywidgets.VBox([self.picture, self.label]).add_class("vae-side")
-        super().__init__([style_sheet(), self.pad, side])
-        self.add_class("vae-pad")
+        super().__init__("vae-pad", self.pad, side)
         self._draw()
 
     def _draw(self, _change: dict | None = None) -> None:

@@ -10,7 +10,7 @@ from ..losses import bernoulli_nll, kl_standard_normal
 from ..models import VAE, decode_images, is_vae
 from ..plotting import to_png
 from ..support.arguments import classes_of, float_tensor, gray_images
-from .base import Picture, show_code, style_sheet
+from .base import Picture, Studio, check_autoencoder, check_vae, show_code
 from .controls import ImageChooser
 from .pad import code_map
 
@@ -153,7 +153,7 @@ def posterior_explorer(
     return PosteriorExplorer(vae, autoencoder, gray_images(x), classes_of(y, x, "x"))
 
 
-class PosteriorExplorer(ipywidgets.VBox):
+class PosteriorExplorer(Studio):
     """What `posterior_explorer` returns: `pad` is the VAE's map, with q(z|x); `other` the map of the plain codes."""
 
     def __init__(self, vae: VAE, autoencoder: nn.Module, x: Tensor, y: Tensor):
@@ -185,8 +185,7 @@ class PosteriorExplorer(ipywidgets.VBox):
         self.pad.observe(self._draw, ["x", "y", "std_x", "std_y"])
         self.chooser.observe(self._answer, "index")
         self.button.on_click(self._answer)
-        super().__init__([style_sheet(), *self._layout()])
-        self.add_class("vae-explorer")
+        super().__init__("vae-explorer", *self._layout())
         self._answer()
 
     def _layout(self) -> list[ipywidgets.Widget]:
@@ -210,7 +209,7 @@ class PosteriorExplorer(ipywidgets.VBox):
                 self.beside,
             ),
         ]
-        head = ipywidgets.HBox([self.chooser.box.add_class("vae-chosen"), self.numbers]).add_class(
+        head = ipywidgets.HBox([self.chooser.add_class("vae-chosen"), self.numbers]).add_class(
             "vae-head"
         )
         return [

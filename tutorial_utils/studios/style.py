@@ -1,4 +1,4 @@
-"""Style studio (notebook 09): the style and the label of a digit, in a VAE that is given the label."""
+"""Style studio (notebook 09): all digits in the style of a test image, and blends of two labels."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,10 @@ from torch.nn.functional import one_hot
 from ..latent import side_by_side, straight_line
 from ..plotting import to_png
 from ..support.arguments import finite, float_tensor, gray_images
-from .base import ControlNames, Picture, style_sheet
-from .controls import ImageChooser, next_of_class
+from .base import Picture, Studio, check_autoencoder
+from .controls import ImageChooser, next_of_class, slider
 
-SECOND, BLEND = (
-    1,
-    (3, 8),
-)  # at the start: the class that gives the second style, and the labels that are blended
+SECOND, BLEND = 1, (3, 8)  # at the start: the class of the second image, the labels of the blend
 SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -66,7 +63,7 @@ def blend(a: int, b: int, t: float, n_classes: int) -> Tensor:
     return (1 - t) * ends[0] + t * ends[1]
 
 
-class StyleStudio(ipywidgets.VBox):
+class StyleStudio(Studio):
     """What `style_studio` returns: `first`, `second` choose images, `style` goes from one's z to the other's.
 
     `label` goes from label `a` to label `b`.  `images` [K, H, W] are all digits in the style z;
@@ -83,8 +80,7 @@ class StyleStudio(ipywidgets.VBox):
         self.caption, self.row_caption = (
             ipywidgets.HTML().add_class("vae-label") for _ in range(2)
         )
-        super().__init__([style_sheet(), ControlNames(), *self._layout()])
-        self.add_class("vae-explorer").add_class("vae-style")
+        super().__init__("vae-style", *self._layout())
         for chooser in (self.first, self.second):
             chooser.observe(self._encode, "image")
         for control in (self.style_slider, self.label_slider, self.a, self.b):
@@ -99,23 +95,16 @@ class StyleStudio(ipywidgets.VBox):
         self.second = ImageChooser(
             "Style B", "The image that gives style B", self.x, classes, second
         )
-        self.style_slider, self.label_slider = (
-            ipywidgets.FloatSlider(0, min=0, max=1, step=0.02, description=name)
-            for name in ("style", "blend")
-        )
-        self.style_slider.tooltip = "0: style A, 1: style B. Drag, or use the arrow keys."
-        self.label_slider.tooltip = (
-            "0: the first label, 1: the second. Drag, or use the arrow keys."
-        )
-        names = ("label", "to")
+        self.style_slider = slider("style", 0.0, 1, 0.02, tip="0: style A, 1: style B.")
+        self.label_slider = slider("blend", 0.0, 1, 0.02, tip="0: the first label, 1: the second.")
         self.a, self.b = (
             ipywidgets.Dropdown(options=range(n), value=min(start, n - 1), description=name)
-            for start, name in zip(BLEND, names, strict=True)
+            for start, name in zip(BLEND, ("label", "to"), strict=True)
         )
 
     def _layout(self) -> list[ipywidgets.Widget]:
         """The two images and the sliders, beside them the picture; below, all digits in a row."""
-        ends = ipywidgets.HBox([self.first.box, self.second.box]).add_class("vae-styles")
+        ends = ipywidgets.HBox([self.first, self.second]).add_class("vae-styles")
         labels = ipywidgets.HBox([self.a, self.b])
         sliders = ipywidgets.VBox([self.style_slider, labels, self.label_slider]).add_class(
             "vae-turns"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ..data import load_images
+from ..data import ImageData, load_images
 from ..losses import kl_standard_normal, negative_elbo
 from ..models import VAE, mlp, start_at_mean_image
 from ..training import cyclical, fit, linear_warmup, local_seed
@@ -39,19 +39,19 @@ def is_beta(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
-def drawn(schedule: Callable[[float], float]) -> tuple[float, ...]:
-    """A schedule as it can be drawn: COLUMNS values, each that of the middle of its column, in whole steps."""
+def columns_of(schedule: Callable[[float], float]) -> tuple[float, ...]:
+    """A schedule as the composer draws it: its value in the middle of each column, in whole steps."""
     return tuple(
         round(schedule((k + 0.5) / COLUMNS) / STEP) / round(1 / STEP) for k in range(COLUMNS)
     )
 
 
 PRESETS = {
-    "constant 1": drawn(lambda progress: 1.0),
-    "warm-up": drawn(linear_warmup),
-    "cyclical": drawn(lambda progress: cyclical(progress, n_cycles=3)),
-    "constant 4": drawn(lambda progress: 4.0),
-    "off, then on": drawn(lambda progress: float(progress > 1 / 3)),
+    "constant 1": columns_of(lambda progress: 1.0),
+    "warm-up": columns_of(linear_warmup),
+    "cyclical": columns_of(lambda progress: cyclical(progress, n_cycles=3)),
+    "constant 4": columns_of(lambda progress: 4.0),
+    "off, then on": columns_of(lambda progress: float(progress > 1 / 3)),
 }
 
 
@@ -86,7 +86,10 @@ class Run(NamedTuple):
         }
 
 
-small_digits = lru_cache(maxsize=1)(lambda: load_images("digits"))
+@lru_cache(maxsize=1)
+def small_digits() -> ImageData:
+    """The 8×8 digits, loaded once: training needs them as soon as the button is pressed."""
+    return load_images("digits")
 
 
 def _terms(model: VAE, x: Tensor, *, beta: float = 1.0) -> dict[str, Tensor]:
