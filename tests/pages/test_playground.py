@@ -1,15 +1,17 @@
-"""The playground: one HTML file, driven in a real Chromium; what it draws is what PyTorch computes."""
+"""Playground page: one file in a real Chromium; what it draws is what PyTorch computes."""
 
 import base64
 import math
 import re
-import shutil
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Locator, Page, sync_playwright
+from helpers.browser import drag
+from helpers.pages import open_file
+from playwright.sync_api import Locator, Page
 from torch import nn
 
 from tutorial_utils.latent import great_circle, straight_line
@@ -22,14 +24,14 @@ from tutorial_utils.studios.pad import nearest_code
 from tutorial_utils.training import constant, fit, local_seed
 
 browser_test = pytest.mark.browser
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 DEVICES = {
     "laptop": {"viewport": {"width": 1280, "height": 800}},
     "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
 }
 READ_PIXELS = """canvas => {
-  const {data, width, height} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const {height, width} = canvas;
+  const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
   return [height, width, btoa(String.fromCharCode(...data))];
 }"""
 READ_MANY = f"""codes => codes.map(code => {{
@@ -87,40 +89,19 @@ def files(models, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert path, f"no browser found: install Chromium (looked for {', '.join(BROWSERS)})"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def open_page(browser):
-    """A function that opens a file in a browser without a network; what leaves it or goes wrong is in `complaints`."""
-    contexts, complaints = [], []
+def open_page(chromium):
+    """A function that opens a file on a laptop or a phone."""
+    pages = []
 
     def open_(path, device="laptop", **settings) -> Page:
-        context = browser.new_context(**DEVICES[device], **settings)
-        contexts.append(context)
-        context.set_offline(True)
-        context.set_default_timeout(10_000)
-        page = context.new_page()
-        page.on(
-            "request",
-            lambda request: request.url != path.as_uri() and complaints.append(request.url),
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.goto(path.as_uri())
-        page.wait_for_function("() => window.playground")
-        page.complaints = complaints
-        return page
+        ready = "() => window.playground"
+        pages.append(open_file(chromium, path, ready, **DEVICES[device], **settings))
+        return pages[-1]
 
     yield open_
-    for context in contexts:
-        context.close()
+    for page in pages:  # nothing went wrong, and nothing was asked of a network
+        assert page.complaints == []
+        page.context.close()
 
 
 @pytest.fixture(scope="module")
@@ -172,20 +153,6 @@ def ends(page: Page, part: str = "code") -> list[torch.Tensor]:
     ]
 
 
-def drag(page: Page, target: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Press at `start`, move to `end` in ten steps, let go; both as shares of the target's width and height."""
-    target.scroll_into_view_if_needed()
-    box = target.bounding_box()
-    at = [
-        (box["x"] + right * box["width"], box["y"] + down * box["height"])
-        for right, down in (start, end)
-    ]
-    page.mouse.move(*at[0])
-    page.mouse.down()
-    page.mouse.move(*at[1], steps=10)
-    page.mouse.up()
-
-
 def swipe(
     page: Page, target: Locator, start: tuple[float, float], end: tuple[float, float]
 ) -> None:
@@ -229,7 +196,8 @@ def test_encoded_means_move_by_far_less_than_the_posterior_is_wide(name, pages, 
     bytes_ = base64.b64encode(mnist.x_test[:100].mul(255).round().byte().numpy().tobytes()).decode()
     script = """data => {
       const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
-      const image = (k) => Float32Array.from(bytes.subarray(784 * k, 784 * (k + 1)), byte => byte / 255);
+      const pixels = (k) => bytes.subarray(784 * k, 784 * (k + 1));
+      const image = (k) => Float32Array.from(pixels(k), byte => byte / 255);
       return Array.from({length: 100}, (_, k) => playground.encode(image(k)));
     }"""
     there = torch.tensor(pages[name].evaluate(script, bytes_))
@@ -488,8 +456,11 @@ def test_sliders_reset_and_random_move_the_same_point(name, pages, models):
 
 @browser_test
 def test_random_is_a_draw_of_the_prior(pages):
-    draw = "() => Array.from({length: 60}, () => { document.getElementById('random').click(); return playground.z; })"
-    z = torch.tensor(pages["64-D"].evaluate(draw)).flatten()
+    draw = """button => Array.from({length: 60}, () => {
+      button.click();
+      return playground.z;
+    })"""
+    z = torch.tensor(pages["64-D"].locator("#random").evaluate(draw)).flatten()
     assert abs(float(z.mean())) < 0.1 and float(z.std()) == pytest.approx(1, abs=0.06)
     assert float((z.abs() < 1).float().mean()) == pytest.approx(0.683, abs=0.04)
 
@@ -527,7 +498,7 @@ def test_many_changes_within_a_frame_are_drawn_once(pages):
 
 
 def same_drawing(page: Page, model: nn.Module) -> None:
-    """What the encoder sees is Python's image of the strokes; the point is its code; both are shown decoded."""
+    """The encoder's image is Python's image of the strokes, the point its code; both are shown."""
     settle(page)
     drawing = page.evaluate("playground.drawing")
     image = image_of_strokes(drawing["strokes"]).float()
@@ -633,8 +604,9 @@ def test_live_sentences_are_throttled(pages):
     script = """async () => {
       const told = [];
       const begin = performance.now();
-      new MutationObserver(() => told.push(document.getElementById("live").textContent))
-        .observe(document.getElementById("live"), {childList: true, characterData: true, subtree: true});
+      const live = document.getElementById("live");
+      const changes = {childList: true, characterData: true, subtree: true};
+      new MutationObserver(() => told.push(live.textContent)).observe(live, changes);
       for (let k = 0; k < 60; k++) {
         playground.setPoint([k / 100, 1]);
         await new Promise(requestAnimationFrame);
@@ -687,10 +659,11 @@ CONTRAST = """() => {
     return [255, 255, 255];
   };
   const texts = "h1, h2, h3, p, label, legend, button, select, output, figcaption, a";
-  const seen = Array.from(document.querySelectorAll(texts)).filter(node => node.offsetParent && node.textContent);
-  return seen.map(node => {
-    const pair = [light(parts(getComputedStyle(node).color)), light(ground(node))].sort((a, b) => b - a);
-    return [node.id || node.textContent, (pair[0] + 0.05) / (pair[1] + 0.05)];
+  const shown = (node) => node.offsetParent && node.textContent;
+  return Array.from(document.querySelectorAll(texts)).filter(shown).map(node => {
+    const lights = [light(parts(getComputedStyle(node).color)), light(ground(node))];
+    const [dark, bright] = lights.sort((a, b) => a - b);
+    return [node.id || node.textContent, (bright + 0.05) / (dark + 0.05)];
   });
 }"""
 
@@ -722,14 +695,8 @@ def test_texts_are_readable_and_the_page_is_as_wide_as_the_screen(scheme, device
 
 
 @browser_test
-def test_nothing_left_the_page_and_nothing_went_wrong(pages, phone):
-    pages["2-D"].wait_for_timeout(100)
-    assert phone.complaints == []
-
-
-@browser_test
-def test_a_browser_that_is_too_old_is_told_so(files, browser):
-    page = browser.new_page()
+def test_a_browser_that_is_too_old_is_told_so(files, chromium):
+    page = chromium.new_page()
     page.add_init_script("delete window.DecompressionStream")
     page.goto(files["2-D"].as_uri())
     alert = page.get_by_role("alert")
@@ -779,29 +746,42 @@ def convolution() -> nn.Module:
     return nn.Sequential(nn.Unflatten(1, (2, 1, 1)), nn.ConvTranspose2d(2, 1, 8))
 
 
-BAD = {
+def encoder_of(*layers: nn.Module) -> Callable:
+    """Makes an autoencoder with these layers, and with the decoder of the VAE that `make` makes."""
+    return lambda make: Autoencoder(nn.Sequential(*layers), make().decoder)
+
+
+def with_nan(model: VAE) -> VAE:
+    for bias in (layer.bias for layer in model.modules() if isinstance(layer, nn.Linear)):
+        nn.init.constant_(bias, math.nan)
+    return model
+
+
+BAD = {  # {name: (a function of make_vae, the error, its message)}
     "a convolution": (
         lambda make: VAE(make().encoder, convolution(), latent_dim=2),
         TypeError, "decoder.*ConvTranspose2d",
     ),
     "batch norm": (
-        lambda make: Autoencoder(nn.Sequential(nn.Flatten(), nn.Linear(64, 2), nn.BatchNorm1d(2)), make().decoder),
+        encoder_of(nn.Flatten(), nn.Linear(64, 2), nn.BatchNorm1d(2)),
         TypeError, "encoder.*BatchNorm1d",
     ),
     "tanh GELU": (
-        lambda make: Autoencoder(nn.Sequential(nn.Flatten(), nn.GELU("tanh"), nn.Linear(64, 2)), make().decoder),
-        ValueError, "encoder.*tanh",
+        encoder_of(nn.Flatten(), nn.GELU("tanh"), nn.Linear(64, 2)), ValueError, "encoder.*tanh",
     ),
     "no encoder": (lambda make: without_encoder(make()), TypeError, "encoder.*NoneType"),
-    "a decode of its own": (lambda make: shifted(make()), ValueError, "model.decode must be model.decoder"),
+    "a decode of its own": (
+        lambda make: shifted(make()), ValueError, "model.decode must be model.decoder",
+    ),
     "one latent number": (lambda make: make(latent_dim=1), ValueError, "two latent numbers"),
-    "images of another size": (lambda make: load_pretrained("vae_2d"), ValueError, r"shape.*\[360, 1, 8, 8\]"),
+    "images of another size": (
+        lambda make: load_pretrained("vae_2d"), ValueError, r"shape.*\[360, 1, 8, 8\]",
+    ),
     "a row-wise layer": (
-        lambda make: Autoencoder(nn.Sequential(nn.Linear(8, 8), nn.Flatten(), nn.Linear(64, 2)), make().decoder),
+        encoder_of(nn.Linear(8, 8), nn.Flatten(), nn.Linear(64, 2)),
         ValueError, "flatten.*64 numbers",
     ),
-    "NaN": (lambda make: make().apply(lambda m: isinstance(m, nn.Linear) and nn.init.constant_(m.bias, math.nan)),
-            ValueError, "finite"),
+    "NaN": (lambda make: with_nan(make()), ValueError, "finite"),
     "too wide": (
         lambda make: Autoencoder(mlp([64, 6000, 2]), mlp([2, 6000, 200, 64], out_shape=(1, 8, 8))),
         ValueError, r"too large.*[2-9]\.\d\d MB.*1\.50",

@@ -14,7 +14,7 @@ from tutorial_utils.latent import decode_grid
 from tutorial_utils.losses import kl_per_dimension
 from tutorial_utils.models import VAE, Autoencoder, decode_images, mlp
 from tutorial_utils.plotting import COLORS
-from tutorial_utils.studios.base import Part
+from tutorial_utils.studios.base import Part, describe
 from tutorial_utils.studios.beta import (
     ACTIVE,
     PIXELS,
@@ -120,6 +120,12 @@ def test_labels_are_sorted_and_short(models, digits):
         "1e9",
     ]
     assert all(isinstance(part, Part) for parts in panels.values() for part in parts)
+
+
+def test_how_much_room_a_part_takes(models, digits):
+    kinds = ["row", "square", "square", "square", "square", "broad", "strip", "strip"]
+    for panel in draw(models, (digits.x_test, digits.y_test)).values():
+        assert [describe(part)["kind"] for part in panel.values()] == kinds
 
 
 @torch.no_grad()
