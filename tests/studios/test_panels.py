@@ -24,7 +24,6 @@ from tutorial_utils.studios.beta import (
     multiplier_panels,
 )
 from tutorial_utils.studios.beta_charts import HEIGHT, svg_bars, svg_densities, svg_tradeoff
-from tutorial_utils.studios.svg import nice_step
 from tutorial_utils.training import local_seed
 
 BETAS = (200, 0, 1e-7, 0.5)
@@ -350,12 +349,6 @@ def test_densities_have_equal_areas_and_their_peak_at_the_mean(mu, std):
     assert areas[0] == pytest.approx(areas[1], rel=0.03)
     assert posterior[posterior[:, 1].argmin(), 0] == pytest.approx(50 + 50 * mu / reach, abs=0.7)
     assert f"σ = {std:.2f}" in said and posterior[:, 1].min() > 0
-
-
-@pytest.mark.parametrize("least", [1e-6, 0.03, 1.0, 1.01, 7.0, 19.9, 50.0, 123.0])
-def test_nice_steps(least):
-    step = nice_step(least)
-    assert least * (1 - 1e-9) <= step <= 2.5 * least and f"{step:e}"[0] in "125"
 
 
 def test_charts_are_well_formed_and_say_what_they_show(models, digits):

@@ -302,7 +302,7 @@ def test_a_thousand_moves_leave_no_widget_behind(chooser, pad):
 
 
 def test_every_control_has_a_label_and_every_picture_a_text(chooser, pad):
-    found = widgets_in(chooser.box) + widgets_in(pad)
+    found = widgets_in(chooser) + widgets_in(pad)
     for part in found:
         if isinstance(part, Picture):
             assert part.alt

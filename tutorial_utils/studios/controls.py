@@ -117,10 +117,6 @@ class ImageChooser(ipywidgets.VBox):
         self.choose(index)
 
     @property
-    def box(self) -> "ImageChooser":
-        return self
-
-    @property
     def name(self) -> str:
         """A word for the image that a file name may hold: its class, or its caption."""
         return re.sub(r"\W+", "_", self._caption) or str(int(self.y[self.index]))
