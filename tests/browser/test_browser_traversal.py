@@ -27,7 +27,7 @@ SOURCE = f"""
 from tutorial_utils.models import VAE, mlp
 from tutorial_utils.topics.sprites import FACTORS, load_sprites
 from tutorial_utils.training import local_seed
-from tutorial_utils.studios.sprite_traversal import traversal_studio
+from tutorial_utils.studios.traversal import traversal_studio
 {MAKE}
 traversal_studio(models, x, factors, list(FACTORS))
 """

@@ -383,9 +383,10 @@ def test_presets_train_and_table(composer, trained):
         for n, run in ((2, second), (1, first))
     ]
     assert rows_of(composer) == expected
-    assert composer.chart.value == svg_terms(
-        composer.runs
-    )[0] and composer.area.drawing == svg_schedule(composer.runs)[0]
+    assert (
+        composer.chart.value == svg_terms(composer.runs)[0]
+        and composer.area.drawing == svg_schedule(composer.runs)[0]
+    )
     assert (
         f"Run 2, constant 4: −ELBO {second.scores['-ELBO']:.2f} = recon_loss"
         in composer.button.said

@@ -100,9 +100,8 @@ def drawing_studio(
         raise ValueError(
             f"x must hold images of {SIZE} x {SIZE} pixels, as drawings are, got shape {list(x.shape)}"
         )
-    if studio is not None and not all(
-        isinstance(getattr(studio, end, None), ImageChooser) for end in ("start", "end")
-    ):
+    ends = [getattr(studio, end, None) for end in ("start", "end")]
+    if studio is not None and not all(isinstance(end, ImageChooser) for end in ends):
         raise TypeError(f"studio must be an InterpolationStudio, got {type(studio).__name__}")
     check_autoencoder("model", model)
     check_classifier("judge", judge)
@@ -113,6 +112,13 @@ class NamedCanvas(MultiCanvas):
     """An ipycanvas whose page can show `tooltip`, its accessible name: for that it looks for a description."""
 
     description = traitlets.Unicode().tag(sync=True)
+
+    def close(self) -> None:
+        """Close both layers as well."""
+        for layer in (self[0], self[1]):
+            layer.layout.close()
+            layer.close()
+        super().close()
 
 
 class StrokeCanvas(ipywidgets.VBox):
@@ -206,11 +212,13 @@ class StrokeCanvas(ipywidgets.VBox):
 
 
 class DrawingStudio(Studio):
-    """What `drawing_studio` returns: `area` has the strokes, `chooser` the image that the model sees, `picture` its answer.
+    """What `drawing_studio` returns: the strokes in `area`, the image in `chooser`, and `picture`.
 
-    While nothing is drawn, the image is the chosen test image.  `map` is None unless the codes are
-    points of a plane.
+    `picture` is the reconstruction.  While nothing is drawn, the image is the chosen test image.
+    `map` is None unless the codes are points of a plane.
     """
+
+    chooser = traitlets.Instance(ImageChooser)  # its parts stand in columns; it is closed with this
 
     def __init__(
         self,
@@ -220,23 +228,20 @@ class DrawingStudio(Studio):
         studio: ipywidgets.VBox | None,
         judge: nn.Module | None,
     ):
-        self.model, self.judge, self._putting = model, judge, False
+        self.model, self.judge, self._putting, self.map = model, judge, False, None
         self.area = StrokeCanvas(self._draw)
         self.chooser = ImageChooser("Class", "The image that the model sees", x, y, 0)
         self.picture = Picture().add_class("vae-end-picture")
         self.label, self.said = (ipywidgets.HTML().add_class("vae-label") for _ in range(2))
         codes = encode_images(model, x)[0]
-        reach = max(3.5, 1.03 * float(codes.abs().amax(1).quantile(0.999)))
-        hint = "Ring: the code of the image, among those of the test images."
-        self.map = (
-            code_map(codes, y, reach, size=300, passive=True, hint=hint)
-            if codes.shape[1] == 2
-            else None
-        )
-        ends = (
-            [] if studio is None else [("from", "starts", studio.start), ("to", "ends", studio.end)]
-        )
-        self.buttons = [self._morph_button(*end) for end in ends]
+        if codes.shape[1] == 2:
+            reach = max(3.5, 1.03 * float(codes.abs().amax(1).quantile(0.999)))
+            hint = "Ring: the code of the image, among those of the test images."
+            self.map = code_map(codes, y, reach, size=300, passive=True, hint=hint)
+        self.buttons = []
+        if studio is not None:
+            from_, to = ("from", "starts", studio.start), ("to", "ends", studio.end)
+            self.buttons = [self._morph_button(*from_), self._morph_button(*to)]
         self.chooser.observe(lambda _change: self._putting or self.area.keep(0), "image")
         super().__init__("vae-draw", self._columns(), self.label, self.said)
         self._draw()
@@ -246,26 +251,29 @@ class DrawingStudio(Studio):
             end.put(self.chooser.image, self.name)
             self.said.value = f"The morph in the studio {does} with {self.name} now."
 
-        button = ipywidgets.Button(
-            description=f"Morph {way} it", tooltip=f"Morph {way} this image in the studio"
-        )
+        tip = f"Morph {way} this image in the studio"
+        button = ipywidgets.Button(description=f"Morph {way} it", tooltip=tip)
         button.on_click(put)
         return button
 
     def _columns(self) -> ipywidgets.HBox:
-        """The canvas, what the model sees, what it makes of that, and where its code lies."""
-        texts = (
-            "what the model sees",
-            "or choose a test image:",
-            f"reconstruction: {name_of_decoded(self.model)}",
-        )
-        seen, instead, made = (ipywidgets.HTML(text).add_class("vae-caption") for text in texts)
-        choose = [instead, self.chooser.label, self.chooser.field, self.chooser.button]
-        columns = ([self.chooser.picture, seen, *choose], [self.picture, made, *self.buttons])
-        boxes = [ipywidgets.VBox(column).add_class("vae-end") for column in columns]
-        return ipywidgets.HBox([self.area, *boxes, *([self.map] if self.map else [])]).add_class(
-            "vae-columns"
-        )
+        """The canvas, the image that the model sees, its reconstruction, and the map."""
+
+        def column(*parts: ipywidgets.Widget | str) -> ipywidgets.VBox:
+            parts = [
+                ipywidgets.HTML(part).add_class("vae-caption") if isinstance(part, str) else part
+                for part in parts
+            ]
+            return ipywidgets.VBox(parts).add_class("vae-end")
+
+        choose = (self.chooser.label, self.chooser.field, self.chooser.button)
+        columns = [
+            self.area,
+            column(self.chooser.picture, "what the model sees", "or choose a test image:", *choose),
+            column(self.picture, f"reconstruction: {name_of_decoded(self.model)}", *self.buttons),
+        ]
+        columns += [self.map] if self.map else []
+        return ipywidgets.HBox(columns).add_class("vae-columns")
 
     @property
     def name(self) -> str:

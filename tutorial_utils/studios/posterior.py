@@ -147,9 +147,10 @@ def posterior_explorer(
     without noise, its code two numbers.  x: [N, 1, H, W] in [0, 1], the images on the maps.  y:
     [N], the classes. Raises TypeError or ValueError for a bad argument.
     """
-    if not is_vae(vae) or is_vae(autoencoder):
-        kinds = f"{type(vae).__name__} and {type(autoencoder).__name__}"
-        raise TypeError(f"vae must be a VAE, autoencoder another model, got {kinds}")
+    check_vae("vae", vae)
+    check_autoencoder("autoencoder", autoencoder)
+    if is_vae(autoencoder):
+        raise TypeError("autoencoder must be trained without noise, got a VAE")
     return PosteriorExplorer(vae, autoencoder, gray_images(x), classes_of(y, x, "x"))
 
 
