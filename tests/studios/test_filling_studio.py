@@ -104,6 +104,7 @@ def test_columns_of_a_wide_image_are_as_many_as_it_has():
     assert wide.count.max == 4
     wide.side.value = "left"
     wide.count.value = 6
+    assert (wide.count.value, wide.count.max) == (6, 6)
     wide.side.value = "top"
     assert (wide.count.value, wide.count.max) == (4, 4)
 
