@@ -16,7 +16,7 @@ from tutorial_utils.plotting import to_png
 from tutorial_utils.studios.pad import CodeMap, latent_pad
 from tutorial_utils.studios.posterior import (
     compare,
-    draw_cloud,
+    svg_cloud,
     encode_all,
     fixed_eps,
     image_row,
@@ -148,7 +148,7 @@ def test_image_row_holds_each_image_and_gray_between():
 @pytest.mark.parametrize("scale", [1e-3, 0.05, 0.4, 3.0])
 def test_the_magnified_cloud_fills_its_window_and_keeps_proportions(scale):
     std = scale * torch.tensor([1.0, 0.5])
-    picture = draw_cloud(std, std * torch.tensor([[1.0, 2.0]]))
+    picture, _alt = svg_cloud(std, std * torch.tensor([[1.0, 2.0]]))
     two, one = [
         tuple(map(float, pair)) for pair in re.findall(r'rx="([\d.]+)" ry="([\d.]+)"', picture)
     ]
@@ -175,9 +175,8 @@ def test_the_table_has_yours_on_the_left():
     mine, theirs = (
         {"recon_loss": a, "kl": b, "loss": a + b} for a, b in ((120.0, 3.0), (110.0, 5.0))
     )
-    table = loss_table(
-        torch.zeros(2), torch.ones(2), mine, (torch.ones(2), 2 * torch.ones(2), theirs)
-    )
+    one, two = torch.ones(2), 2 * torch.ones(2)
+    table = loss_table((0 * one, one, mine), (one, two, theirs))
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", table)[1:]]
     assert rows[1:] == [
         ["(1.000, 1.000)", "(2.000, 2.000)"],

@@ -29,11 +29,12 @@ CANVAS = 448  # pixels of the canvas, twice as many as it takes on the page
 
 
 def image_of_strokes(strokes: Sequence[Sequence[tuple[float, float]]]) -> Tensor:
-    """The image [1, 28, 28] of a drawing, in [0, 1], made like those of MNIST: 20 pixels long, its ink centered.
+    """The image [1, 28, 28] of a drawing, in [0, 1], made like those of MNIST.
 
-    LeCun et al. (1998): fit to a box of 20 x 20 pixels, then moved so that its center of mass is in
-    the middle. strokes: polylines of points (x, y), y downward, on a canvas from 0 to 1; none: all
-    pixels are 0. Raises ValueError for a polyline that is not a list of finite points (x, y).
+    LeCun et al. (1998): fit into a box of 20 x 20 pixels, then moved so that its center of mass is
+    in the middle.  strokes: polylines of points (x, y), y downward, on a canvas from 0 to 1; if
+    there are none, all pixels are 0.  Raises ValueError for a polyline that is not a list of finite
+    points (x, y).
     """
     lines = [line for line in map(_polyline, range(len(strokes)), strokes) if len(line)]
     if not lines:
@@ -63,10 +64,9 @@ def _polyline(k: int, line: Sequence[tuple[float, float]]) -> Tensor:
 
 
 def _ink(starts: Tensor, ends: Tensor) -> Tensor:
-    """The image [28, 28] of segments between starts and ends [S, 2]: ink by the distance to the nearest segment."""
-    few = zip(
-        starts.split(64), ends.split(64), strict=True
-    )  # at a time: what stays in the processor's cache is fast
+    """The image [28, 28] of segments from starts to ends [S, 2], dark by the distance."""
+    # 64 segments at a time fit into the processor's cache, which is faster than all at once.
+    few = zip(starts.split(64), ends.split(64), strict=True)
     squares = torch.stack([_squared_distance(*segments).amin(0) for segments in few]).amin(0)
     return (PEN / 2 + 0.5 - squares.sqrt()).clamp(0, 1).reshape(SIZE, SIZE)
 
@@ -90,15 +90,17 @@ def drawing_studio(
     studio: ipywidgets.VBox | None = None,
     judge: nn.Module | None = None,
 ) -> "DrawingStudio":
-    """Draw a digit, or choose one of the images x, and see its reconstruction, its numbers and its place on the map.
+    """A canvas for a digit: how a model encodes and reconstructs it, and its place on the map.
 
-    model: a VAE or an Autoencoder of 28 x 28 images.  x: [N, 1, 28, 28] in [0, 1], the images on
+    Instead of a drawing, one of the images x can be chosen.  model: a VAE or an Autoencoder of
+    28 x 28 images.  x: [N, 1, 28, 28] in [0, 1], the images on
     the map.  y: [N]. studio: an InterpolationStudio, at whose ends the digit can be put.  judge: a
     classifier, logits [B, K] of images. Raises TypeError or ValueError for a bad argument.
     """
     if list(gray_images(x).shape[2:]) != [SIZE, SIZE]:
         raise ValueError(
-            f"x must hold images of {SIZE} x {SIZE} pixels, as drawings are, got shape {list(x.shape)}"
+            f"x must hold images of {SIZE} x {SIZE} pixels, as drawings are, "
+            f"got shape {list(x.shape)}"
         )
     ends = [getattr(studio, end, None) for end in ("start", "end")]
     if studio is not None and not all(isinstance(end, ImageChooser) for end in ends):
@@ -109,7 +111,7 @@ def drawing_studio(
 
 
 class NamedCanvas(MultiCanvas):
-    """An ipycanvas whose page can show `tooltip`, its accessible name: for that it looks for a description."""
+    """An ipycanvas that can be named: `tooltip` needs a `description` beside it."""
 
     description = traitlets.Unicode().tag(sync=True)
 
@@ -122,7 +124,10 @@ class NamedCanvas(MultiCanvas):
 
 
 class StrokeCanvas(ipywidgets.VBox):
-    """A canvas to draw on, by mouse or finger: `strokes` are polylines in [0, 1]^2, `on_change` hears of each point."""
+    """A canvas to draw on by mouse or finger: `strokes` are polylines in [0, 1]^2.
+
+    on_change: called at each new point.
+    """
 
     def __init__(self, on_change: Callable[[], None]):
         self.strokes: list[list[tuple[float, float]]] = []
@@ -165,7 +170,7 @@ class StrokeCanvas(ipywidgets.VBox):
             self._move(x, y)
 
     def _move(self, x: float, y: float) -> None:
-        """The next point of the stroke under way, where there is one, unless it is the last point again."""
+        """The next point of the current stroke, if there is one and the point is new."""
         stroke = self.strokes[-1] if self._down else []
         point = (min(max(x / CANVAS, 0.0), 1.0), min(max(y / CANVAS, 0.0), 1.0))
         if not self._down or (stroke and math.dist(point, stroke[-1]) < STEP):
@@ -186,7 +191,10 @@ class StrokeCanvas(ipywidgets.VBox):
         self.canvas.blur()
 
     def _redraw(self) -> None:
-        """Everything, from the background on: at a change of layers, ipycanvas says anew which canvas it draws on."""
+        """Paint everything anew: first the layer of the background, then that of the strokes.
+
+        In this order, since ipycanvas sends another message whenever the layer changes.
+        """
         with hold_canvas():
             back, front = self.canvas[0], self.canvas[1]
             back.fill_style = "#000"
@@ -281,7 +289,7 @@ class DrawingStudio(Studio):
         return "your drawing" if self.area.strokes else f"test image {self.chooser.index}"
 
     def _draw(self) -> None:
-        """The strokes have changed: the image is the drawing, or the chosen test image when there is none."""
+        """The strokes have changed: the image is the drawing, or without one the test image."""
         self._putting = True
         if self.area.strokes:
             self.chooser.put(image_of_strokes(self.area.strokes), self.name)

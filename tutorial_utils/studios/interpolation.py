@@ -1,4 +1,4 @@
-"""Interpolation studio (notebooks 00 and 04): two digits, a path between them, and every step decoded and judged."""
+"""Interpolation studio (notebooks 00 and 04): a path from one digit to another, decoded."""
 
 from html import escape
 from pathlib import Path
@@ -62,7 +62,7 @@ def start_walk(model: nn.Module, image_a: Tensor, image_b: Tensor, path: str) ->
 
 
 def mark_frame(strip: Tensor, frame: int, n: int = N_FRAMES) -> Tensor:
-    """The strip [H, n * W] with a white border around one of its n frames; the given strip stays as it was."""
+    """The strip [H, n * W] with a white border around one of its n frames, a copy."""
     width = strip.shape[1] // n
     left, right = frame * width, (frame + 1) * width - 1
     marked = strip.clone()
@@ -79,7 +79,7 @@ def interpolation_studio(
     other: nn.Module | None = None,
     judge: nn.Module | None = None,
 ) -> "InterpolationStudio":
-    """Choose two of the images x and a path, drag t, and watch one turn into the other.
+    """Two of the images x, a path between them, and a slider for t: the image at t is decoded.
 
     model: a VAE or an Autoencoder of gray images.  x: [N, 1, H, W] in [0, 1].  y: [N], the classes.
     other: a second model, shown beside the first.  judge: a classifier, logits [B, K] of images [B,
@@ -94,7 +94,7 @@ def interpolation_studio(
 
 
 class InterpolationStudio(Studio):
-    """What `interpolation_studio` returns: `start` and `end` choose images, `sides` show a model each."""
+    """What `interpolation_studio` returns: `start` and `end` choose images, `sides` show models."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class InterpolationStudio(Studio):
             self.message.value = f"Saved as {escape(str(file))}"
 
     def gif(self) -> bytes:
-        """The walk from t = 0 to t = 1 and back as a GIF that loops, all models side by side, each frame labelled."""
+        """The walk there and back as a GIF that loops, models side by side, each frame labelled."""
         t = torch.linspace(0, 1, N_GIF)
         frames = torch.cat(
             [
@@ -268,7 +268,7 @@ class Side:
             self.map.path = [] if path == "pixels" else points.tolist()
 
     def show_point(self, t: float) -> None:
-        """Where the walk is at t: the picture, its frame in the strip, its place on the map and in the chart."""
+        """The point at t: its picture, its frame in the strip, its place on map and chart."""
         point = self.walk.points(torch.tensor([float(t)]))
         image = self.walk.images(point)
         self.picture.value = to_png(image[0])
@@ -308,7 +308,7 @@ class Side:
         return lines
 
     def _densities(self, points: Tensor) -> tuple[Tensor, Tensor] | str | None:
-        """Log densities under the aggregate posterior and under the prior, or why there are none."""
+        """Log densities of the aggregate posterior and the prior, or why there are none."""
         if self.walk.path == "pixels":
             return None
         if self.posterior is None:
@@ -318,7 +318,7 @@ class Side:
 
 
 def names_of(models: list[nn.Module]) -> list[str]:
-    """What stands over each model: "VAE" or "autoencoder", with a number where two are of a kind."""
+    """The name of each model: "VAE" or "autoencoder", with a number if both are the same."""
     kinds = ["VAE" if is_vae(model) else "autoencoder" for model in models]
     if len(set(kinds)) == len(kinds):
         return kinds

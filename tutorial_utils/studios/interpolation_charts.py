@@ -1,4 +1,4 @@
-"""Charts of the interpolation studio: the judge's digits and the log density of the code, along the path."""
+"""Charts of the interpolation studio: the judge's digits and log densities along the path."""
 
 from itertools import groupby
 

@@ -1,4 +1,4 @@
-"""Schedule composer (notebook 05): draw β over the epochs, train a small VAE with it, compare runs."""
+"""Schedule composer (notebook 05): draw β over the epochs, train a small VAE, compare runs."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ Curves = Mapping[int, Sequence[tuple[float, float]]]  # {run: points (share of t
 
 
 def svg_schedule(runs: dict[int, Run]) -> tuple[str, str]:
-    """The axes on which β is drawn, up to TOP, and the schedules of `runs` by number: (SVG, alt)."""
+    """The axes on which β is drawn, and the schedules of `runs` by number: (SVG, alt)."""
     curves, said = {}, []
     for n, run in runs.items():
         edges = [k / len(run.values) for k in range(len(run.values) + 1)]
@@ -77,7 +77,7 @@ def svg_terms(runs: dict[int, Run]) -> tuple[str, str]:
 
 
 def square_ticks(top: float) -> list[int]:
-    """The squares 0, 1, 4, … up to `top` that are at least 16 pixels apart on a square-root axis."""
+    """Squares 0, 1, 4, … up to `top` that are 16 pixels or more apart on a square-root axis."""
     ticks = [0]
     for k in range(1, int(math.sqrt(top)) + 1):
         if (k - math.sqrt(ticks[-1])) / math.sqrt(top) >= 16 / PLOT:
@@ -141,7 +141,7 @@ def _chart(
 
 
 def _line(n: int, numbers: Iterable[int]) -> str:
-    """Attributes of a run's curves: the newest solid, others in the dashes and color of their number."""
+    """Attributes of a run's curves: the newest solid, others in dashes and color by number."""
     if n == max(numbers):
         return 'class="vae-now"'
     return f'class="vae-then" stroke="{COLORS[n % N_RUNS]}" stroke-dasharray="{DASHES[n % N_RUNS]}"'
@@ -174,10 +174,11 @@ def _over_epochs(charts: str, bottom: float, alt: str) -> tuple[str, str]:
 
 
 def table_of(runs: dict[int, Run]) -> str:
-    """The scores of `runs`, by number, the last one first, as an HTML table; beside a number its curves’ line."""
+    """The scores of `runs`, the last one first, as an HTML table, with the line of each."""
     rows = []
     for n, run in reversed(runs.items()):
-        line = f'<svg width="26" height="8" aria-hidden="true"><path {_line(n, runs)} d="M 0 4 H 26"/></svg>'
+        path = f'<path {_line(n, runs)} d="M 0 4 H 26"/>'
+        line = f'<svg width="26" height="8" aria-hidden="true">{path}</svg>'
         scores = (f"{run.scores['-ELBO']:.2f}", f"{run.scores['kl']:.2f}", run.scores["active"])
         cells = "".join(f"<td>{cell}</td>" for cell in (run.name, run.seed, *scores))
         newest = ' class="vae-newest"' if n == max(runs) else ""
@@ -186,8 +187,10 @@ def table_of(runs: dict[int, Run]) -> str:
     head = "".join(
         f'<th scope="col">{name}</th>' for name in ("run", "β", "seed", "−ELBO", "kl", "active")
     )
-    what = f"Test images, after {EPOCHS} epochs, in nats; −ELBO is at β = 1, whatever trained the model."
-    return f'<table class="vae-runs"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table><p>{what}</p>'
+    what = f"Test images, after {EPOCHS} epochs, in nats; "
+    what += "−ELBO is at β = 1, whatever trained the model."
+    table = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<table class="vae-runs">{table}</table><p>{what}</p>'
 
 
 class ScheduleArea(anywidget.AnyWidget):
@@ -216,7 +219,7 @@ class ScheduleArea(anywidget.AnyWidget):
 
 
 class TrainButton(anywidget.AnyWidget):
-    """A button that is busy from its press until `done` is `pressed` again, so that no second press gets through.
+    """A button that is busy from its press until `done` equals `pressed`, so that none is doubled.
 
     said: a text beside it, which screen readers announce.
     """
@@ -229,12 +232,12 @@ class TrainButton(anywidget.AnyWidget):
 
 
 def schedule_composer() -> "ScheduleComposer":
-    """Draw β over the epochs, train a small VAE with it, and see what becomes of the terms of its loss; notebook 05."""
+    """A chart on which β is drawn over the epochs, and a small VAE that is trained with it."""
     return ScheduleComposer()
 
 
 class ScheduleComposer(Studio):
-    """What `schedule_composer` returns: β is drawn in `area`; `runs` are the last few, by their number."""
+    """What `schedule_composer` returns: β is drawn in `area`; `runs` are the last few by number."""
 
     def __init__(self):
         small_digits()
@@ -265,7 +268,10 @@ class ScheduleComposer(Studio):
             self.table.add_class("vae-run-table"),
         ]
         super().__init__("vae-composer", ipywidgets.Box(parts).add_class("vae-composing"))
-        self.button.said = "Draw β, or start from one of the five, then train: about a second. Another seed shows how much is chance."
+        self.button.said = (
+            "Draw β, or start from one of the five, then train: about a second. "
+            "Another seed shows how much is chance."
+        )
         self._show()
 
     def train(self) -> None:
@@ -276,7 +282,8 @@ class ScheduleComposer(Studio):
             self.runs = dict([*self.runs.items(), (number, run)][-N_RUNS:])
             scores = run.scores
             self.button.said = (
-                f"Run {number}, {run.name}: −ELBO {scores['-ELBO']:.2f} = recon_loss {scores['recon_loss']:.2f} + "
+                f"Run {number}, {run.name}: "
+                f"−ELBO {scores['-ELBO']:.2f} = recon_loss {scores['recon_loss']:.2f} + "
                 f"kl {scores['kl']:.2f}; {scores['active']} of {LATENT_DIM} dimensions active."
             )
             self._show()

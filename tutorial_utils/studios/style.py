@@ -10,7 +10,7 @@ from torch.nn.functional import one_hot
 from ..latent import side_by_side, straight_line
 from ..plotting import to_png
 from ..support.arguments import finite, float_tensor, gray_images
-from .base import Picture, Studio, check_autoencoder
+from .base import Picture, Studio
 from .controls import ImageChooser, next_of_class, slider
 
 SECOND, BLEND = 1, (3, 8)  # at the start: the class of the second image, the labels of the blend
@@ -18,7 +18,7 @@ SPACE = "\N{NO-BREAK SPACE}"
 
 
 def style_studio(model: nn.Module, x: Tensor, y: Tensor) -> "StyleStudio":
-    """Take the style of one or two test images, write every digit in it, and blend two labels.
+    """All digits in the style of a test image, or between two styles, and a blend of two labels.
 
     Notebook 09.  model: any with encode(x, y) -> mu, logvar and decode(z, y) -> logits [B, 1, H,
     W]. x: test images [N, 1, H, W] in [0, 1].  y: [N, K] floats, one-hot or mixtures of K labels.
@@ -29,7 +29,7 @@ def style_studio(model: nn.Module, x: Tensor, y: Tensor) -> "StyleStudio":
 
 
 def style_rows(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-    """Rows for `plotting.show_rows`: an image, then all digits in its style.  The studio's static twin.
+    """The style studio on paper, rows for `plotting.show_rows`: an image, all digits in its style.
 
     model, x, y: as for `style_studio`.  Returns {"style 1": [1 + K, 1, H, W], ...}, one row per
     image. Raises TypeError or ValueError for a bad argument.
@@ -64,9 +64,10 @@ def blend(a: int, b: int, t: float, n_classes: int) -> Tensor:
 
 
 class StyleStudio(Studio):
-    """What `style_studio` returns: `first`, `second` choose images, `style` goes from one's z to the other's.
+    """What `style_studio` returns: `first` and `second` choose the images of two styles.
 
-    `label` goes from label `a` to label `b`.  `images` [K, H, W] are all digits in the style z;
+    `style_slider` goes from one style z to the other, `label_slider` from label `a` to label `b`.
+    `images` [K, H, W] are all digits in the style z;
     `image` [H, W] has the blended label `y`.
     """
 
@@ -130,7 +131,7 @@ class StyleStudio(Studio):
         self._show()
 
     def _show(self, _change: object = None) -> None:
-        """A slider or a label has changed: one call of the decoder gives the row and the picture."""
+        """A slider or a label has changed: the decoder is called once, for row and picture."""
         *row, self.image = write(
             self.model, self.z, torch.cat([torch.eye(self.y_all.shape[1]), self.y[None]])
         )
@@ -159,7 +160,7 @@ def say_share(what: str, ends: Sequence, t: float) -> str:
 
 
 def _check(model: nn.Module, x: Tensor, y: Tensor) -> None:
-    """TypeError or ValueError unless x are images, y their labels [N, K], and the model takes and gives such."""
+    """TypeError or ValueError unless x are images, y labels [N, K], and the model is of such."""
     for method in ("encode", "decode"):
         if not callable(getattr(model, method, None)):
             raise TypeError(

@@ -1,4 +1,4 @@
-"""Latent traversal (notebooks 04 and 07): a slider per latent dimension, and the image that a VAE decodes."""
+"""Latent traversal (notebooks 04 and 07): a slider per latent dimension, and the decoded image."""
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -114,7 +114,7 @@ class CodeSliders(ipywidgets.Box):
         self.add_class("vae-sliders")
 
     def assign(self, names: dict[int, str], z: Tensor) -> None:
-        """The sliders are now for these dimensions, in this order, with these names; z is the code."""
+        """The sliders are for these dimensions now, in this order, by name; z is the code."""
         missing = range(len(self.made.children), len(names))
         self.made.children += tuple(self._make_slider(k) for k in missing)
         self.dims, self.children = list(names), self.made.children[: len(names)]
@@ -278,7 +278,7 @@ class TraversalStudio(Traversal):
         self._load()
 
     def _layout(self) -> list[ipywidgets.Widget]:
-        """The model above; below, picture, sliders and map, side by side as far as there is room."""
+        """The model above; below, picture, sliders and map, side by side if there is room."""
         tip = "Back to the mean of q(z|x) of the sprite"
         foot = [
             self.sprite,
@@ -403,7 +403,7 @@ class ModelChooser(ipywidgets.Box):
         self._offer_seeds()
 
     def _offer_seeds(self, _change: dict | None = None) -> None:
-        """Another method or β: its seeds are offered, and the one before is chosen, if it is there."""
+        """Another method or β: its seeds are offered, and the one before is chosen if it can."""
         seeds = tuple(self.models[self.method.value][self.shown_beta.children[0].value])
         before = self.shown_seed.children[0].value if self.shown_seed.children else seeds[0]
         seed = before if before in seeds else seeds[0]
@@ -435,7 +435,7 @@ def _offer(
 
 
 def _check_model(name: str, model: VAE, x: Tensor) -> None:
-    """Raises TypeError or ValueError unless it is a VAE of images like x, with two numbers or more."""
+    """TypeError or ValueError unless it is a VAE of images like x, of 2 latent numbers or more."""
     check_vae(name, model, least=2)
     check_decodes_like(name, model, x)
 
@@ -450,7 +450,8 @@ def by_choice(models: Mapping[Key, VAE], x: Tensor) -> dict[str, dict[float, dic
     for key, model in models.items():
         if not _is_key(key):
             raise TypeError(
-                f'keys of models must be (method, beta, seed), such as ("β-VAE", 10, 0), got {key!r}'
+                "keys of models must be (method, beta, seed), "
+                f'such as ("β-VAE", 10, 0), got {key!r}'
             )
         _check_model(f"models[{key!r}]", model, x)
         method, beta, seed = key
