@@ -9,7 +9,7 @@ from torch.nn.functional import one_hot
 from tutorial_utils.data import load_images
 from tutorial_utils.latent import side_by_side
 from tutorial_utils.models import VAE, mlp
-from tutorial_utils.studios.filling import answers, answers_picture, observed_picture, observed_from
+from tutorial_utils.studios.filling import answers, answers_picture, observed_from, observed_picture
 from tutorial_utils.studios.style import blend, encode_style, write
 from tutorial_utils.training import local_seed
 

@@ -1,6 +1,5 @@
 """Model slider in a notebook, without a page: each label shows its panel, in one message."""
 
-
 import pytest
 import torch
 
