@@ -30,7 +30,7 @@ from tutorial_utils import (
 from tutorial_utils.checks.nb07 import (
     check_entangling, check_mig, check_total_correlation,
 )
-from tutorial_utils.studios.sprite_traversal import (
+from tutorial_utils.studios.traversal import (
     traversal_rows, traversal_studio,
 )
 from tutorial_utils.topics.disentanglement import (

@@ -4,7 +4,7 @@ import pytest
 from helpers.browser import check_fits, difference, keeps_its_keys, press
 from playwright.sync_api import expect
 
-from tutorial_utils.studios.denoising import KINDS, denoising_state, say_best
+from tutorial_utils.studios.denoising import KINDS, denoising_state, describe_best
 
 pytestmark = pytest.mark.browser
 SETUP = """
@@ -37,7 +37,7 @@ def check_studio(studio, made, kind, level, *, index=0, seed=0) -> None:
     """Wait for the level; then pictures, names and numbers are those of the functions."""
     image = made["x"][index : index + 1]
     state = denoising_state(made["methods"], image, kind, KINDS[kind][0], level, seed=seed)
-    said = f"Test image {index}, {kind} noise, level {level:.2f}. {say_best(state)}"
+    said = f"Test image {index}, {kind} noise, level {level:.2f}. {describe_best(state)}"
     expect(studio.get_by_role("status")).to_have_text(said)
     expect(studio.locator(".widget-readout")).to_have_text(f"{level:.2f}")
     figures = studio.locator("figure").all()

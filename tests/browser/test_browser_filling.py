@@ -4,7 +4,7 @@ import pytest
 from helpers.browser import check_fits, is_focused, press, wait_until_equal
 from playwright.sync_api import expect
 
-from tutorial_utils.studios.filling import answers, draw_answers, draw_seen, seen_from
+from tutorial_utils.studios.filling import answers, answers_picture, observed_from, observed_picture
 
 pytestmark = pytest.mark.browser
 SETUP = """
@@ -24,7 +24,7 @@ STUDIO, READY = ".vae-filling", "figure img >> nth=1"
 
 def check_studio(studio, made, index, count, side, seed, n_steps=16) -> None:
     """Wait for these controls; then pictures and words are those of the functions."""
-    image, observed = made["x"][index], seen_from(side, count, (28, 28))
+    image, observed = made["x"][index], observed_from(side, count, (28, 28))
     words = f"{count} of 28 {'columns' if side in ('left', 'right') else 'rows'}, from the {side}"
     said = f"{words}. 8 answers after {n_steps} steps. Read as "
     expect(studio.get_by_role("status")).to_contain_text(said)
@@ -33,8 +33,8 @@ def check_studio(studio, made, index, count, side, seed, n_steps=16) -> None:
     expect(figures.first.locator("p")).to_have_text(words)
     images = answers(made["vae"], image, observed, 8, n_steps=n_steps, seed=seed)
     for figure, expected in (
-        (figures.first, draw_seen(image[0], observed)),
-        (figures.last, draw_answers(images, observed, 4)),
+        (figures.first, observed_picture(image[0], observed)),
+        (figures.last, answers_picture(images, observed, 4)),
     ):
         wait_until_equal(figure, lambda expected=expected: expected, studio.page)
 

@@ -16,7 +16,7 @@ SETUP = """
 from tutorial_utils.models import VAE, mlp
 from tutorial_utils.topics.sprites import FACTORS, load_sprites
 from tutorial_utils.training import local_seed
-from tutorial_utils.studios.sprite_traversal import traversal_studio
+from tutorial_utils.studios.traversal import traversal_studio
 
 x, factors = (part[::6] for part in load_sprites())
 

@@ -13,10 +13,10 @@ from torch.nn.functional import binary_cross_entropy
 
 from tutorial_utils.studios import schedule as module
 from tutorial_utils.studios.schedule import (
-    draw_schedule,
-    draw_terms,
+    keep_apart,
     schedule_composer,
-    spread,
+    svg_schedule,
+    svg_terms,
     table_of,
 )
 from tutorial_utils.topics import schedules as schedule_runs
@@ -211,7 +211,7 @@ def test_a_run_reports_its_progress_and_knows_its_name():
 
 def test_curves_are_the_terms_of_every_run_on_common_axes():
     runs = {n: made_up(n) for n in range(3, 9)}
-    panels = panels_of(draw_terms(runs))
+    panels = panels_of(svg_terms(runs)[0])
     assert len(panels) == 3
     for panel, term in zip(panels, ("recon_loss", "kl", "active"), strict=True):
         found, drawn = [], []
@@ -233,14 +233,14 @@ def test_ticks_lie_where_their_values_are_and_do_not_touch():
     for scale in (0.001, 1, 30):
         run = made_up(2)
         run = run._replace(kl=[scale * value for value in run.kl])
-        root = ElementTree.fromstring(draw_terms({1: run}))
+        root = ElementTree.fromstring(svg_terms({1: run})[0])
         texts = [
             (text.text, float(text.get("y")))
             for text in root.findall("text")
             if text.get("text-anchor") == "end"
         ]
         for panel, term in zip(
-            panels_of(draw_terms({1: run})), ("recon_loss", "kl", "active"), strict=True
+            panels_of(svg_terms({1: run})[0]), ("recon_loss", "kl", "active"), strict=True
         ):
             top, height = float(panel.get("y")), float(panel.get("height"))
             ticks = [
@@ -260,7 +260,7 @@ def test_ticks_lie_where_their_values_are_and_do_not_touch():
 
 def test_schedules_are_drawn_as_steps():
     runs = {1: made_up(1), 2: made_up(2)}
-    (panel,) = panels_of(draw_schedule(runs))
+    (panel,) = panels_of(svg_schedule(runs)[0])
     for path, run in zip(panel.findall("path"), runs.values(), strict=True):
         points = points_of(path)
         for k, beta in enumerate(run.values):
@@ -271,7 +271,7 @@ def test_schedules_are_drawn_as_steps():
 
 def test_runs_are_told_apart_without_color():
     runs = {n: made_up(n) for n in range(4, 10)}
-    for drawing in (draw_terms(runs), draw_schedule(runs)):
+    for drawing in (svg_terms(runs)[0], svg_schedule(runs)[0]):
         root = ElementTree.fromstring(drawing)
         for panel in panels_of(drawing):
             dashes = [path.get("stroke-dasharray") for path in panel.findall("path")]
@@ -299,27 +299,27 @@ def test_runs_are_told_apart_without_color():
     lines = re.findall(r"<path (.*?) d=.*?</svg> (\d+)<", table_of(runs))
     assert [int(n) for _, n in lines] == [9, 8, 7, 6, 5, 4]
     for attributes, n in lines:
-        assert f"<path {attributes} d=" in draw_terms(runs) and ("dasharray" in attributes) == (
+        assert f"<path {attributes} d=" in svg_terms(runs)[0] and ("dasharray" in attributes) == (
             n != "9"
         )
 
 
 def test_names_at_the_ends_keep_their_distance_and_stay_near():
-    assert spread({1: 10.0, 2: 40.0, 3: 70.0}, 12, 0, 84) == {1: 10.0, 2: 40.0, 3: 70.0}
-    assert spread({1: 40.0, 2: 40.0}, 12, 0, 84) == {1: 34.0, 2: 46.0}
+    assert keep_apart({1: 10.0, 2: 40.0, 3: 70.0}, 12, 0, 84) == {1: 10.0, 2: 40.0, 3: 70.0}
+    assert keep_apart({1: 40.0, 2: 40.0}, 12, 0, 84) == {1: 34.0, 2: 46.0}
     generator = torch.Generator().manual_seed(0)
     for _ in range(200):
         places = {n: float(84 * torch.rand((), generator=generator) ** 3) for n in range(6)}
-        moved = spread(places, 12, 0, 84)
+        moved = keep_apart(places, 12, 0, 84)
         assert min(moved.values()) >= 0 and max(moved.values()) <= 84 + 1e-9
         order = sorted(places, key=places.get)
         assert all(moved[b] - moved[a] >= 12 - 1e-9 for a, b in pairwise(order))
-    assert spread({}, 12, 0, 84) == {}
+    assert keep_apart({}, 12, 0, 84) == {}
 
 
 def test_text_alternatives_say_what_the_curves_do():
     runs = {1: made_up(0), 2: made_up(3)}
-    root = ElementTree.fromstring(draw_terms(runs))
+    root = ElementTree.fromstring(svg_terms(runs)[0])
     said = root.get("aria-label")
     assert (
         root.get("role") == "img"
@@ -329,9 +329,9 @@ def test_text_alternatives_say_what_the_curves_do():
     assert "recon_loss 24.00 after epoch 1, between 21.10 and 24.00, 21.10 after epoch 30" in said
     assert "kl 3.00 after epoch 1, between 3.00 and 17.50, 17.50 after epoch 30" in said
     assert "active dimensions 3 after epoch 1, between 3 and 8, 8 after epoch 30" in said
-    root = ElementTree.fromstring(draw_schedule(runs))
+    root = ElementTree.fromstring(svg_schedule(runs)[0])
     assert root.get("role") == "img" and "run 2: β 4, 4, 4" in root.get("aria-label")
-    assert "No run yet" in draw_terms({}) and "no run yet" in table_of({}) and draw_schedule({})
+    assert "No run yet" in svg_terms({})[0] and "no run yet" in table_of({}) and svg_schedule({})[0]
 
 
 # ---- the widget ----
@@ -383,9 +383,10 @@ def test_presets_train_and_table(composer, trained):
         for n, run in ((2, second), (1, first))
     ]
     assert rows_of(composer) == expected
-    assert composer.chart.value == draw_terms(
-        composer.runs
-    ) and composer.area.drawing == draw_schedule(composer.runs)
+    assert (
+        composer.chart.value == svg_terms(composer.runs)[0]
+        and composer.area.drawing == svg_schedule(composer.runs)[0]
+    )
     assert (
         f"Run 2, constant 4: −ELBO {second.scores['-ELBO']:.2f} = recon_loss"
         in composer.button.said

@@ -1,22 +1,23 @@
-"""The denoising studio without a browser: its pictures are the methods' images, its numbers those of psnr and ssim."""
+"""Denoising studio: its pictures are the methods' images, its numbers those of psnr and ssim."""
 
 import re
 
 import pytest
 import torch
-from ipywidgets.widgets import widget
+from helpers.svg import elements, number
+from helpers.svg import texts as svg_texts
 
 from tutorial_utils.plotting import show_rows, to_png
 from tutorial_utils.studios.denoising import (
     KINDS,
-    Seen,
+    Scored,
     denoise_all,
     denoising_rows,
     denoising_state,
     denoising_studio,
-    draw_scores,
-    parts_of_state,
-    say_best,
+    describe_best,
+    parts_of,
+    svg_scores,
 )
 from tutorial_utils.topics.noise import (
     gaussian_filter,
@@ -55,43 +56,35 @@ def expected(x, kind: str, level: float, seed: int) -> dict[str, torch.Tensor]:
 
 
 def check_all(studio, x) -> None:
-    """State, pictures, numbers, bars and words are those of the images in `expected`."""
-    kind, level, clean = (
-        studio.kind.value,
-        round(studio.level.value, 6),
-        x[studio.index.value][None],
-    )
-    images = expected(clean, kind, level, studio.seed)
-    parts = studio.view.parts
-    assert list(studio.state) == list(images) and len(parts) == 2 * len(images)
-    judged = [name for name in images if name != "clean"]
-    numbers = {
+    """Pictures, scores, bars and words are those of the images in `expected`."""
+    kind, index, level, seed = studio.values.values()
+    level, clean = round(level, 6), x[index][None]
+    images = expected(clean, kind, level, seed)
+    scores = {
         name: (psnr(image, clean).item(), ssim(image, clean).item())
         for name, image in images.items()
     }
-    highest = [max(numbers[name][k] for name in judged) for k in (0, 1)]
-    for k, (name, image) in enumerate(images.items()):
-        picture, scores = parts[2 * k], parts[2 * k + 1]
-        assert torch.equal(studio.state[name].image, image[0])
+    highest = [max(scores[name][k] for name in images if name != "clean") for k in (0, 1)]
+    pictures, charts = studio.view.parts[::2], studio.view.parts[1::2]
+    for picture, chart, (name, image) in zip(pictures, charts, images.items(), strict=True):
         assert picture["png"] == to_png(image[0, 0]) and picture["title"] == name and picture["alt"]
-        assert studio.state[name][1:3] == pytest.approx(numbers[name], abs=1e-5)
         if name == "clean":
-            assert "PSNR" in scores["alt"] and "best" not in scores["html"]
+            assert "PSNR" in chart["alt"] and "best" not in chart["html"]
             continue
-        for value, most, label, form in zip(
-            numbers[name], highest, ("PSNR", "SSIM"), (".1f", ".2f"), strict=True
-        ):
-            shown = (
-                f"{label} ∞" if value == torch.inf else f"{label} {value:{form}}".replace("-", "−")
-            )
-            assert re.sub("<.*?>", "", scores["html"]).count(shown) == 1 and shown in scores["alt"]
-            best = value == pytest.approx(most, abs=1e-6)
-            assert bool(re.search(rf"{shown}( dB)?, the best", scores["alt"])) == best
-            assert (label in studio.view.text.split("; noisy")[0]) or label == "SSIM"
-            if best:
+        for label, value, most in zip(("PSNR", "SSIM"), scores[name], highest, strict=True):
+            check_score(label, value, value == pytest.approx(most, abs=1e-6), chart)
+            if value == pytest.approx(most, abs=1e-6):
                 assert re.search(rf"Best {label}: [^,]*\b{name}\b", studio.view.text)
-        assert scores["html"].count("★ best") == scores["alt"].count("the best")
-    assert f"{kind} noise, level {level:.2f}" in studio.view.text
+        assert chart["html"].count("★ best") == chart["alt"].count("the best")
+    assert f"Test image {index}, {kind} noise, level {level:.2f}" in studio.view.text
+
+
+def check_score(label: str, value: float, best: bool, chart: dict) -> None:
+    """A score stands once in the chart, and in its words, which also say whether it is the best."""
+    text = {"PSNR": f"{value:.1f}", "SSIM": f"{value:.2f}"}[label].replace("-", "−")
+    shown = f"{label} {'∞' if value == torch.inf else text}"
+    assert re.sub("<.*?>", "", chart["html"]).count(shown) == 1 and shown in chart["alt"]
+    assert bool(re.search(rf"{shown}( dB)?, the best", chart["alt"])) == best
 
 
 # ---- the functions ----
@@ -155,7 +148,7 @@ def test_without_noise_doing_nothing_is_best(x):
         and not state["clean"].best_psnr
         and not state["clean"].best_ssim
     )
-    assert "Best PSNR: noisy, ∞;" in say_best(state)
+    assert "Best PSNR: noisy, ∞;" in describe_best(state)
 
 
 def test_each_of_equals_is_best_and_the_two_judges_may_differ(x):
@@ -168,7 +161,9 @@ def test_each_of_equals_is_best_and_the_two_judges_may_differ(x):
     best = {name: seen[3:] for name, seen in state.items()}
     assert best["a"] == best["b"] and best["noisy"] == (False, False)
     assert best["a"] == (True, False) and best["c"] == (False, True)  # dimmed: the same structure
-    assert "Best PSNR: a and b, " in say_best(state) and "Best SSIM: c, " in say_best(state)
+    assert "Best PSNR: a and b, " in describe_best(state) and "Best SSIM: c, " in describe_best(
+        state
+    )
 
 
 def test_rows_are_the_images_at_each_level_with_the_same_noise(x):
@@ -187,11 +182,7 @@ def test_rows_are_the_images_at_each_level_with_the_same_noise(x):
 
 # ---- the bars ----
 
-
-def widths(svg: str, name: str) -> list[float]:
-    return [
-        float(width) for width in re.findall(rf'class="{name}[^"]*" x="0" width="([\d.]+)%"', svg)
-    ]
+BARS = ("vae-bar", "vae-track", "vae-quiet")  # of a score, where it could end, not the best
 
 
 @pytest.mark.parametrize(
@@ -203,16 +194,13 @@ def widths(svg: str, name: str) -> list[float]:
     ],
 )
 def test_bars_begin_at_0_and_end_at_40_decibels_and_at_1(decibels, similarity, bars, texts):
-    svg, alt = draw_scores("a <b>", Seen(torch.zeros(1, 8, 8), decibels, similarity, False, True))
-    assert widths(svg, "vae-bar") == bars and widths(svg, "vae-track") == [100, 100]
-    assert [re.sub("<.*?>", "", text) for text in re.findall(r"<text.*?</text>", svg)] == [
-        *texts,
-        "★ best",
-    ]
-    assert alt == f"a <b>: {texts[0]}; {texts[1]}, the best" and 'aria-label="a &lt;b&gt;: ' in svg
-    assert svg.count("vae-quiet") == 1 and svg.index("vae-quiet") < svg.index(
-        "★ best"
-    )  # PSNR is not the best
+    scored = Scored(torch.zeros(1, 8, 8), decibels, similarity, False, True)
+    chart, alt = svg_scores("a <b>", scored)
+    ends = {name: [number(bar, "width") for bar in elements(chart, "rect", name)] for name in BARS}
+    assert ends == {"vae-bar": bars, "vae-track": [100, 100], "vae-quiet": bars[:1]}
+    assert svg_texts(chart) == [*texts, "★ best"]  # of SSIM, in the second row
+    assert alt == f"a <b>: {texts[0]}; {texts[1]}, the best"
+    assert elements(chart, "svg")[0].get("aria-label") == alt
 
 
 # ---- the studio ----
@@ -220,97 +208,49 @@ def test_bars_begin_at_0_and_end_at_40_decibels_and_at_1(decibels, similarity, b
 
 def test_every_control_shows_what_it_says(studio, x):
     check_all(studio, x)
-    assert (studio.kind.value, studio.level.value, studio.index.value) == ("Gaussian", 0.5, 0)
-    for level in (0.0, 0.06, 1.0):
-        studio.level.value = level
+    assert list(studio.values.values()) == ["Gaussian", 0, 0.5, 0]
+    for control, value in (
+        ("level", 0.0), ("level", 0.06), ("level", 1.0), ("image", 7), ("seed", 1),
+        ("kind", "salt and pepper"), ("level", 0.3), ("kind", "Gaussian"),
+    ):  # fmt: skip
+        getattr(studio.controls, control).value = value
         check_all(studio, x)
-    studio.kind.value = "masking"
-    assert studio.level.value == studio.level.max == 0.9
+
+
+def test_another_kind_keeps_the_level_as_far_as_the_slider_reaches(studio, x):
+    chosen = studio.controls
+    chosen.level.value, chosen.kind.value = 1.0, "masking"
+    assert chosen.level.value == chosen.level.max == 0.9
     check_all(studio, x)
-    studio.index.value = 7
-    check_all(studio, x)
-    studio.new_noise.click()
-    check_all(studio, x)
-    studio.kind.value, studio.level.value = "salt and pepper", 0.3
-    check_all(studio, x)
-    studio.kind.value = "Gaussian"
-    assert (studio.level.value, studio.level.max) == (0.3, 1.0)
+    chosen.kind.value = "Gaussian"
+    assert (chosen.level.value, chosen.level.max) == (0.9, 1.0)
     check_all(studio, x)
 
 
-def test_the_same_noise_stays_while_the_level_is_dragged_and_new_noise_is_new(studio, x):
-    eps = []
-    for level in (0.02, 0.04):  # so little that hardly a pixel is clamped
-        studio.level.value = level
-        noise = studio.state["noisy"].image - x[0]
-        eps.append(noise[(x[0] > 0.2) & (x[0] < 0.8)] / level)
+def test_noise_of_a_seed_grows_with_the_level(x):
+    def noisy(noise, level: float) -> torch.Tensor:
+        return denoise_all(METHODS, x[:1], "a", noise, level, 0)["noisy"]
+
+    gray = (x[:1] > 0.2) & (x[:1] < 0.8)  # where so little noise reaches neither 0 nor 1
+    eps = [(noisy(gaussian_noise, level) - x[:1])[gray] / level for level in (0.02, 0.04)]
     torch.testing.assert_close(*eps, atol=1e-4, rtol=0)
-    studio.kind.value = "masking"
-    masks = []
-    for level in (0.2, 0.5, 0.88):
-        studio.level.value = level
-        masks.append(studio.state["noisy"].image > 0)
-    assert (
-        (masks[0] >= masks[1]).all()
-        and (masks[1] >= masks[2]).all()
-        and masks[2].sum() < masks[0].sum()
-    )
-    before = studio.state["noisy"].image
-    studio.new_noise.click()
-    assert not torch.equal(studio.state["noisy"].image, before)
-
-
-def test_next_image_begins_again_after_the_last(x):
-    studio = denoising_studio(METHODS, x[:3])
-    seen = []
-    for _ in range(4):
-        studio.next.click()
-        seen.append(studio.index.value)
-        check_all(studio, x)
-    assert seen == [1, 2, 0, 1]
+    masks = [noisy(masking_noise, level) > 0 for level in (0.2, 0.5, 0.88)]
+    assert (masks[0] >= masks[1]).all() and (masks[1] >= masks[2]).all()
+    assert masks[2].sum() < masks[0].sum()
 
 
 def test_kinds_of_ones_own(x):
     kinds = {"gray": (lambda x, level: x + level, 0.5)}
     studio = denoising_studio(METHODS, x, kinds=kinds)
-    assert studio.level.max == 0.5 and list(studio.kind.options) == ["gray"]
-    studio.level.value = 0.1
-    torch.testing.assert_close(studio.state["noisy"].image, (x[0] + 0.1).clamp(0, 1))
+    assert studio.controls.level.max == 0.5 and list(studio.controls.kind.options) == ["gray"]
+    studio.controls.level.value = 0.1
+    assert studio.view.parts[2]["png"] == to_png((x[0, 0] + 0.1).clamp(0, 1))
     assert "gray noise, level 0.10" in studio.view.text
 
 
-def test_a_move_sends_one_message(studio, monkeypatch):
-    messages = []
-    monkeypatch.setattr(
-        widget.Widget, "_send", lambda self, msg, buffers=None: messages.append((self, msg))
-    )
-    studio.level.value = 0.3
-    studio.new_noise.click()
-    assert [set(msg["state"]) for owner, msg in messages if owner is studio.view] == [
-        {"parts", "text"}
-    ] * 2
-
-
-def test_global_random_numbers_stay_as_they_were(x):
-    before = torch.get_rng_state()
-    methods = METHODS | {"random": lambda noisy, *_: torch.rand_like(noisy)}
-    denoising_rows(methods, x[:1], "masking", masking_noise, [0.1, 0.5])
-    studio = denoising_studio(methods, x)
-    studio.level.value, studio.kind.value = 0.4, "masking"
-    studio.new_noise.click()
-    studio.next.click()
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_every_control_is_described(studio):
-    controls = [studio.kind, studio.level, studio.index, studio.next, studio.new_noise]
-    assert all(
-        control.description and (control.tooltips if control is studio.kind else control.tooltip)
-        for control in controls
-    )
-    assert all(part["alt"] for part in studio.view.parts)
-    alts = [part.alt for part in parts_of_state(studio.state, 4)[::2]]
-    assert alts[:3] == [
+def test_text_alternatives_of_the_pictures(x):
+    state = denoising_state(METHODS, x[:1], "masking", masking_noise, 0.5)
+    assert [part.alt for part in parts_of(state, 4)[::2]][:3] == [
         "test image 4, clean",
         "test image 4, noisy",
         "what blur makes of the noisy image",

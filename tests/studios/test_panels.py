@@ -1,21 +1,20 @@
-"""Panels: what they show is what the models say; scales, captions and charts are right for models set by hand."""
+"""Panels of the β slider: what they show is what the models give, for models set by hand, too."""
 
-import io
 import math
 import re
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from helpers.pictures import pixels
+from helpers.svg import elements, number, root, text_of
 from torch import nn
 
 from tutorial_utils.latent import decode_grid
 from tutorial_utils.losses import kl_per_dimension
 from tutorial_utils.models import VAE, Autoencoder, decode_images, mlp
 from tutorial_utils.plotting import COLORS
-from tutorial_utils.studios.base import Part
+from tutorial_utils.studios.base import Part, describe
 from tutorial_utils.studios.beta import (
     ACTIVE,
     PIXELS,
@@ -24,8 +23,7 @@ from tutorial_utils.studios.beta import (
     label_of,
     multiplier_panels,
 )
-from tutorial_utils.studios.beta_charts import HEIGHT, draw_bars, draw_densities, draw_tradeoff
-from tutorial_utils.studios.svg import nice_step
+from tutorial_utils.studios.beta_charts import HEIGHT, svg_bars, svg_densities, svg_tradeoff
 from tutorial_utils.training import local_seed
 
 BETAS = (200, 0, 1e-7, 0.5)
@@ -33,7 +31,7 @@ NAMES = ("table", "means", "samples", "manifold", "bars", "tradeoff", "reconstru
 
 
 class Says(nn.Module):
-    """An encoder set by hand: mu is `scale` times the first D pixels plus `shift`; every std is `std`."""
+    """An encoder set by hand: mu is `scale` times the first D pixels, plus `shift`."""
 
     def __init__(self, dim: int, scale: float = 1.0, std: float = 0.5, shift: float = 0.0):
         super().__init__()
@@ -86,13 +84,9 @@ def models(make_vae) -> dict:
     }
 
 
-def pixels(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")).astype(int)
-
-
 def same(part: Part, image: torch.Tensor) -> None:
     """The picture of a part is `image` [H, W], to 1 of 255."""
-    gray = pixels(part.content)[..., 0]
+    gray = pixels(part.content, "RGBA")[..., 0]
     assert gray.shape == tuple(image.shape)
     assert abs(gray - 255 * image.detach().numpy()).max() <= 1.01
 
@@ -127,6 +121,12 @@ def test_labels_are_sorted_and_short(models, digits):
     assert all(isinstance(part, Part) for parts in panels.values() for part in parts)
 
 
+def test_how_much_room_a_part_takes(models, digits):
+    kinds = ["row", "square", "square", "square", "square", "broad", "strip", "strip"]
+    for panel in draw(models, (digits.x_test, digits.y_test)).values():
+        assert [describe(part)["kind"] for part in panel.values()] == kinds
+
+
 @torch.no_grad()
 def test_pictures_are_what_each_model_gives(models, digits):
     x, y = digits.x_test, digits.y_test
@@ -143,7 +143,7 @@ def test_prior_samples_decode_the_same_normal_numbers_at_every_beta(noise):
     models = {(dim, beta): by_hand(dim, gain) for dim in (2, 5) for beta, gain in gains.items()}
     codes = {}
     for label, panel in draw(models, noise).items():
-        image = torch.tensor(pixels(panel["prior"].content)[..., 0]) / 255
+        image = torch.tensor(pixels(panel["prior"].content, "RGBA")[..., 0]) / 255
         logits = (
             image.reshape(2, 8, 10, 8).permute(0, 2, 1, 3).flatten(2).logit() / gains[int(label)]
         )
@@ -201,11 +201,9 @@ def test_both_maps_have_the_scale_of_the_wider_one(noise):
 
 def test_a_code_is_drawn_where_it_is_and_the_ring_at_two(noise):
     x, _ = noise
-    picture = pixels(
-        draw(one_of_each(scale=0.0, std=1e-4, shift=3.0), (x, torch.zeros(3000).long()))["1"][
-            "means"
-        ].content
-    )
+    models = one_of_each(scale=0.0, std=1e-4, shift=3.0)
+    means = draw(models, (x, torch.zeros(3000).long()))["1"]["means"]
+    picture = pixels(means.content, "RGBA")
     color = [int(COLORS[0][k : k + 2], 16) for k in (1, 3, 5)]
     down, right = np.nonzero(
         abs(picture[..., :3] - color).max(2) + 255 * (picture[..., 3] < 255) < 40
@@ -221,30 +219,25 @@ def test_a_code_is_drawn_where_it_is_and_the_ring_at_two(noise):
 # ---- numbers and charts ----
 
 
-def tree(svg: str) -> ElementTree.Element:
-    return ElementTree.fromstring(svg)
-
-
 def marks(svg: str, name: str) -> list[tuple[float, float]]:
-    nodes = [node for node in tree(svg).iter() if node.get("class") == name]
+    """Where the circles and squares of a class stand."""
     return [
-        (
-            float((node.get("cx") or node.get("x")).rstrip("%")),
-            float(node.get("cy") or node.get("y")),
-        )
-        for node in nodes
+        (number(node, "cx"), number(node, "cy"))
+        if node.get("cx")
+        else (number(node, "x"), number(node, "y"))
+        for node in elements(svg, name=name)
     ]
 
 
 def ticks(svg: str) -> tuple[dict[float, float], dict[float, float]]:
-    """The numbers on the axes: {value: place across}, {value: place down}, from what is written and where."""
+    """The numbers on the axes, and where they stand: {value: across}, {value: down}."""
     across, down = {}, {}
-    for node in tree(svg).iter("text"):
-        text = (node.text or "").removesuffix(" nats").replace(",", "")
+    for node in elements(svg, "text"):
+        text = text_of(node).removesuffix(" nats").replace(",", "")
         if re.fullmatch(r"[\d.]+", text) and node.get("text-anchor") == "middle":
-            across[float(text)] = float(node.get("x").rstrip("%"))
-        elif re.fullmatch(r"[\d.]+", text) and node.get("x") == "0":
-            down[float(text)] = float(node.get("y")) + 4
+            across[float(text)] = number(node, "x")
+        elif re.fullmatch(r"[\d.]+", text) and number(node, "x") == 0:
+            down[float(text)] = number(node, "y") + 4
     return across, down
 
 
@@ -294,45 +287,35 @@ def test_every_point_of_the_tradeoff_is_where_its_scores_are(models, digits):
         here = [wanted[sorted(BETAS).index(float(label)) + start] for start in (0, len(BETAS))]
         for (x, y), (kl, recon_loss) in zip(values(marks(svg, "vae-now")), here, strict=True):
             assert x == pytest.approx(kl, rel=0.02) and y == pytest.approx(recon_loss, abs=0.1)
-        assert f"β = {label}" in "".join(tree(svg).itertext()) and "log" in svg
+        assert f"β = {label}" in text_of(root(svg)) and "log" in svg
         assert all(text in svg for text in ("collapse", "autoencoder", "2 numbers", "5 numbers"))
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0])
 def test_tradeoff_of_equal_scores_is_drawn(scale):
     points = {"2 numbers": [(0.0, 200 * scale)], "8 numbers": [(0.0, 200 * scale)]}
-    svg, _ = draw_tradeoff(points, 0, ["0"])
+    svg, _ = svg_tradeoff(points, 0, ["0"])
     assert all(0 <= x <= 100 and 0 <= y <= HEIGHT for x, y in marks(svg, "vae-point"))
-
-
-def bar_heights(svg: str) -> list[tuple[str, float]]:
-    return [
-        (node.get("class"), float(height))
-        for node in tree(svg).iter("path")
-        for height in re.findall(r"h[\d.]+v([\d.]+)z", node.get("d"))
-    ]
 
 
 @pytest.mark.parametrize("values", [[0.0, 3.0, 8.0], [0.002, 0.05, 9.9], [30.0, 70.0, 0.5], [2e4]])
 def test_bars_are_as_high_as_the_axis_says(values):
-    svg, said = draw_bars({"some": values}, 0.01)
+    svg, said = svg_bars({"some": values}, 0.01)
     _, down = ticks(svg)
-    heights = dict.fromkeys(("vae-bar", "vae-bar vae-quiet"), ())
-    for kind, height in bar_heights(svg):
-        heights[kind] += (height,)
-    least = 1.5  # pixels: a dimension that costs nothing is seen as well
+    bars = elements(svg, "rect", "vae-bar")
+    least = 1.5  # pixels: a dimension that costs nothing can be seen as well
     unit = (down[0.0] - min(down.values())) / max(down)
-    assert heights["vae-bar"] == pytest.approx(
-        [max(unit * v, least) for v in values if v > 0.01], abs=0.06
-    )
-    assert all(height == pytest.approx(least) for height in heights["vae-bar vae-quiet"])
-    assert len(heights["vae-bar vae-quiet"]) == sum(v <= 0.01 for v in values)
+    for bar, value in zip(bars, values, strict=True):
+        height = number(bar, "height")
+        assert height == pytest.approx(max(unit * value, least), abs=0.06)
+        assert number(bar, "y") + height == pytest.approx(down[0.0], abs=0.11)
+        assert bar.get("class") == ("vae-bar" if value > 0.01 else "vae-bar vae-quiet")
     assert max(down) >= max(values) and max(down) >= 10 and said.startswith("KL in nats, some: ")
 
 
 def test_axes_of_bars_are_the_same_up_to_ten_nats():
     assert {
-        max(ticks(draw_bars({"some": [value]}, 0.01)[0])[1]) for value in (0, 1e-5, 0.3, 9.9)
+        max(ticks(svg_bars({"some": [value]}, 0.01)[0])[1]) for value in (0, 1e-5, 0.3, 9.9)
     } == {10}
 
 
@@ -350,14 +333,14 @@ def test_bars_of_a_panel_are_sorted_means_over_the_images(models, digits):
     ("mu", "std"), [(0.0, 1.0), (1.5, 0.3), (-2.0, 0.01), (9.0, 0.5), (0.0, 3.0)]
 )
 def test_densities_have_equal_areas_and_their_peak_at_the_mean(mu, std):
-    svg, said = draw_densities(["z₁", "z₂"], [0.0, mu], [1.0, std])
+    svg, said = svg_densities(["z₁", "z₂"], [0.0, mu], [1.0, std])
     prior, posterior = [
         np.array(re.findall(r"([\d.-]+) ([\d.-]+)", node.get("d")), float)
-        for node in list(tree(svg).iter("path"))[2:]
+        for node in elements(svg, "path")[2:]
     ]
     reach = max(
         float(text.text)
-        for text in tree(svg).iter("text")
+        for text in elements(svg, "text")
         if re.fullmatch(r"[\d.]+", text.text or "")
     )
     floor = posterior[:, 1].max()
@@ -368,19 +351,13 @@ def test_densities_have_equal_areas_and_their_peak_at_the_mean(mu, std):
     assert f"σ = {std:.2f}" in said and posterior[:, 1].min() > 0
 
 
-@pytest.mark.parametrize("least", [1e-6, 0.03, 1.0, 1.01, 7.0, 19.9, 50.0, 123.0])
-def test_nice_steps(least):
-    step = nice_step(least)
-    assert least * (1 - 1e-9) <= step <= 2.5 * least and f"{step:e}"[0] in "125"
-
-
 def test_charts_are_well_formed_and_say_what_they_show(models, digits):
     for panel in draw(models, (digits.x_test, digits.y_test)).values():
         for part in panel.values():
             assert len(part.alt) > 20
             if isinstance(part.content, str) and part.content.startswith("<svg"):
-                root = tree(part.content)
-                assert root.get("role") == "img" and len(root.get("aria-label")) > 20
+                chart = root(part.content)
+                assert chart.get("role") == "img" and len(chart.get("aria-label")) > 20
                 assert (
                     "#" not in part.content and "font-size" not in part.content
                 )  # both are the style sheet's
@@ -425,13 +402,13 @@ def test_multiplier_panels_say_which_beta_it_is(rows):
 def test_the_scatter_has_the_two_numbers_with_the_largest_variance(spread, axes, rows):
     _, scatter, densities, bars = multiplier_panels({1: table_model(spread)}, *rows)["1"]
     assert axes in caption(scatter)
-    assert pixels(scatter.content).shape == (PIXELS, PIXELS, 4)
+    assert pixels(scatter.content, "RGBA").shape == (PIXELS, PIXELS, 4)
     assert "z₁" in densities.content and "z₃" in bars.content
 
 
 def test_collapsed_posteriors_lie_on_the_prior(rows):
     _, _, densities, _ = multiplier_panels({1: table_model((0.0, 0.0, 0.0))}, *rows)["1"]
-    paths = [node.get("d") for node in tree(densities.content).iter("path")]
+    paths = [node.get("d") for node in elements(densities.content, "path")]
     assert len(paths) == 6 and all(paths[k] == paths[k + 1] for k in (0, 2, 4))
 
 
@@ -494,7 +471,7 @@ def test_other_bad_arguments_are_refused(models, digits, rows):
         multiplier_panels({0: table_model((1.0, 1.0, 1.0))}, *rows)
     with pytest.raises(ValueError, match="each multiplier"):
         multiplier_panels({}, *rows)
-    with pytest.raises(TypeError, match="two latent numbers or more, got Linear"):
+    with pytest.raises(TypeError, match=r"models\[1\] must be a VAE, got Linear"):
         multiplier_panels({1: nn.Linear(2, 2)}, *rows)
     with pytest.raises(ValueError, match="differ in six digits, got the labels 48, 48"):
         multiplier_panels(dict.fromkeys((48, 48.00001), table_model((1.0, 1.0, 1.0))), *rows)

@@ -3,11 +3,12 @@
 import io
 import re
 
-import ipywidgets
 import numpy as np
 import pytest
 import torch
-from ipywidgets.widgets import widget
+from helpers.models import make_autoencoder
+from helpers.pictures import pixels
+from helpers.widgets import widgets_in
 from PIL import Image
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
@@ -19,28 +20,21 @@ from tutorial_utils.studios.base import Picture
 from tutorial_utils.studios.interpolation import (
     PATHS,
     interpolation_studio,
-    kinds_of,
     mark_frame,
+    names_of,
     start_walk,
 )
 from tutorial_utils.studios.interpolation_charts import (
     across,
     describe_densities,
     describe_judged,
-    draw_chart,
-    runs,
+    stretches_of,
+    svg_chart,
 )
 from tutorial_utils.studios.svg import number, percent
 from tutorial_utils.training import local_seed
 
 T = (0, 0.13, 0.5, 0.99, 1)
-
-
-def make_autoencoder(code_size: int = 2) -> Autoencoder:
-    with local_seed(5):
-        return Autoencoder(
-            mlp([64, 16, code_size]), mlp([code_size, 16, 64], out_shape=(1, 8, 8))
-        ).eval()
 
 
 @pytest.fixture
@@ -69,14 +63,6 @@ def full(vae, judge, digits):
     return interpolation_studio(
         vae, digits.x_test, digits.y_test, other=make_autoencoder(), judge=judge
     )
-
-
-def pixels(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png))).astype(int)
-
-
-def widgets_in(box: ipywidgets.Widget) -> list[ipywidgets.Widget]:
-    return [box] + [inner for child in getattr(box, "children", ()) for inner in widgets_in(child)]
 
 
 def expected(model, studio, t: float) -> torch.Tensor:
@@ -111,9 +97,9 @@ def test_walk_starts_and_ends_at_the_two_codes_or_images(path, vae, digits):
     ends = [image.flatten() if path == "pixels" else encode_image(vae, image) for image in (a, b)]
     torch.testing.assert_close(torch.stack([first, last]), torch.stack(ends))
     if path == "pixels":
-        torch.testing.assert_close(walk.paint(first[None]), a)
+        torch.testing.assert_close(walk.images(first[None]), a)
     else:
-        assert torch.equal(walk.paint(first[None]), decode_images(vae, first[None]))
+        assert torch.equal(walk.images(first[None]), decode_images(vae, first[None]))
 
 
 def test_there_is_no_circle_from_a_code_of_zeros(vae, digits):
@@ -154,14 +140,14 @@ def test_encode_images_gives_all_that_the_encoder_says(vae, digits):
 
 
 def test_runs_of_digits_fill_the_path_without_gaps():
-    found = runs([7, 7, 7, 4, 4, 9, 7])
+    found = stretches_of([7, 7, 7, 4, 4, 9, 7])
     assert [digit for digit, _, _ in found] == [7, 4, 9, 7]
     edges = [edge for _, *pair in found for edge in pair]
     assert (
         edges[0] == 0 and edges[-1] == 1 and edges[1:-1:2] == edges[2::2] and edges == sorted(edges)
     )
     assert found[1][1:] == pytest.approx((2.5 / 6, 4.5 / 6))
-    assert runs([3, 3]) == [(3, 0.0, 1.0)]
+    assert stretches_of([3, 3]) == [(3, 0.0, 1.0)]
 
 
 def test_numbers_and_shares_are_shown_with_a_true_minus_sign():
@@ -183,7 +169,7 @@ def curves(svg: str, name: str) -> np.ndarray:
 def test_chart_draws_the_values_that_it_is_given():
     digits, confidence = torch.tensor([2] * 50 + [6] * 31), torch.rand(81)
     log_q, log_p = -9 * torch.rand(81), -9 * torch.rand(81) - 3
-    judged, dense = draw_chart((digits, confidence), None), draw_chart(None, (log_q, log_p))
+    judged, dense = svg_chart((digits, confidence), None)[0], svg_chart(None, (log_q, log_p))[0]
     points = curves(judged, "vae-solid")
     np.testing.assert_allclose(points[:, 0], np.linspace(0, 1000, 81), atol=0.051)
     np.testing.assert_allclose(points[:, 1], 100 - 100 * confidence.numpy(), atol=0.051)
@@ -193,7 +179,7 @@ def test_chart_draws_the_values_that_it_is_given():
             curves(dense, name)[:, 1], 100 - 100 * (values - low) / (high - low), atol=0.051
         )
     assert (
-        f"{number(low)} to {number(high)} nats" in dense
+        f"{number(float(low))} to {number(float(high))} nats" in dense
         and ">aggregate posterior<" in dense
         and ">prior<" in dense
     )
@@ -201,7 +187,7 @@ def test_chart_draws_the_values_that_it_is_given():
 
 def test_chart_gives_the_verdict_on_every_tenth_step_of_81():
     digits, confidence = torch.arange(81) // 9, torch.linspace(0, 1, 81)
-    texts = re.findall(r'y="(?:15|30)\.0" [^>]*>([^<]*)<', draw_chart((digits, confidence), None))
+    texts = re.findall(r'y="(?:15|30)\.0" [^>]*>([^<]*)<', svg_chart((digits, confidence), None)[0])
     assert texts[0::2] == [str(10 * k // 9) for k in range(9)]
     assert texts[1::2] == [percent(k / 8) for k in range(9)]
 
@@ -215,7 +201,7 @@ def test_chart_names_the_upper_curve_above_it_and_the_lower_one_below():
         return {name: float(y) for y, name in names}
 
     for densities, upper in (((high, low), "aggregate posterior"), ((low, high), "prior")):
-        places = heights(draw_chart(None, densities))
+        places = heights(svg_chart(None, densities)[0])
         assert (
             len(places) == 2 and places[upper] == min(places.values()) < max(places.values()) - 50
         )
@@ -223,9 +209,10 @@ def test_chart_names_the_upper_curve_above_it_and_the_lower_one_below():
 
 def test_chart_of_a_constant_density_and_of_nothing():
     same = torch.full((81,), -2.0)
-    assert np.isfinite(curves(draw_chart(None, (same, same)), "vae-solid")).all()
-    assert draw_chart(None, None) == "" and "no density" in draw_chart(
-        None, "no density, for a reason"
+    assert np.isfinite(curves(svg_chart(None, (same, same))[0], "vae-solid")).all()
+    assert (
+        svg_chart(None, None)[0] == ""
+        and "no density" in svg_chart(None, "no density, for a reason")[0]
     )
 
 
@@ -345,11 +332,7 @@ def test_two_identical_digits_stay_the_same_all_the_way(vae, digits):
 
 def test_one_model_alone_has_no_map_no_chart_and_no_heading(simple):
     found = widgets_in(simple)
-    assert (
-        simple.sides[0].map is None
-        and simple.sides[0].chart not in found
-        and simple.sides[0].heading not in found
-    )
+    assert simple.sides[0].map is simple.sides[0].box is None
     assert sum(isinstance(part, Picture) for part in found) == 4
 
 
@@ -522,8 +505,8 @@ def test_without_a_judge_there_are_densities_but_no_verdicts(vae, digits):
 
 def test_headings_tell_the_models_apart(vae):
     plain = make_autoencoder()
-    assert kinds_of([vae]) == ["VAE"] and kinds_of([plain, vae]) == ["autoencoder", "VAE"]
-    assert kinds_of([vae, vae]) == ["VAE 1", "VAE 2"]
+    assert names_of([vae]) == ["VAE"] and names_of([plain, vae]) == ["autoencoder", "VAE"]
+    assert names_of([vae, vae]) == ["VAE 1", "VAE 2"]
 
 
 # ---- GIFs ----
@@ -591,77 +574,13 @@ def test_folder_that_cannot_be_written_to_gives_a_message(simple, tmp_path, monk
 # ---- all of it ----
 
 
-def test_a_thousand_changes_leave_no_widget_behind_and_the_last_one_counts(full):
-    before = len(widget._instances)
-    paths = list(PATHS)
-    for k in range(1000):
-        full.slider.value = (k % 101) / 100
-        if k % 20 == 0:
-            full.start.field.value = k % 360
-        if k % 50 == 0:
-            full.path.value = paths[k // 50 % 3]
-    full.path.value = "circle"
-    assert len(widget._instances) == before > 0
-    for side in full.sides:
-        assert close(side.picture.value, expected(side.model, full, full.slider.value))
-
-
-def test_every_control_has_a_label_and_every_picture_a_text(simple, full):
-    for studio, pictures in ((simple, 4), (full, 6)):
-        found = widgets_in(studio)
-        for part in found:
-            if isinstance(part, Picture):
-                assert part.alt
-            if (
-                isinstance(part, ipywidgets.DOMWidget)
-                and hasattr(part, "tabbable")
-                and hasattr(part, "disabled")
-            ):
-                assert part.description or part.tooltip
-        assert sum(isinstance(part, Picture) for part in found) == pictures
-    for side in full.sides:
-        assert side.map.text and 'role="img" aria-label="Along the path' in side.chart.value
-
-
 def test_bad_arguments_are_named(vae, judge, digits):
     x, y = digits.x_test, digits.y_test
     for call, error, message in (
         (
-            lambda: interpolation_studio(vae, x, y[:5]),
-            ValueError,
-            "x and y must have the same length, got 360 and 5",
-        ),
-        (lambda: interpolation_studio(vae, 255 * x, y), ValueError, r"x must lie in \[0, 1\]"),
-        (lambda: interpolation_studio(vae, x - 0.1, y), ValueError, r"x must lie in \[0, 1\]"),
-        (
-            lambda: interpolation_studio(vae, x.expand(-1, 3, -1, -1), y),
-            ValueError,
-            "x must hold gray images",
-        ),
-        (
-            lambda: interpolation_studio(vae, x[0], y),
-            ValueError,
-            "x must be a non-empty tensor with 4 axes",
-        ),
-        (
-            lambda: interpolation_studio(vae, x, y.float()),
-            TypeError,
-            "y must be a tensor of whole numbers",
-        ),
-        (
             lambda: interpolation_studio(judge, x, y),
             TypeError,
             "model must be a VAE or an Autoencoder, got Sequential",
-        ),
-        (
-            lambda: interpolation_studio(vae, x, y, other=7),
-            TypeError,
-            "other must be a VAE or an Autoencoder, got int",
-        ),
-        (
-            lambda: interpolation_studio(vae, x, y, judge=max),
-            TypeError,
-            "judge must be a classifier, a torch module",
         ),
         (
             lambda: interpolation_studio(vae, x, y, judge=vae),

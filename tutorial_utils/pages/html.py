@@ -1,4 +1,4 @@
-"""What every page shares: its assets, its largest size, the credit of MNIST, and filling in a template."""
+"""What every page shares: its assets, its largest size, the credit of MNIST, and its template."""
 
 from pathlib import Path
 
@@ -16,8 +16,15 @@ def read_asset(name: str, folder: Path = ASSETS) -> str:
 
 
 def fill_template(name: str, parts: dict[str, str]) -> bytes:
-    """The page made of a template among the assets: each `<!-- key -->` in it is replaced by parts[key]."""
+    """The page of a template among the assets: parts[key] replaces each `<!-- key -->` in it."""
     page = read_asset(name)
     for key, part in parts.items():
         page = page.replace(f"<!-- {key} -->", part)
     return page.encode()
+
+
+def check_size(what: str, page: bytes, advice: str) -> None:
+    """Raises ValueError if the page is larger than MAX_BYTES; it says what is, and what helps."""
+    if len(page) > MAX_BYTES:
+        sizes = f"{len(page) / 1e6:.2f} MB, more than {MAX_BYTES / 1e6:.2f}"
+        raise ValueError(f"{what} too large for one page: {sizes}. {advice}")

@@ -1,4 +1,4 @@
-"""The playground page: a trained model as one HTML file that runs without a network, Python or a library."""
+"""Playground page (notebook 04): a trained model in one HTML file that needs no network."""
 
 import base64
 import copy
@@ -19,24 +19,25 @@ from ..store.files import write_atomically
 from ..studios.drawing import BOX, DOT, PEN, SIZE
 from ..studios.pad import far_distance
 from ..support.arguments import classes_of, gray_images
-from .html import MAX_BYTES, MNIST, fill_template, read_asset
+from .html import MAX_BYTES, MNIST, check_size, fill_template, read_asset
 
 N_CODES = 2000  # on the map
 N_EACH = 5  # images of each class to choose from
 N_AXES = 10  # dimensions that get a slider
 
-# Levels on each side of 0 to which a row of weights of the decoder, and of the encoder, is rounded; the finest that
-# fits.  16 bits draw a pixel to 0.1 gray values, 14 bits to 0.3; an encoder of many layers needs more than 8.
+# Levels on each side of 0 to which a row of weights of the decoder, and of the encoder, is rounded;
+# the finest that fits is used.  With 16 bits a pixel is exact to 0.1 gray values, with 14 bits to
+# 0.3; an encoder of many layers needs more than 8 bits.
 LEVELS = ((32767, 32767), (8191, 2047), (8191, 127))
 
 
 def export_playground(
     model: nn.Module, path: str | Path, *, x: Tensor | None = None, y: Tensor | None = None
 ) -> Path:
-    """Write `model` to `path` as one HTML page: morph, walk over the map, turn the latent numbers, draw a digit.
+    """Write `model` to `path` as one HTML page: a morph, a map, sliders of z, and a drawn digit.
 
-    The page computes all by itself, in plain JavaScript; a pixel is off by at most 1 of 255.
-    Notebook 04. model: a VAE or an Autoencoder of gray images [1, H, W] with two latent numbers or
+    The page decodes and encodes on its own, in plain JavaScript; a pixel is off by at most 1 of
+    255.  model: a VAE or an Autoencoder of gray images [1, H, W] with two latent numbers or
     more, its encoder and decoder nn.Sequential of Linear, activations (SiLU, GELU, ReLU, LeakyReLU,
     Tanh, Sigmoid, Softplus), Flatten, Unflatten, Identity and Dropout.  x: [N, 1, H, W] in [0, 1],
     y: [N]; default: MNIST's test images. Returns the path.  Raises TypeError for another layer,
@@ -52,16 +53,15 @@ def export_playground(
     for levels in LEVELS:
         page = _page(*_pack(networks, levels, fixed, x, y, mu), credit)
         if len(page) <= MAX_BYTES:
-            path = Path(path)
-            write_atomically(path, page)
-            return path
-    sizes = f"{len(page) / 1e6:.2f} MB, more than {MAX_BYTES / 1e6:.2f}"
-    raise ValueError(
-        f"model is too large for one page: {sizes}. Narrower layers, or fewer, make it smaller."
-    )
+            break
+    check_size("model is", page, "Narrower layers, or fewer, make it smaller.")
+    path = Path(path)
+    write_atomically(path, page)
+    return path
 
 
 def _images_or_mnist(x: Tensor | None, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    """x and y, checked; if neither is given, the test images of MNIST and their classes."""
     if (x is None) != (y is None):
         raise ValueError("x and y must be given together, or neither: the images and their classes")
     if x is None:
@@ -77,7 +77,7 @@ def _images_or_mnist(x: Tensor | None, y: Tensor | None) -> tuple[Tensor, Tensor
 
 
 def _layers(name: str, network: object) -> list[nn.Module]:
-    """The layers of a network in order, without those that do nothing to a row of numbers in eval mode."""
+    """The layers of a network in order, but for those that change no number in eval mode."""
     if isinstance(network, nn.Sequential):
         return [layer for part in network for layer in _layers(name, part)]
     if isinstance(network, (nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout)):
@@ -86,9 +86,8 @@ def _layers(name: str, network: object) -> list[nn.Module]:
         raise ValueError(f"{name} must have nn.GELU() in its exact form, got {network}")
     if isinstance(network, (nn.Linear, nn.LeakyReLU, nn.Softplus)) or _name(network) in PLAIN:
         return [network]
-    raise TypeError(
-        f"{name} must consist of nn.Sequential, Linear, activations and Flatten; got {_name(network)}"
-    )
+    allowed = "nn.Sequential, Linear, activations and Flatten"
+    raise TypeError(f"{name} must consist of {allowed}; got {_name(network)}")
 
 
 PLAIN = ("SiLU", "GELU", "ReLU", "Tanh", "Sigmoid")  # activations without a number to set
@@ -99,7 +98,7 @@ def _name(layer: object) -> str:
 
 
 def _describe(layers: list[nn.Module], size: int, levels: int) -> list[list]:
-    """What the page must know of each layer but its weights: kind, numbers in and out, settings."""
+    """Each layer without its weights, for the page: kind, numbers in and out, settings."""
     steps = []
     for layer in layers:
         if isinstance(layer, nn.Linear):
@@ -121,7 +120,7 @@ def _describe(layers: list[nn.Module], size: int, levels: int) -> list[list]:
 
 @torch.inference_mode()
 def _encode(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None]:
-    """The codes [N, D] and, of a VAE, the logvar; ValueError unless the model takes images such as x."""
+    """The codes [N, D] and, of a VAE, the logvar; ValueError unless it takes images like x."""
     try:
         parts = [model.encode(images) for images in x.split(1000)]
     except RuntimeError as error:
@@ -133,9 +132,8 @@ def _encode(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None]:
     else:
         mu, logvar = torch.cat(parts), None
     if mu.ndim != 2 or mu.shape[1] < 2:
-        raise ValueError(
-            f"model must have two latent numbers or more, got codes of shape {list(mu.shape)}"
-        )
+        given = f"codes of shape {list(mu.shape)}"
+        raise ValueError(f"model must have two latent numbers or more, got {given}")
     if not torch.isfinite(mu).all():
         raise ValueError("model must give finite codes, got NaN or infinity: was it trained?")
     return mu, logvar
@@ -143,16 +141,13 @@ def _encode(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None]:
 
 @torch.inference_mode()
 def _same_function(model: nn.Module, x: Tensor, mu: Tensor) -> None:
-    """The page runs encoder and decoder and nothing else: ValueError where the model does something else."""
+    """Raises ValueError unless encode and decode are encoder and decoder, which the page runs."""
     images = model.decode(mu)
     if images.shape != x.shape:
-        raise ValueError(
-            f"model must decode to the shape of x, {list(x.shape[1:])}, got {list(images.shape[1:])}"
-        )
+        given = f"got {list(images.shape[1:])}"
+        raise ValueError(f"model must decode to the shape of x, {list(x.shape[1:])}, {given}")
     if not torch.allclose(model.encoder(x).flatten(1)[:, : mu.shape[1]], mu, atol=1e-4):
-        raise ValueError(
-            "model.encode must give the first numbers of model.encoder, and nothing else"
-        )
+        raise ValueError("model.encode must give the first numbers of model.encoder and no others")
     if not torch.allclose(model.decoder(mu), images, atol=1e-4):
         raise ValueError("model.decode must be model.decoder, and nothing else")
 
@@ -187,7 +182,7 @@ def _meta(model: nn.Module, x: Tensor, y: Tensor, mu: Tensor, logvar: Tensor | N
 
 
 def _extent(largest: float, least: float) -> tuple[float, float]:
-    """How far the map and the sliders reach, a round number, and the step of a slider, which divides it."""
+    """How far map and sliders reach, a round number, and the step of a slider, which divides it."""
     largest = max(1.02 * largest, least) or 1.0
     unit = 10.0 ** math.floor(math.log10(largest)) / 2
     return round(math.ceil(largest / unit) * unit, 9), round(unit / 10, 9)
@@ -201,7 +196,7 @@ def _pack(
     y: Tensor,
     mu: Tensor,
 ) -> tuple[dict, bytes]:
-    """What the page must know, and its numbers in the order in which it reads them: weights, codes, classes, images."""
+    """What the page must know, and in one row its numbers: weights, codes, classes, images."""
     sizes = (meta["dim"], meta["height"] * meta["width"])
     names = ("decoder", "encoder")
     shapes = [_describe(*network) for network in zip(networks, sizes, levels, strict=True)]
@@ -226,7 +221,7 @@ def _pack_linear(layer: nn.Linear, levels: int) -> bytes:
 
 
 def _integers(rows: Tensor, levels: int) -> bytes:
-    """One scale per row, then whole numbers from -levels to levels: all low bytes, then all high bytes if needed."""
+    """A scale for each row, then whole numbers from -levels to levels: low bytes, high bytes."""
     scale = rows.abs().amax(1).clamp(min=1e-30) / levels
     whole = (rows / scale[:, None]).round().to(torch.int16).numpy()
     if levels <= 127:

@@ -1,4 +1,4 @@
-"""The slider page: panels of trained models as one HTML file that runs without a network, Python or a library."""
+"""Slider page (notebook 05): the model slider as one HTML file that needs no network, no Python."""
 
 import base64
 import json
@@ -9,14 +9,14 @@ from pathlib import Path
 from ..store.files import write_atomically
 from ..studios.base import ASSETS as WIDGETS
 from ..studios.base import Part, describe
-from ..studios.model_slider import MILLISECONDS, checked_panels, say, steps_of
-from .html import MAX_BYTES, MNIST, fill_template, read_asset
+from ..studios.model_slider import MILLISECONDS, checked_panels, panel_text, steps_of
+from .html import MNIST, check_size, fill_template, read_asset
 
 
 def export_slider(
     name: str, panels: Mapping[str, Sequence[Part]], path: str | Path, *, credit: str = MNIST
 ) -> Path:
-    """Write the slider to `path` as one HTML page of at most 1.5 MB, which needs no network, Python or library.
+    """Write the slider to `path`: one HTML page, of at most 1.5 MB, that needs no network.
 
     name, panels: as for `model_slider`; the pictures in the page are the same bytes.  credit: HTML
     under the page, by default that of MNIST, whose digits the panels of notebook 05 show. Returns
@@ -24,11 +24,7 @@ def export_slider(
     """
     panels = checked_panels(name, panels)
     page = _page(name, panels, credit)
-    if len(page) > MAX_BYTES:
-        sizes = f"{len(page) / 1e6:.2f} MB, more than {MAX_BYTES / 1e6:.2f}"
-        raise ValueError(
-            f"panels are too large for one page: {sizes}. Fewer labels, or smaller pictures, make it fit."
-        )
+    check_size("panels are", page, "Fewer labels, or smaller pictures, make it fit.")
     path = Path(path)
     write_atomically(path, page)
     return path
@@ -38,35 +34,38 @@ def export_slider(
 
 
 def _page(name: str, panels: dict[str, list[Part]], credit: str) -> bytes:
-    """The page: the template with style, script, panels and credit in it."""
-    described = {label: [describe(part) for part in parts] for label, parts in panels.items()}
-    texts = [say(name, label, parts) for label, parts in described.items()]
-    for part in (part for parts in described.values() for part in parts if "png" in part):
-        part["png"] = base64.b64encode(part["png"]).decode()
-    data = {
-        "name": name,
-        "labels": list(panels),
-        "panels": list(described.values()),
-        "texts": texts,
-    }
-    data |= {"start": len(panels) // 2, "milliseconds": MILLISECONDS}
+    """The template with style, script, panels and credit in it."""
     (back, _), (on, _) = steps_of(name)
+    styles = [("playground.css",), ("widgets.css", WIDGETS), ("slider.css",)]
+    data = json.dumps(_data(name, panels), ensure_ascii=False, separators=(",", ":"))
     parts = {
-        "style": "\n".join(
-            [
-                read_asset("playground.css"),
-                read_asset("widgets.css", WIDGETS),
-                read_asset("slider.css"),
-            ]
-        ),
+        "style": "\n".join(read_asset(*style) for style in styles),
         "script": read_asset("slider.js", WIDGETS),
         "name": escape(name),
         "count": str(len(panels)),
         "back": back,
         "on": on,
         "credit": credit,
-        "panels": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace(
-            "<", "\\u003c"
-        ),
+        "panels": data.replace("<", "\\u003c"),  # no tag ends the script that holds the data
     }
     return fill_template("slider.html", parts)
+
+
+def _data(name: str, panels: dict[str, list[Part]]) -> dict:
+    """What the script of the page needs to know."""
+    return {
+        "name": name,
+        "labels": list(panels),
+        "panels": [list(map(_without_bytes, parts)) for parts in panels.values()],
+        "texts": [panel_text(name, label, parts) for label, parts in panels.items()],
+        "start": len(panels) // 2,
+        "milliseconds": MILLISECONDS,
+    }
+
+
+def _without_bytes(part: Part) -> dict:
+    """A part as the page needs it, its picture in base64."""
+    described = describe(part)
+    if "png" in described:
+        described["png"] = base64.b64encode(described["png"]).decode()
+    return described

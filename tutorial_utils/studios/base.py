@@ -1,4 +1,4 @@
-"""What every studio shares: pictures with text alternatives, panels, names for screen readers, the style sheet."""
+"""What all studios share: frame, names of controls, pictures, panels, checks of their models."""
 
 import struct
 from pathlib import Path
@@ -6,12 +6,15 @@ from typing import NamedTuple
 
 import anywidget
 import ipywidgets
+import torch
 import traitlets
 from torch import Tensor, nn
 
-from ..models import is_vae
+from ..models import decode_images, is_vae
+from ..support.arguments import same_shape
 
 ASSETS = Path(__file__).parent / "assets"
+HIDDEN = {"display": "none"}  # the layout of what takes no room on the page
 
 
 class Picture(anywidget.AnyWidget):
@@ -22,25 +25,49 @@ class Picture(anywidget.AnyWidget):
     alt = traitlets.Unicode().tag(sync=True)
 
 
-def name_of_decoded(model: nn.Module) -> str:
-    """What the decoded image is: of a model with a likelihood its mean, of an autoencoder no more than an image."""
-    return "mean of p(x|z)" if is_vae(model) else "decoded image"
+class ControlNames(anywidget.AnyWidget):
+    """Accessible names and states for all controls of a studio; takes no room on the page."""
+
+    _esm = ASSETS / "control_names.js"
 
 
-def show_code(z: Tensor, decimals: int = 2) -> str:
-    """The code as text, with a true minus sign; of a long code the first four numbers."""
-    numbers = [f"{value + 0.0:.{decimals}f}".replace("-", "−") for value in z[:4].tolist()]
-    return f"({', '.join(numbers)}{', …' if len(z) > 4 else ''})"
+class Studio(ipywidgets.VBox):
+    """The frame of every studio: its parts below each other, style sheet, names for all controls.
+
+    css_class: the studio's own class in widgets.css, such as "vae-blur".  parts: its widgets.
+    """
+
+    def __init__(self, css_class: str, *parts: ipywidgets.Widget):
+        super().__init__([_style_sheet(), ControlNames(layout=HIDDEN), *parts])
+        self.add_class("vae-root").add_class(css_class)
+
+    def close(self) -> None:
+        """Close the studio and every widget in it."""
+        if self.comm is not None:  # or it is closed already
+            for part in _widgets_in(self):
+                part.close()
+        super().close()
 
 
-def style_sheet() -> ipywidgets.HTML:
-    """The style sheet of all widgets, as a widget without a place of its own."""
+def _widgets_in(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    """All that belong to a widget: its children, its layout, its style, and theirs."""
+    values = widget.trait_values()
+    parts = [*values.pop("children", ()), *values.values()]
+    parts = [part for part in parts if isinstance(part, ipywidgets.Widget)]
+    return parts + [inner for part in parts for inner in _widgets_in(part)]
+
+
+def _style_sheet() -> ipywidgets.HTML:
+    """The style sheet of all studios, as a widget that takes no room on the page."""
     sheet = (ASSETS / "widgets.css").read_text(encoding="utf-8")
-    return ipywidgets.HTML(f"<style>{sheet}</style>", layout={"display": "none"})
+    return ipywidgets.HTML(f"<style>{sheet}</style>", layout=HIDDEN)
+
+
+# ---- panels ----
 
 
 class Part(NamedTuple):
-    """A piece of a panel: title, content (PNG bytes, or SVG or HTML), and alt, which says in words what is seen.
+    """A piece of a panel: its title, its content, which is PNG bytes or SVG or HTML, and alt text.
 
     The first line of the title stands above the content, the second, if there is one, below it.
     """
@@ -50,14 +77,11 @@ class Part(NamedTuple):
     alt: str
 
 
-class ControlNames(anywidget.AnyWidget):
-    """Not seen: it gives the sliders and the buttons beside it the names and states that a screen reader says."""
-
-    _esm = ASSETS / "control_names.js"
-
-
 class PanelView(anywidget.AnyWidget):
-    """One panel on the page: `parts`, as `describe` makes them, all exchanged in one frame; `text` is said aloud."""
+    """A panel on the page: `parts`, as `describe` makes them, are exchanged in one frame.
+
+    text: what a screen reader reads out when the panel has changed.
+    """
 
     _esm = ASSETS / "slider.js"
     parts = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -82,10 +106,56 @@ def describe(part: Part) -> dict:
 
 
 def _kind(content: bytes | str) -> str:
-    if isinstance(content, str):
-        head = content.lstrip()[:80]
-        return (
-            "row" if not head.startswith("<svg") else "broad" if "vae-broad" in head else "square"
+    if isinstance(content, bytes):
+        width, height = struct.unpack(">II", content[16:24])  # in the header of every PNG
+        return "strip" if width >= 2 * height else "square"
+    head = content.lstrip()[:80]
+    if not head.startswith("<svg"):
+        return "row"
+    return "broad" if "vae-broad" in head else "square"
+
+
+# ---- words ----
+
+
+def name_of_decoded(model: nn.Module) -> str:
+    """What the decoded image is: the mean of a VAE's likelihood, or an autoencoder's image."""
+    return "mean of p(x|z)" if is_vae(model) else "decoded image"
+
+
+def show_code(z: Tensor, decimals: int = 2) -> str:
+    """The code [D] as text, with a true minus sign; of a long code the first four numbers."""
+    numbers = [f"{value + 0.0:.{decimals}f}".replace("-", "−") for value in z[:4].tolist()]
+    return f"({', '.join(numbers)}{', …' if len(z) > 4 else ''})"
+
+
+# ---- checks ----
+
+
+def check_vae(name: str, model: object, *, least: int = 1) -> None:
+    """Raises TypeError unless `model` is a VAE, with at least `least` latent numbers."""
+    if not is_vae(model):
+        raise TypeError(f"{name} must be a VAE, got {type(model).__name__}")
+    if model.latent_dim < least:
+        raise TypeError(
+            f"{name} must be a VAE with {least} or more latent numbers, "
+            f"got {type(model).__name__} with latent_dim {model.latent_dim}"
         )
-    width, height = struct.unpack(">II", content[16:24])
-    return "strip" if width >= 2 * height else "square"
+
+
+def check_autoencoder(name: str, model: object) -> None:
+    """Raises TypeError unless `model` encodes and decodes, as a VAE and an Autoencoder do."""
+    if not (callable(getattr(model, "encode", None)) and callable(getattr(model, "decode", None))):
+        raise TypeError(f"{name} must be a VAE or an Autoencoder, got {type(model).__name__}")
+
+
+def check_classifier(name: str, model: object) -> None:
+    """Raises TypeError unless `model` is a torch module; None, for no classifier, is allowed."""
+    if model is not None and not isinstance(model, nn.Module):
+        raise TypeError(f"{name} must be a classifier, a torch module, got {type(model).__name__}")
+
+
+def check_decodes_like(name: str, model: nn.Module, x: Tensor) -> None:
+    """Raises ValueError unless the VAE decodes to images as large as those of x [N, 1, H, W]."""
+    decoded = decode_images(model, torch.zeros(1, model.latent_dim))
+    same_shape(f"{name}: a decoded image", decoded, "an image of x", x[0])

@@ -1,4 +1,4 @@
-"""Panels of the β slider (notebook 05): of each β the pictures, charts and numbers, drawn beforehand."""
+"""Panels of the β slider (notebook 05): the pictures, charts and numbers of each trained model."""
 
 import io
 import re
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ..latent import decode_grid, name_of_dimension, side_by_side
 from ..losses import kl_per_dimension
-from ..models import VAE, decode_images, encode_images, is_vae
+from ..models import VAE, decode_images, encode_images
 from ..plotting import to_png
 from ..support.arguments import classes_of, finite, float_tensor, gray_images, positive_number
-from .base import Part
-from .beta_charts import draw_bars, draw_densities, draw_tradeoff
+from .base import Part, check_vae
+from .beta_charts import svg_bars, svg_densities, svg_tradeoff
 from .controls import next_of_class
 from .pad import map_png
 from .svg import number
@@ -25,10 +25,9 @@ N_CODES = 1500  # images whose codes are on the maps: the first ones
 N_GRID = 10  # images on each side of a manifold
 N_SHOWN = 10  # images in a row: reconstructed, or decoded from the prior
 ACTIVE = 0.01  # nats: a dimension with a larger mean KL is active
-PIXELS, RING = (
-    440,
-    2.0,
-)  # of a map: its side, and the circle around 0, at two standard deviations of the prior
+PIXELS = 440  # on each side of a map
+RING = 2.0  # radius of the circle on a map: two standard deviations of the prior
+Curves = dict[str, list[tuple[float, float]]]  # {model size: (kl, recon_loss) of each β}
 
 
 @torch.inference_mode()
@@ -38,7 +37,7 @@ def beta_panels(
     x: Tensor,
     y: Tensor,
 ) -> dict[str, list[Part]]:
-    """A panel for each β of a sweep, under the slider's label: "0", "1e-7", "0.01", … "200".  Notebook 05.
+    """Panels of the β slider (notebook 05): one for each β, {"0": parts, "1e-7": …, "200": …}.
 
     models: {(latent_dim, beta): VAE} of gray images, with latent_dim 2 and one larger, both with
     the same βs. scores: the same keys -> {"recon_loss", "kl"}, in nats, over the test set.  x: [N,
@@ -61,7 +60,7 @@ def beta_panels(
         pair = [models[dim, beta] for dim in dims]
         encoded = [encode_images(model, x) for model in pair]
         mu, logvar = (part[:N_CODES] for part in encoded[0])
-        kl = {name: kl_per_dimension(*said) for name, said in zip(curves, encoded, strict=True)}
+        kl = {name: kl_per_dimension(*code) for name, code in zip(curves, encoded, strict=True)}
         panels[label_of(beta)] = [
             _scores(curves, k, kl),
             *_maps(mu, mu + (0.5 * logvar).exp() * eps, y[:N_CODES]),
@@ -76,25 +75,21 @@ def beta_panels(
 
 @torch.inference_mode()
 def multiplier_panels(models: Mapping[float, VAE], x: Tensor, y: Tensor) -> dict[str, list[Part]]:
-    """A panel for each multiplier of a mean reconstruction loss, whose effective β is columns / multiplier.
+    """Panels of the multiplier slider (notebook 05), one for each; β is columns / multiplier.
 
-    Notebook 05.  models: {multiplier: VAE} of the rows of a table, trained with multiplier * (mean
-    over the columns of the cross-entropy) + KL.  x: [N, columns] in [0, 1].  y: [N], the classes.
-    Raises TypeError or ValueError.
+    models: {multiplier: VAE} of the rows of a table, trained with multiplier * (mean over the
+    columns of the cross-entropy) + KL.  x: [N, columns] in [0, 1].  y: [N], the classes. Returns
+    {label: parts}.  Raises TypeError or ValueError for a bad argument.
     """
     y = classes_of(y, finite("x", float_tensor("x", x, ndim=2)), "x")
     if not isinstance(models, Mapping) or not models:
         raise ValueError(f"models must map each multiplier to a VAE, got {models!r}")
     for multiplier, model in models.items():
         positive_number("a multiplier in models", multiplier)
-        if not is_vae(model) or model.latent_dim < 2:
-            raise TypeError(
-                f"models must hold VAEs with two latent numbers or more, got {_kind(model)}"
-            )
+        check_vae(f"models[{multiplier:g}]", model, least=2)
     labels_differ(models)
-    return {
-        label_of(m): _table_panel(models[m], m, x[:N_CODES], y[:N_CODES]) for m in sorted(models)
-    }
+    x, y = x[:N_CODES], y[:N_CODES]
+    return {label_of(m): _table_panel(models[m], m, x, y) for m in sorted(models)}
 
 
 def label_of(value: float) -> str:
@@ -103,81 +98,74 @@ def label_of(value: float) -> str:
 
 
 def labels_differ(values: Iterable[float]) -> None:
-    """Raises ValueError where two values would stand under one label, and one of them would be lost."""
+    """Raises ValueError if two values have one label, under which one of them would be lost."""
     labels = [label_of(value) for value in values]
     if len(set(labels)) < len(labels):
-        raise ValueError(
-            f"models must have values that differ in six digits, got the labels {', '.join(labels)}"
-        )
+        allowed = "values that differ in six digits"
+        raise ValueError(f"models must have {allowed}, got the labels {', '.join(labels)}")
 
 
 def extent_of(*codes: Tensor) -> float:
-    """How far maps of codes [N, 2] reach: the least of 4, 10, 40, 100, 400, … that holds 99 % of each on both axes."""
+    """How far maps of codes [N, 2] reach: to 4, 10, 40, 100, …, so that 99 % of each are inside."""
     least = max(float(part.abs().amax(1).quantile(0.99)) for part in codes)
     steps = chain.from_iterable((4 * 10**k, 10 ** (k + 1)) for k in range(30))
     return float(next(step for step in steps if step >= least))
 
 
 def _sizes_and_betas(models: Mapping, scores: Mapping) -> tuple[list[int], list[float]]:
-    """The two numbers of latent dimensions, 2 first, and the βs that both have; ValueError unless all fits."""
+    """The two latent sizes, 2 first, and the βs that both have; ValueError unless all fits."""
     if not isinstance(models, Mapping) or not all(
         isinstance(key, tuple) and len(key) == 2 for key in models
     ):
         raise TypeError("models must map (latent_dim, beta) to a VAE")
     dims = sorted({dim for dim, _ in models})
     if len(dims) != 2 or dims[0] != 2:
-        raise ValueError(
-            f"models must have latent_dim 2 and one larger, got {', '.join(map(str, dims)) or 'no models'}"
-        )
+        given = ", ".join(map(str, dims)) or "no models"
+        raise ValueError(f"models must have latent_dim 2 and one larger, got {given}")
     betas = [sorted(beta for dim, beta in models if dim == size) for size in dims]
     if betas[0] != betas[1]:
-        only = sorted(set(betas[0]) ^ set(betas[1]))
-        text = ", ".join(map(label_of, only))
-        raise ValueError(
-            f"models must have the same betas for latent_dim {dims[0]} and {dims[1]}; only one has {text}"
-        )
+        only = ", ".join(map(label_of, sorted(set(betas[0]) ^ set(betas[1]))))
+        allowed = f"the same betas for latent_dim {dims[0]} and {dims[1]}"
+        raise ValueError(f"models must have {allowed}; only one has {only}")
     labels_differ(betas[0])
     for (dim, beta), model in models.items():
+        _check_score(f"scores[{dim}, {beta:g}]", scores.get((dim, beta), {}))
         if getattr(model, "latent_dim", None) != dim:
-            raise ValueError(
-                f"models[{dim}, {beta:g}] must be a VAE with latent_dim {dim}, got {_kind(model)}"
-            )
-        score = scores.get((dim, beta), {})
-        if not {"recon_loss", "kl"} <= set(score):
-            raise ValueError(
-                f"scores[{dim}, {beta:g}] must hold recon_loss and kl, got {dict(score)!r}"
-            )
-        finite(
-            f"scores[{dim}, {beta:g}]",
-            torch.tensor([score["recon_loss"], score["kl"]], dtype=torch.float64),
-        )
+            kind = f"{type(model).__name__} with latent_dim {getattr(model, 'latent_dim', None)!r}"
+            allowed = f"a VAE with latent_dim {dim}"
+            raise ValueError(f"models[{dim}, {beta:g}] must be {allowed}, got {kind}")
     return dims, betas[0]
 
 
-def _kind(model: object) -> str:
-    return f"{type(model).__name__} with latent_dim {getattr(model, 'latent_dim', None)!r}"
+def _check_score(name: str, score: Mapping[str, float]) -> None:
+    if not {"recon_loss", "kl"} <= set(score):
+        raise ValueError(f"{name} must hold recon_loss and kl, got {dict(score)!r}")
+    finite(name, torch.tensor([score["recon_loss"], score["kl"]], dtype=torch.float64))
 
 
 # ---- parts ----
 
 
-def _scores(curves: dict[str, list[tuple[float, float]]], k: int, kl: dict[str, Tensor]) -> Part:
+def _scores(curves: Curves, k: int, kl: dict[str, Tensor]) -> Part:
     """The numbers of both models, as a table."""
-    names = ("−ELBO at β\u00a0=\u00a01", "recon_loss", "kl", "active")
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    rows, texts = [], []
+    columns = ("−ELBO at β\u00a0=\u00a01", "recon_loss", "kl", "active")
+    head = "".join(_cell(text, "col") for text in ("latent size", *columns))
+    rows, texts = [f"<tr>{head}</tr>"], []
     for name, points in curves.items():
         rate, distortion = points[k]
+        total, recon_loss, rate = map(number, (distortion + rate, distortion, rate))
         active = _active(kl[name])
-        cells = [*(number(value) for value in (distortion + rate, distortion, rate)), active]
-        texts.append(
-            f"{name}: −ELBO at β = 1 {cells[0]}, recon_loss {cells[1]}, kl {cells[2]} nats, active {active}"
-        )
-        rows.append(
-            f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
-        )
-    table = f'<table class="vae-scores"><tr><th scope="col">latent size</th>{head}</tr>{"".join(rows)}</table>'
+        cells = "".join(map(_cell, (total, recon_loss, rate, active)))
+        rows.append(f"<tr>{_cell(name, 'row')}{cells}</tr>")
+        numbers = f"−ELBO at β = 1 {total}, recon_loss {recon_loss}, kl {rate} nats"
+        texts.append(f"{name}: {numbers}, active {active}")
+    table = f'<table class="vae-scores">{"".join(rows)}</table>'
     return Part("Test set, nats per image", table, "; ".join(texts))
+
+
+def _cell(text: str, scope: str = "") -> str:
+    """A cell of a table; scope: "row" or "col", of what it is the head."""
+    return f'<th scope="{scope}">{text}</th>' if scope else f"<td>{text}</td>"
 
 
 def _active(kl: Tensor) -> str:
@@ -201,7 +189,7 @@ def _spread(codes: Tensor, names: list[str]) -> str:
 
 
 def _map(codes: Tensor, y: Tensor, extent: float) -> bytes:
-    """`draw_map` with a circle of radius RING around 0 beneath, in few colors."""
+    """`map_png` over a circle of radius RING around 0, in few colors."""
     image = Image.new("RGBA", (PIXELS, PIXELS), (128, 128, 128, 0))
     near, far = (PIXELS / 2 * (1 + side * RING / extent) for side in (-1, 1))
     ImageDraw.Draw(image).ellipse((near, near, far, far), outline=(128, 128, 128, 255), width=2)
@@ -224,17 +212,14 @@ def _manifold(model: VAE) -> Part:
 def _bars(kl: dict[str, Tensor]) -> Part:
     active = ", ".join(_active(values).replace(" ", "\u00a0") for values in kl.values())
     name, caption = "KL of each dimension", f"Sorted. Active, above {ACTIVE:g} nats: {active}."
-    svg, alt = draw_bars(
-        {text: sorted(values.tolist(), reverse=True) for text, values in kl.items()}, ACTIVE
-    )
+    groups = {text: sorted(values.tolist(), reverse=True) for text, values in kl.items()}
+    svg, alt = svg_bars(groups, ACTIVE)
     return Part(f"{name}\n{caption}", svg, f"{name}. {caption} {alt}")
 
 
-def _tradeoff(curves: dict[str, list[tuple[float, float]]], k: int, labels: list[str]) -> Part:
-    title = (
-        "What a nat of KL buys\nOne point for each β: down is better pictures, left a shorter code."
-    )
-    return Part(title, *draw_tradeoff(curves, k, labels))
+def _tradeoff(curves: Curves, k: int, labels: list[str]) -> Part:
+    caption = "One point for each β: down is better pictures, left a shorter code."
+    return Part(f"What a nat of KL buys\n{caption}", *svg_tradeoff(curves, k, labels))
 
 
 def _reconstructions(digits: Tensor, pair: list[VAE], dims: list[int]) -> Part:
@@ -261,39 +246,41 @@ def _prior_samples(prior: list[Tensor], pair: list[VAE], dims: list[int]) -> Par
 
 
 def _table_panel(model: VAE, multiplier: float, x: Tensor, y: Tensor) -> list[Part]:
-    """One multiplier: its line of numbers, the codes, the posteriors of one row of the table, the KL."""
+    """One multiplier: its line of numbers, the codes, the posteriors of one row, the KL."""
     mu, logvar = encode_images(model, x)
-    kl, columns = kl_per_dimension(mu, logvar), x.shape[1]
-    right, up = mu.var(0).argsort(descending=True, stable=True)[:2].sort().values.tolist()
-    codes, extent = mu[:, [right, up]], extent_of(mu[:, [right, up]])
+    kl, beta = kl_per_dimension(mu, logvar), x.shape[1] / multiplier
     names = [name_of_dimension(dim) for dim in range(mu.shape[1])]
-    beta = f"β = {columns}/{label_of(multiplier)} = {label_of(columns / multiplier)}"
-    line = f"multiplier {label_of(multiplier)} · {beta} · kl {number(float(kl.sum()))} nats · active {_active(kl)}"
-    title, caption = (
-        "Means μ of q(z|x)",
-        f"{names[right]} right, {names[up]} up, ±{extent:g}. Ring: 2σ of the prior.",
-    )
-    caption += f" {_spread(codes, [names[right], names[up]])}"
-    densities, said = draw_densities(names, mu[0].tolist(), (0.5 * logvar[0]).exp().tolist())
-    bars, heights = draw_bars({f"{len(kl)} numbers": kl.tolist()}, ACTIVE, names)
+    effective = f"β = {x.shape[1]}/{label_of(multiplier)} = {label_of(beta)}"
+    scores = f"kl {number(float(kl.sum()))} nats · active {_active(kl)}"
+    line = f"multiplier {label_of(multiplier)} · {effective} · {scores}"
+    densities = svg_densities(names, mu[0].tolist(), (0.5 * logvar[0]).exp().tolist())
+    bars = svg_bars({f"{len(kl)} numbers": kl.tolist()}, ACTIVE, names)
+    caption = "Solid: q(z|x). Dashed: the prior N(0, 1)."
     return [
         Part("", f'<p class="vae-line">{escape(line)}</p>', line),
-        Part(f"{title}\n{caption}", _map(codes, y, extent), f"{title}, {len(x):,} rows. {caption}"),
-        Part(
-            "q(z|x) of one row of the table\nSolid: q(z|x). Dashed: the prior N(0, 1).",
-            densities,
-            said,
-        ),
-        Part(f"KL of each dimension\nActive, above {ACTIVE:g} nats: {_active(kl)}.", bars, heights),
+        _widest(mu, y, names),
+        Part(f"q(z|x) of one row of the table\n{caption}", *densities),
+        Part(f"KL of each dimension\nActive, above {ACTIVE:g} nats: {_active(kl)}.", *bars),
     ]
+
+
+def _widest(mu: Tensor, y: Tensor, names: list[str]) -> Part:
+    """The map of the means on the two dimensions with the largest variance."""
+    right, up = mu.var(0).argsort(descending=True, stable=True)[:2].sort().values.tolist()
+    codes, extent = mu[:, [right, up]], extent_of(mu[:, [right, up]])
+    axes = f"{names[right]} right, {names[up]} up, ±{extent:g}. Ring: 2σ of the prior."
+    title, caption = "Means μ of q(z|x)", f"{axes} {_spread(codes, [names[right], names[up]])}"
+    alt = f"{title}, {len(mu):,} rows. {caption}"
+    return Part(f"{title}\n{caption}", _map(codes, y, extent), alt)
 
 
 # ---- bytes ----
 
 
 def _gray(image: Tensor) -> bytes:
-    """The PNG of an image [H, W] in even gray values, which are off by 1 of 255 at most: two thirds of the bytes."""
-    return _save(Image.open(io.BytesIO(to_png(image.clamp(0, 1).mul(127.5).round() / 127.5))))
+    """The PNG of an image [H, W] in even gray values: two thirds of the bytes, off by at most 1."""
+    even = image.clamp(0, 1).mul(127.5).round() / 127.5
+    return _save(Image.open(io.BytesIO(to_png(even))))
 
 
 def _save(image: Image.Image) -> bytes:

@@ -1,60 +1,79 @@
-"""Charts of the β panels, as SVG strings: KL bars, the rate-distortion curve, posterior densities beside the prior."""
+"""Charts of the β panels: KL bars, rate and distortion, posterior densities beside the prior."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import torch
 
-from .svg import nice_step, number
+from .svg import (
+    linear_scale,
+    nice_step,
+    number,
+    svg,
+    svg_axis,
+    svg_curve,
+    svg_line,
+    svg_mark,
+    svg_rect,
+    svg_text,
+)
 
 HEIGHT = 264  # pixels of a chart
 LEFT, RIGHT = 9.0, 96.0  # percent: where the least and the largest rate are drawn
 TOP, BOTTOM = 34, 216  # pixels: the highest and the lowest line of a grid
+GAP = 6  # percent between two groups of bars
 MARKS = ("circle", "square")  # of the points of the first curve, and of the second
+Point = tuple[float, float]  # (kl, recon_loss)
 
 
-def draw_bars(
-    groups: dict[str, Sequence[float]], active: float, names: Sequence[str] = ()
+# ---- bars ----
+
+
+def svg_bars(
+    groups: Mapping[str, Sequence[float]], active: float, names: Sequence[str] = ()
 ) -> tuple[str, str]:
-    """A bar for each value of each group, side by side, faint where it is at most `active`: an SVG, and its words.
+    """A bar for each value of each group, faint where it is at most `active`: SVG, and its words.
 
-    groups: {text: values in nats}.  names: under the bars, instead of the groups' texts.  The axis
-    ends at 10 nats, the same for all, or at 20, 50, 100, … where a bar is longer.
+    groups: {text: values in nats}, side by side.  names: under the bars, instead of the groups'
+    texts.  The axis ends at 10 nats, or at 20, 50, 100, … where a bar is longer.
     """
     top = max(10.0, nice_step(max(max(values) for values in groups.values()) or 1.0))
     lines = {TOP: f"{top:g} nats", (TOP + BOTTOM) / 2: f"{top / 2:g}", BOTTOM: "0"}
-    shapes = [_gridline(y, text) for y, text in lines.items()]
-    left, room = 9.0, 91.0 - 6 * (len(groups) - 1)
+    shapes = [_svg_gridline(y, text) for y, text in lines.items()]
     weights = [1 + math.sqrt(len(values)) for values in groups.values()]
+    unit = (100.0 - LEFT - GAP * (len(groups) - 1)) / sum(weights)
+    left = LEFT
     for (text, values), weight in zip(groups.items(), weights, strict=True):
-        width = room * weight / sum(weights)
-        each = width / len(values)
-        bars = {"vae-bar": "", "vae-bar vae-quiet": ""}
-        for k, value in enumerate(values):
-            height = max((BOTTOM - TOP) * value / top, 1.5)
-            start, wide = left + (k + 0.14) * each, 0.72 * each
-            kind = "vae-bar" if value > active else "vae-bar vae-quiet"
-            bars[kind] += f"M{start:.2f} {BOTTOM}v{-height:.1f}h{wide:.2f}v{height:.1f}z"
-            if len(values) <= 4:
-                center = f"{left + (k + 0.5) * each:.2f}%"
-                shapes.append(
-                    _text(center, BOTTOM - height - 5, number(value), "middle", "vae-curve-name")
-                )
-                shapes += [_text(center, BOTTOM + 18, names[k], "middle")] if names else []
-        shapes += [_path(kind, d) for kind, d in bars.items() if d]
-        shapes += (
-            []
-            if names
-            else [_text(f"{left + width / 2:.2f}%", BOTTOM + 18, escape(text), "middle")]
+        shapes.append(_svg_group(values, top, active, names, left, unit * weight))
+        if not names:
+            shapes.append(svg_text(left + unit * weight / 2, BOTTOM + 18, escape(text), "middle"))
+        left += unit * weight + GAP
+    said = [f"{text}: {', '.join(map(number, _some(values)))}" for text, values in groups.items()]
+    return svg(shapes, HEIGHT, f"KL in nats, {'; '.join(said)}.", "vae-narrow")
+
+
+def _svg_group(
+    values: Sequence[float],
+    top: float,
+    active: float,
+    names: Sequence[str],
+    left: float,
+    width: float,
+) -> str:
+    """The bars of a group, from `left` on; of a few bars each with its value, and its name."""
+    each, shapes = width / len(values), []
+    for k, value in enumerate(values):
+        height = max((BOTTOM - TOP) * value / top, 1.5)
+        kind = "vae-bar" if value > active else "vae-bar vae-quiet"
+        shapes.append(
+            svg_rect(left + (k + 0.14) * each, BOTTOM - height, 0.72 * each, height, kind)
         )
-        left += width + 6
-    said = [
-        f"{text}: {', '.join(number(value) for value in _some(values))}"
-        for text, values in groups.items()
-    ]
-    alt = f"KL in nats, {'; '.join(said)}."
-    return _svg(shapes, alt), alt
+        if len(values) <= 4:
+            center, above = left + (k + 0.5) * each, BOTTOM - height - 5
+            shapes.append(svg_text(center, above, number(value), "middle", "vae-curve-name"))
+            shapes += [svg_text(center, BOTTOM + 18, names[k], "middle")] if names else []
+    return "".join(shapes)
 
 
 def _some(values: Sequence[float]) -> Sequence[float]:
@@ -62,143 +81,121 @@ def _some(values: Sequence[float]) -> Sequence[float]:
     return values if len(values) <= 4 else [*values[:3], values[-1]]
 
 
-def draw_tradeoff(
-    curves: dict[str, list[tuple[float, float]]], k: int, labels: Sequence[str], name: str = "β"
+# ---- rate and distortion ----
+
+
+def svg_tradeoff(
+    curves: Mapping[str, Sequence[Point]], k: int, labels: Sequence[str], name: str = "β"
 ) -> tuple[str, str]:
-    """Distortion against rate, one line per model size through all its settings, setting k of each emphasized.
+    """Distortion against rate: SVG, and its words.  Alemi et al. (2018); notebook 05.
 
-    curves: {text: [(kl, recon_loss) per setting]}, in nats; the rate lies on a logarithmic axis of
-    1 + kl.  labels: of the settings.  Returns the SVG, and its words.  Alemi et al. (2018);
-    notebook 05.
+    curves: {model size: a point (kl, recon_loss) per setting}, in nats; kl lies on a logarithmic
+    axis of 1 + kl.  k: the emphasized setting.  labels: of the settings, name: what they set.
     """
-    rates, distortions = (
-        torch.tensor([point[axis] for points in curves.values() for point in points])
-        for axis in (0, 1)
-    )
-    most, (low, high) = (
-        max(float(rates.max()), 1.0),
-        (float(distortions.min()), float(distortions.max())),
-    )
-    span = max(high - low, 1e-3 * abs(high), 1e-6)
-    low, high, step = low - 0.16 * span, high + 0.1 * span, nice_step(span / 4)
-
-    def across(rate: float) -> float:
-        return LEFT + (RIGHT - LEFT) * math.log1p(max(rate, 0.0)) / math.log1p(most)
-
-    def down(distortion: float) -> float:
-        return BOTTOM - (BOTTOM - TOP) * (distortion - low) / (high - low)
-
-    grid = [step * j for j in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    shapes = [_gridline(down(value), f"{value:g}") for value in grid]
-    shapes.append(f'<line class="vae-axis" x1="0" x2="100%" y1="{BOTTOM}" y2="{BOTTOM}"/>')
-    ticks = [tick for tick in (0, 1, 10, 100, 1000, 10_000, 100_000) if tick <= most]
-    for tick in ticks:
-        x = f"{across(tick):.2f}%"
-        shapes.append(f'<line class="vae-axis" x1="{x}" x2="{x}" y1="{BOTTOM}" y2="{BOTTOM + 5}"/>')
-        shapes.append(_text(x, BOTTOM + 18, f"{tick:,}", "middle"))
-    shapes.append(_text("0", 14, "recon_loss, nats"))
-    shapes.append(_text("100%", HEIGHT - 10, "kl, nats (logarithmic axis of 1 + kl)", "end"))
-    said = []
-    for (text, points), line, mark in zip(
+    points = [point for curve in curves.values() for point in curve]
+    across, down, shapes = _axes_of_tradeoff(points)
+    for (text, curve), line, mark in zip(
         curves.items(), ("vae-dashed", "vae-solid"), MARKS, strict=True
     ):
-        places = [(across(rate), down(distortion)) for rate, distortion in points]
-        path = " L ".join(f"{x:.2f} {y:.2f}" for x, y in places)
-        shapes.append(_path(line, f"M {path}"))
-        shapes += [_mark(mark, x, y, "vae-point", 2.5) for x, y in places]
-        right = max(places)
-        beside = right[0] < 75  # on its right there is room for its name
-        at = (
-            (f"{right[0] + 2.5:.2f}%", right[1] + 4)
-            if beside
-            else (f"{right[0]:.2f}%", right[1] - 10)
-        )
-        shapes.append(_text(*at, escape(text), "start" if beside else "end", "vae-curve-name"))
-        shapes.append(_mark(mark, *places[k], "vae-now", 6))
-        said.append(f"{text}: kl {number(points[k][0])}, recon_loss {number(points[k][1])}")
-    first = min(zip(rates.tolist(), distortions.tolist(), strict=True))
-    shapes.append(_text(f"{across(first[0]) + 2:.2f}%", down(first[1]) - 6, "← collapse: kl = 0"))
-    shapes.append(_text(f"{RIGHT}%", BOTTOM - 7, "autoencoder: kl is free →", "end"))
+        places = [(across(kl), down(recon_loss)) for kl, recon_loss in curve]
+        shapes.append(svg_curve(places, HEIGHT, line))
+        shapes += [svg_mark(mark, *place, "vae-point", 2.5) for place in places]
+        shapes += [_svg_curve_name(text, *max(places)), svg_mark(mark, *places[k], "vae-now", 6)]
+    least = min(points)
+    collapse = (across(least[0]) + 2, down(least[1]) - 6)
     here = f'<tspan class="vae-here">● ■</tspan> {escape(name)} = {escape(labels[k])}'
-    shapes.append(_text("100%", 14, here, "end", "vae-verdict"))
-    where = f"At {name} = {labels[k]}: {'; '.join(said)}."
-    alt = f"recon_loss against kl, in nats, for {len(labels)} values of {name}. {where}"
-    return _svg(shapes, alt, "vae-broad"), alt
+    shapes += [
+        svg_text(*collapse, "← collapse: kl = 0"),
+        svg_text(RIGHT, BOTTOM - 7, "autoencoder: kl is free →", "end"),
+        svg_text(100, 14, here, "end", "vae-verdict"),
+    ]
+    said = "; ".join(
+        f"{text}: kl {number(curve[k][0])}, recon_loss {number(curve[k][1])}"
+        for text, curve in curves.items()
+    )
+    alt = f"recon_loss against kl, in nats, for {len(labels)} values of {name}."
+    return svg(shapes, HEIGHT, f"{alt} At {name} = {labels[k]}: {said}.", "vae-broad")
 
 
-def draw_densities(
+Scale = Callable[[float], float]
+
+
+def _axes_of_tradeoff(points: Sequence[Point]) -> tuple[Scale, Scale, list[str]]:
+    """Where a kl stands across, where a recon_loss stands down, and the axes with their titles."""
+    rates, distortions = zip(*points, strict=True)
+    most, low, high = max(*rates, 1.0), min(distortions), max(distortions)
+    span = max(high - low, 1e-3 * abs(high), 1e-6)
+    low, high, step = low - 0.16 * span, high + 0.1 * span, nice_step(span / 4)
+    place = linear_scale((0, math.log1p(most)), (LEFT, RIGHT))
+    down = linear_scale((low, high), (BOTTOM, TOP))
+
+    def across(kl: float) -> float:
+        return place(math.log1p(max(kl, 0.0)))
+
+    grid = [step * j for j in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    ticks = [tick for tick in (0, *(10**j for j in range(6))) if tick <= most]
+    shapes = [
+        *(_svg_gridline(down(value), f"{value:g}") for value in grid),
+        svg_axis({across(tick): f"{tick:,}" for tick in ticks}, BOTTOM),
+        svg_text(0, 14, "recon_loss, nats"),
+        svg_text(100, HEIGHT - 10, "kl, nats (logarithmic axis of 1 + kl)", "end"),
+    ]
+    return across, down, shapes
+
+
+def _svg_curve_name(text: str, x: float, y: float) -> str:
+    """The name of a curve at its right end (x, y): beside it, or above where there is no room."""
+    if x < 75:
+        return svg_text(x + 2.5, y + 4, escape(text), "start", "vae-curve-name")
+    return svg_text(x, y - 10, escape(text), "end", "vae-curve-name")
+
+
+# ---- densities ----
+
+
+def svg_densities(
     names: Sequence[str], mu: Sequence[float], std: Sequence[float]
 ) -> tuple[str, str]:
-    """The density of N(mu_j, std_j^2) for each latent number, solid, over that of N(0, 1), dashed: SVG, and its words.
+    """The density of N(mu_j, std_j^2), solid, over that of N(0, 1), dashed: SVG, and its words.
 
-    Each row is as high as its highest density, so that its two areas are equal.
+    Each latent number has a row, as high as its highest density, so that both areas are equal.
     """
     farthest = max(abs(m) + 3 * s for m, s in zip(mu, std, strict=True))
     reach = 4.0 if farthest <= 4 else nice_step(farthest)
+    across = linear_scale((-reach, reach), (0, 100))
     room, shapes, said = (HEIGHT - 32) / len(names), [], []
     for row, (name, m, s) in enumerate(zip(names, mu, std, strict=True)):
-        z = (
-            torch.cat([torch.linspace(-reach, reach, 81), torch.linspace(m - 4 * s, m + 4 * s, 41)])
-            .double()
-            .sort()
-            .values
-        )
-        z = z[z.abs() <= reach]
-        curves = [torch.exp(-0.5 * ((z - a) / b) ** 2) / b for a, b in ((0.0, 1.0), (m, s))]
-        peak, floor = max(1.0, 1 / s), (row + 1) * room
-        shapes.append(
-            f'<line class="vae-axis" x1="0" x2="100%" y1="{floor:.1f}" y2="{floor:.1f}"/>'
-        )
-        for curve, kind in zip(curves, ("vae-dashed", "vae-solid"), strict=True):
-            places = zip(
-                (50 + 50 * z / reach).tolist(),
-                (floor - (room - 22) * curve / peak).tolist(),
-                strict=True,
-            )
-            path = " L ".join(f"{x:.2f} {y:.2f}" for x, y in places)
-            shapes.append(_path(kind, f"M {path}"))
-        where = f"μ = {round(m, 2) + 0.0:.2f}, σ = {s:.2f}".replace("-", "−")
-        shapes.append(_text("0", floor - room + 14, name, "start", "vae-verdict"))
-        shapes.append(_text("100%", floor - room + 14, where, "end", "vae-curve-name"))
+        floor = (row + 1) * room
+        where = f"μ = {number(m, 2)}, σ = {s:.2f}"
+        shapes += [
+            svg_line(0, floor, 100, floor),
+            *_svg_pair(m, s, reach, across, floor, room - 22),
+            svg_text(0, floor - room + 14, name, "start", "vae-verdict"),
+            svg_text(100, floor - room + 14, where, "end", "vae-curve-name"),
+        ]
         said.append(f"{name}: {where}")
-    ticks = (-reach, -reach / 2, 0, reach / 2, reach)
     anchors = ("start", "middle", "middle", "middle", "end")
-    for tick, anchor in zip(ticks, anchors, strict=True):
-        shapes.append(
-            _text(
-                f"{50 + 50 * tick / reach:g}%", HEIGHT - 14, f"{tick:g}".replace("-", "−"), anchor
-            )
-        )
+    for share, anchor in zip((-1, -0.5, 0, 0.5, 1), anchors, strict=True):
+        text = f"{share * reach:g}".replace("-", "−")
+        shapes.append(svg_text(across(share * reach), HEIGHT - 14, text, anchor))
     alt = f"Densities of q(z|x) for one row, beside N(0, 1). {'; '.join(said)}."
-    return _svg(shapes, alt), alt
+    return svg(shapes, HEIGHT, alt, "vae-narrow")
 
 
-# ---- shapes ----
+def _svg_pair(
+    mu: float, std: float, reach: float, across: Scale, floor: float, height: float
+) -> list[str]:
+    """The curves of N(0, 1) and of N(mu, std^2), together `height` high above `floor`."""
+    wide, near = torch.linspace(-reach, reach, 81), torch.linspace(mu - 4 * std, mu + 4 * std, 41)
+    z = torch.cat([wide, near[near.abs() <= reach]]).double().sort().values
+    peak, shapes = max(1.0, 1 / std), []
+    for (m, s), kind in (((0.0, 1.0), "vae-dashed"), ((mu, std), "vae-solid")):
+        density = torch.exp(-0.5 * ((z - m) / s) ** 2) / s
+        ups = (floor - height * density / peak).tolist()
+        points = zip(map(across, z.tolist()), ups, strict=True)
+        shapes.append(svg_curve(points, HEIGHT, kind))
+    return shapes
 
 
-def _svg(shapes: list[str], alt: str, kind: str = "vae-narrow") -> str:
-    body = "".join(shapes)
-    return f'<svg class="{kind}" width="100%" height="{HEIGHT}" role="img" aria-label="{escape(alt)}">{body}</svg>'
-
-
-def _text(x: str, y: float, text: str, anchor: str = "start", name: str = "") -> str:
-    return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}" class="{name}">{text}</text>'
-
-
-def _path(name: str, d: str) -> str:
-    """A path whose places across are in percent, those down in pixels."""
-    box = f'width="100%" height="{HEIGHT}" viewBox="0 0 100 {HEIGHT}" preserveAspectRatio="none"'
-    return f'<svg {box}><path class="{name}" d="{d}"/></svg>'
-
-
-def _gridline(y: float, text: str) -> str:
-    return f'<line class="vae-axis" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>' + _text(
-        "0", y - 4, text
-    )
-
-
-def _mark(kind: str, x: float, y: float, name: str, r: float) -> str:
-    if kind == "circle":
-        return f'<circle class="{name}" cx="{x:.2f}%" cy="{y:.2f}" r="{r}"/>'
-    size = f'width="{2 * r}" height="{2 * r}" transform="translate({-r} {-r})"'
-    return f'<rect class="{name}" x="{x:.2f}%" y="{y:.2f}" {size}/>'
+def _svg_gridline(y: float, text: str) -> str:
+    return svg_line(0, y, 100, y) + svg_text(0, y - 4, text)

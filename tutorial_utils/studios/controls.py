@@ -1,6 +1,7 @@
-"""Controls of the studios: a chooser of images."""
+"""Controls of the studios: sliders, choices, counters, and two ways to choose a test image."""
 
 import re
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import ipywidgets
@@ -12,8 +13,61 @@ from ..support.arguments import float_tensor, same_shape
 from .base import Picture
 
 
+def slider(
+    name: str, value: float, high: float, step: float = 1, *, low: float = 0, tip: str, **traits
+) -> ipywidgets.FloatSlider | ipywidgets.IntSlider:
+    """A slider from `low` to `high`, of whole numbers if all four are.  tip: what values mean."""
+    whole = all(isinstance(each, int) for each in (value, high, step, low))
+    make = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+    control = make(value, min=low, max=high, step=step, description=name, **traits)
+    control.tooltip = f"{tip} Drag, or use the arrow keys."
+    return control
+
+
+def choice(name: str, options: Sequence | Mapping, *, tip: str) -> ipywidgets.RadioButtons:
+    """Radio buttons in a row, the first one chosen; options: values, or {text: value}."""
+    return ipywidgets.RadioButtons(
+        options=options, orientation="horizontal", description=name, tooltip=tip
+    )
+
+
+def toggles(name: str, options: Sequence | Mapping, *, tip: str) -> ipywidgets.ToggleButtons:
+    """Buttons of which one stays pressed, first the first; options: values, or {text: value}."""
+    control = ipywidgets.ToggleButtons(options=options, description=name)
+    control.style.button_width, control.tooltips = "auto", [tip] * len(options)
+    return control.add_class("vae-toggles")
+
+
+class Another(ipywidgets.Button):
+    """A button that counts: `value` is how often it was clicked, the seed of what it renews."""
+
+    value = traitlets.Int()
+
+    def __init__(self, text: str, *, tip: str):
+        super().__init__(description=text, tooltip=tip)
+        self.on_click(lambda _button: self.set_trait("value", self.value + 1))
+
+
+class PickImage(ipywidgets.HBox):
+    """The number of a test image: a field, and a button for the next one.
+
+    `value` is an index of x [N, 1, H, W]; after the last image comes the first.
+    """
+
+    value = traitlets.Int()
+
+    def __init__(self, name: str, x: Tensor):
+        self.field = ipywidgets.BoundedIntText(0, min=0, max=len(x) - 1, description=name)
+        self.field.tooltip = f"Which of the {len(x):,} test images"
+        self.button = ipywidgets.Button(description="Next image", tooltip="The next test image")
+        self.button.on_click(lambda _button: self.set_trait("value", (self.value + 1) % len(x)))
+        super().__init__([self.field, self.button])
+        traitlets.link((self.field, "value"), (self, "value"))
+        self.add_class("vae-pick-image")
+
+
 def next_of_class(y: Tensor, label: int, after: int = -1) -> int:
-    """The index of the next image of class `label` behind index `after`; behind the last one comes the first.
+    """The index of the next image of class `label` after index `after`, or else of the first one.
 
     Raises ValueError when no image has that class.
     """
@@ -26,8 +80,8 @@ def next_of_class(y: Tensor, label: int, after: int = -1) -> int:
     return int((behind if len(behind) else of_class)[0])
 
 
-class ImageChooser(traitlets.HasTraits):
-    """A class to choose, the test image, its index, a button for another one; `box` holds them.
+class ImageChooser(ipywidgets.VBox):
+    """A class to choose, a test image of it, its index, and a button for another image.
 
     title: stands before the classes.  what: says what the image is for.  x: [N, 1, H, W].  y: [N].
     index: the first. `image` [1, H, W] is the chosen image, a test image or the learner's own
@@ -38,7 +92,6 @@ class ImageChooser(traitlets.HasTraits):
     image = traitlets.Instance(Tensor)
 
     def __init__(self, title: str, what: str, x: Tensor, y: Tensor, index: int):
-        super().__init__()
         self.what, self.x, self.y = what, x, y
         self.label = ipywidgets.Dropdown(
             options=sorted(set(y.tolist())), value=int(y[index]), description=title
@@ -59,13 +112,13 @@ class ImageChooser(traitlets.HasTraits):
         self.button.on_click(
             lambda _button: self.choose(next_of_class(y, self.label.value, after=self.index))
         )
-        parts = [self.label, self.picture, self.caption, self.field, self.button]
-        self.box = ipywidgets.VBox(parts).add_class("vae-end")
+        super().__init__([self.label, self.picture, self.caption, self.field, self.button])
+        self.add_class("vae-end")
         self.choose(index)
 
     @property
     def name(self) -> str:
-        """What the image is, in a word that a file name may hold: its class, or the caption of the learner's own."""
+        """A word for the image that a file name may hold: its class, or its caption."""
         return re.sub(r"\W+", "_", self._caption) or str(int(self.y[self.index]))
 
     def choose(self, index: int) -> None:
@@ -78,7 +131,7 @@ class ImageChooser(traitlets.HasTraits):
         self._show(self.x[index], f"test image {index}, a {label}", "")
 
     def put(self, image: Tensor, caption: str) -> None:
-        """Show an image [1, H, W] in [0, 1] of the learner's own, such as a drawing, until a test image is chosen.
+        """Show an image [1, H, W] in [0, 1] that is no test image, such as a drawing.
 
         Raises TypeError or ValueError unless it is as large as the test images, and `caption` a
         text.

@@ -14,7 +14,7 @@ from ..metrics import name_digits
 from ..models import encode_images
 from ..plotting import to_png
 from ..support.arguments import classes_of, gray_images
-from .base import Picture, name_of_decoded, show_code, style_sheet
+from .base import Picture, Studio, check_autoencoder, check_classifier, name_of_decoded, show_code
 from .controls import ImageChooser
 from .pad import code_map
 from .svg import percent
@@ -29,11 +29,12 @@ CANVAS = 448  # pixels of the canvas, twice as many as it takes on the page
 
 
 def image_of_strokes(strokes: Sequence[Sequence[tuple[float, float]]]) -> Tensor:
-    """The image [1, 28, 28] of a drawing, in [0, 1], made like those of MNIST: 20 pixels long, its ink centered.
+    """The image [1, 28, 28] of a drawing, in [0, 1], made like those of MNIST.
 
-    LeCun et al. (1998): fit to a box of 20 x 20 pixels, then moved so that its center of mass is in
-    the middle. strokes: polylines of points (x, y), y downward, on a canvas from 0 to 1; none: all
-    pixels are 0. Raises ValueError for a polyline that is not a list of finite points (x, y).
+    LeCun et al. (1998): fit into a box of 20 x 20 pixels, then moved so that its center of mass is
+    in the middle.  strokes: polylines of points (x, y), y downward, on a canvas from 0 to 1; if
+    there are none, all pixels are 0.  Raises ValueError for a polyline that is not a list of finite
+    points (x, y).
     """
     lines = [line for line in map(_polyline, range(len(strokes)), strokes) if len(line)]
     if not lines:
@@ -63,10 +64,9 @@ def _polyline(k: int, line: Sequence[tuple[float, float]]) -> Tensor:
 
 
 def _ink(starts: Tensor, ends: Tensor) -> Tensor:
-    """The image [28, 28] of segments between starts and ends [S, 2]: ink by the distance to the nearest segment."""
-    few = zip(
-        starts.split(64), ends.split(64), strict=True
-    )  # at a time: what stays in the processor's cache is fast
+    """The image [28, 28] of segments from starts to ends [S, 2], dark by the distance."""
+    # 64 segments at a time fit into the processor's cache, which is faster than all at once.
+    few = zip(starts.split(64), ends.split(64), strict=True)
     squares = torch.stack([_squared_distance(*segments).amin(0) for segments in few]).amin(0)
     return (PEN / 2 + 0.5 - squares.sqrt()).clamp(0, 1).reshape(SIZE, SIZE)
 
@@ -89,34 +89,45 @@ def drawing_studio(
     *,
     studio: ipywidgets.VBox | None = None,
     judge: nn.Module | None = None,
-) -> "DrawDigit":
-    """Draw a digit, or choose one of the images x, and see its reconstruction, its numbers and its place on the map.
+) -> "DrawingStudio":
+    """A canvas for a digit: how a model encodes and reconstructs it, and its place on the map.
 
-    model: a VAE or an Autoencoder of 28 x 28 images.  x: [N, 1, 28, 28] in [0, 1], the images on
+    Instead of a drawing, one of the images x can be chosen.  model: a VAE or an Autoencoder of
+    28 x 28 images.  x: [N, 1, 28, 28] in [0, 1], the images on
     the map.  y: [N]. studio: an InterpolationStudio, at whose ends the digit can be put.  judge: a
     classifier, logits [B, K] of images. Raises TypeError or ValueError for a bad argument.
     """
     if list(gray_images(x).shape[2:]) != [SIZE, SIZE]:
         raise ValueError(
-            f"x must hold images of {SIZE} x {SIZE} pixels, as drawings are, got shape {list(x.shape)}"
+            f"x must hold images of {SIZE} x {SIZE} pixels, as drawings are, "
+            f"got shape {list(x.shape)}"
         )
-    if studio is not None and not all(
-        isinstance(getattr(studio, end, None), ImageChooser) for end in ("start", "end")
-    ):
+    ends = [getattr(studio, end, None) for end in ("start", "end")]
+    if studio is not None and not all(isinstance(end, ImageChooser) for end in ends):
         raise TypeError(f"studio must be an InterpolationStudio, got {type(studio).__name__}")
-    if judge is not None and not isinstance(judge, nn.Module):
-        raise TypeError(f"judge must be a classifier, a torch module, got {type(judge).__name__}")
-    return DrawDigit(model, x, classes_of(y, x, "x"), studio, judge)
+    check_autoencoder("model", model)
+    check_classifier("judge", judge)
+    return DrawingStudio(model, x, classes_of(y, x, "x"), studio, judge)
 
 
 class NamedCanvas(MultiCanvas):
-    """An ipycanvas whose page can show `tooltip`, its accessible name: for that it looks for a description."""
+    """An ipycanvas that can be named: `tooltip` needs a `description` beside it."""
 
     description = traitlets.Unicode().tag(sync=True)
 
+    def close(self) -> None:
+        """Close both layers as well."""
+        for layer in (self[0], self[1]):
+            layer.layout.close()
+            layer.close()
+        super().close()
+
 
 class StrokeCanvas(ipywidgets.VBox):
-    """A canvas to draw on, by mouse or finger: `strokes` are polylines in [0, 1]^2, `on_change` hears of each point."""
+    """A canvas to draw on by mouse or finger: `strokes` are polylines in [0, 1]^2.
+
+    on_change: called at each new point.
+    """
 
     def __init__(self, on_change: Callable[[], None]):
         self.strokes: list[list[tuple[float, float]]] = []
@@ -159,7 +170,7 @@ class StrokeCanvas(ipywidgets.VBox):
             self._move(x, y)
 
     def _move(self, x: float, y: float) -> None:
-        """The next point of the stroke under way, where there is one, unless it is the last point again."""
+        """The next point of the current stroke, if there is one and the point is new."""
         stroke = self.strokes[-1] if self._down else []
         point = (min(max(x / CANVAS, 0.0), 1.0), min(max(y / CANVAS, 0.0), 1.0))
         if not self._down or (stroke and math.dist(point, stroke[-1]) < STEP):
@@ -180,7 +191,10 @@ class StrokeCanvas(ipywidgets.VBox):
         self.canvas.blur()
 
     def _redraw(self) -> None:
-        """Everything, from the background on: at a change of layers, ipycanvas says anew which canvas it draws on."""
+        """Paint everything anew: first the layer of the background, then that of the strokes.
+
+        In this order, since ipycanvas sends another message whenever the layer changes.
+        """
         with hold_canvas():
             back, front = self.canvas[0], self.canvas[1]
             back.fill_style = "#000"
@@ -205,12 +219,14 @@ class StrokeCanvas(ipywidgets.VBox):
             self.canvas[1].stroke_lines(places[:1] + places)
 
 
-class DrawDigit(ipywidgets.VBox):
-    """What `draw_digit` returns: `area` has the strokes, `chooser` the image that the model sees, `picture` its answer.
+class DrawingStudio(Studio):
+    """What `drawing_studio` returns: the strokes in `area`, the image in `chooser`, and `picture`.
 
-    While nothing is drawn, the image is the chosen test image.  `map` is None unless the codes are
-    points of a plane.
+    `picture` is the reconstruction.  While nothing is drawn, the image is the chosen test image.
+    `map` is None unless the codes are points of a plane.
     """
+
+    chooser = traitlets.Instance(ImageChooser)  # its parts stand in columns; it is closed with this
 
     def __init__(
         self,
@@ -220,26 +236,22 @@ class DrawDigit(ipywidgets.VBox):
         studio: ipywidgets.VBox | None,
         judge: nn.Module | None,
     ):
-        self.model, self.judge, self._putting = model, judge, False
+        self.model, self.judge, self._putting, self.map = model, judge, False, None
         self.area = StrokeCanvas(self._draw)
         self.chooser = ImageChooser("Class", "The image that the model sees", x, y, 0)
         self.picture = Picture().add_class("vae-end-picture")
         self.label, self.said = (ipywidgets.HTML().add_class("vae-label") for _ in range(2))
         codes = encode_images(model, x)[0]
-        reach = max(3.5, 1.03 * float(codes.abs().amax(1).quantile(0.999)))
-        hint = "Ring: the code of the image, among those of the test images."
-        self.map = (
-            code_map(codes, y, reach, size=300, passive=True, hint=hint)
-            if codes.shape[1] == 2
-            else None
-        )
-        ends = (
-            [] if studio is None else [("from", "starts", studio.start), ("to", "ends", studio.end)]
-        )
-        self.buttons = [self._morph_button(*end) for end in ends]
+        if codes.shape[1] == 2:
+            reach = max(3.5, 1.03 * float(codes.abs().amax(1).quantile(0.999)))
+            hint = "Ring: the code of the image, among those of the test images."
+            self.map = code_map(codes, y, reach, size=300, passive=True, hint=hint)
+        self.buttons = []
+        if studio is not None:
+            from_, to = ("from", "starts", studio.start), ("to", "ends", studio.end)
+            self.buttons = [self._morph_button(*from_), self._morph_button(*to)]
         self.chooser.observe(lambda _change: self._putting or self.area.keep(0), "image")
-        super().__init__([style_sheet(), self._columns(), self.label, self.said])
-        self.add_class("vae-explorer").add_class("vae-draw")
+        super().__init__("vae-draw", self._columns(), self.label, self.said)
         self._draw()
 
     def _morph_button(self, way: str, does: str, end: ImageChooser) -> ipywidgets.Button:
@@ -247,26 +259,29 @@ class DrawDigit(ipywidgets.VBox):
             end.put(self.chooser.image, self.name)
             self.said.value = f"The morph in the studio {does} with {self.name} now."
 
-        button = ipywidgets.Button(
-            description=f"Morph {way} it", tooltip=f"Morph {way} this image in the studio"
-        )
+        tip = f"Morph {way} this image in the studio"
+        button = ipywidgets.Button(description=f"Morph {way} it", tooltip=tip)
         button.on_click(put)
         return button
 
     def _columns(self) -> ipywidgets.HBox:
-        """The canvas, what the model sees, what it makes of that, and where its code lies."""
-        texts = (
-            "what the model sees",
-            "or choose a test image:",
-            f"reconstruction: {name_of_decoded(self.model)}",
-        )
-        seen, instead, made = (ipywidgets.HTML(text).add_class("vae-caption") for text in texts)
-        choose = [instead, self.chooser.label, self.chooser.field, self.chooser.button]
-        columns = ([self.chooser.picture, seen, *choose], [self.picture, made, *self.buttons])
-        boxes = [ipywidgets.VBox(column).add_class("vae-end") for column in columns]
-        return ipywidgets.HBox([self.area, *boxes, *([self.map] if self.map else [])]).add_class(
-            "vae-columns"
-        )
+        """The canvas, the image that the model sees, its reconstruction, and the map."""
+
+        def column(*parts: ipywidgets.Widget | str) -> ipywidgets.VBox:
+            parts = [
+                ipywidgets.HTML(part).add_class("vae-caption") if isinstance(part, str) else part
+                for part in parts
+            ]
+            return ipywidgets.VBox(parts).add_class("vae-end")
+
+        choose = (self.chooser.label, self.chooser.field, self.chooser.button)
+        columns = [
+            self.area,
+            column(self.chooser.picture, "what the model sees", "or choose a test image:", *choose),
+            column(self.picture, f"reconstruction: {name_of_decoded(self.model)}", *self.buttons),
+        ]
+        columns += [self.map] if self.map else []
+        return ipywidgets.HBox(columns).add_class("vae-columns")
 
     @property
     def name(self) -> str:
@@ -274,7 +289,7 @@ class DrawDigit(ipywidgets.VBox):
         return "your drawing" if self.area.strokes else f"test image {self.chooser.index}"
 
     def _draw(self) -> None:
-        """The strokes have changed: the image is the drawing, or the chosen test image when there is none."""
+        """The strokes have changed: the image is the drawing, or without one the test image."""
         self._putting = True
         if self.area.strokes:
             self.chooser.put(image_of_strokes(self.area.strokes), self.name)

@@ -1,4 +1,4 @@
-"""Interpolation studio (notebooks 00 and 04): two digits, a path between them, and every step decoded and judged."""
+"""Interpolation studio (notebooks 00 and 04): a path from one digit to another, decoded."""
 
 from html import escape
 from pathlib import Path
@@ -16,17 +16,21 @@ from ..plotting import to_png
 from ..store.files import write_atomically
 from ..support.animation import gif_bytes
 from ..support.arguments import classes_of, gray_images
-from .base import Picture, name_of_decoded, show_code, style_sheet
-from .controls import ImageChooser, next_of_class
-from .interpolation_charts import VERDICTS, across, draw_chart
-from .pad import code_map
+from .base import Picture, Studio, check_autoencoder, check_classifier, name_of_decoded, show_code
+from .controls import ImageChooser, choice, next_of_class, slider
+from .interpolation_charts import VERDICTS, across, svg_chart
+from .pad import CodeMap, code_map
 from .svg import number, percent
 
 PATHS = {"line": straight_line, "circle": great_circle, "pixels": straight_line}
+N_CODES = 2000  # images on the map, whose q(z|x) make up the aggregate posterior
+N_STEPS = 81  # of t in a chart; every tenth is a frame of the strip
+N_GIF = 25  # frames of a GIF from t = 0 to t = 1, then back
+FADE = "cross-fade of pixels"
 
 
 class Walk(NamedTuple):
-    """A path from a to b: through the codes of a model, or, for "pixels", through flattened images, without a model."""
+    """A path from a to b [D]: codes of a model, or, for "pixels", the pixels of images [H, W]."""
 
     model: nn.Module
     path: str
@@ -35,49 +39,37 @@ class Walk(NamedTuple):
     shape: torch.Size
 
     def points(self, t: Tensor) -> Tensor:
-        """Where the walk is at each t [n] from 0 to 1: codes, or pixels, [n, D]."""
+        """The codes, or pixels, at each t [n] from 0 to 1: [n, D]."""
         return PATHS[self.path](self.a, self.b, t.to(self.a.device))
 
-    def paint(self, points: Tensor) -> Tensor:
-        """The images [n, H, W] at some points: decoded codes, or the pixels as they are."""
-        return (
-            points.reshape(-1, *self.shape)
-            if self.path == "pixels"
-            else decode_images(self.model, points)
-        )
+    def images(self, points: Tensor) -> Tensor:
+        """The decoded codes, or the pixels as they are: [n, H, W]."""
+        if self.path == "pixels":
+            return points.reshape(-1, *self.shape)
+        return decode_images(self.model, points)
 
 
 def start_walk(model: nn.Module, image_a: Tensor, image_b: Tensor, path: str) -> Walk:
     """The walk on a path, one of PATHS, between two images [1, H, W].
 
-    Raises ValueError where the path does not exist: from or to a code of zeros, say, there is no
-    circle.
+    Raises ValueError where the path does not exist: a circle from or to a code of zeros.
     """
-    ends = [
-        image.flatten() if path == "pixels" else encode_image(model, image)
-        for image in (image_a, image_b)
-    ]
+    ends = [image_a.flatten(), image_b.flatten()]
+    if path != "pixels":
+        ends = [encode_image(model, image) for image in (image_a, image_b)]
     walk = Walk(model, path, *ends, image_a.shape[-2:])
     walk.points(torch.zeros(1))
     return walk
 
 
 def mark_frame(strip: Tensor, frame: int, n: int = N_FRAMES) -> Tensor:
-    """The strip [H, n * W] with a white border around one of its n frames; the given strip stays as it was."""
+    """The strip [H, n * W] with a white border around one of its n frames, a copy."""
     width = strip.shape[1] // n
     left, right = frame * width, (frame + 1) * width - 1
     marked = strip.clone()
     marked[[0, -1], left : right + 1] = 1
     marked[:, [left, right]] = 1
     return marked
-
-
-N_CODES = (
-    2000  # images whose codes are on the map, and whose q(z|x) make up the aggregate posterior
-)
-N_STEPS = 81  # of t in a chart; every tenth is a frame of the strip
-N_GIF = 25  # frames of a GIF from t = 0 to t = 1, then back
-FADE = "cross-fade of pixels"
 
 
 def interpolation_studio(
@@ -88,25 +80,22 @@ def interpolation_studio(
     other: nn.Module | None = None,
     judge: nn.Module | None = None,
 ) -> "InterpolationStudio":
-    """Choose two of the images x and a path, drag t, and watch one turn into the other.
+    """Two of the images x, a path between them, and a slider for t: the image at t is decoded.
 
     model: a VAE or an Autoencoder of gray images.  x: [N, 1, H, W] in [0, 1].  y: [N], the classes.
     other: a second model, shown beside the first.  judge: a classifier, logits [B, K] of images [B,
     1, H, W].  With either, maps of codes and densities along the path are shown as well. Raises
     TypeError or ValueError for a bad argument.
     """
-    for name, value in {"model": model, "other": other}.items():
-        if not (hasattr(value, "encode") and hasattr(value, "decode")) and (
-            name == "model" or value is not None
-        ):
-            raise TypeError(f"{name} must be a VAE or an Autoencoder, got {type(value).__name__}")
-    if judge is not None and not isinstance(judge, nn.Module):
-        raise TypeError(f"judge must be a classifier, a torch module, got {type(judge).__name__}")
+    check_autoencoder("model", model)
+    if other is not None:
+        check_autoencoder("other", other)
+    check_classifier("judge", judge)
     return InterpolationStudio(model, gray_images(x), classes_of(y, x, "x"), other, judge)
 
 
-class InterpolationStudio(ipywidgets.VBox):
-    """What `interpolation_studio` returns: `start` and `end` choose the images, `sides` show what the models paint."""
+class InterpolationStudio(Studio):
+    """What `interpolation_studio` returns: `start` and `end` choose images, `sides` show models."""
 
     def __init__(
         self,
@@ -121,77 +110,56 @@ class InterpolationStudio(ipywidgets.VBox):
         self.start = ImageChooser("From", "The digit to morph from", x, y, 0)
         self.end = ImageChooser("To", "The digit to morph to", x, y, last)
         self.detailed = other is not None or judge is not None
-        models = [part for part in (model, other) if part is not None]
-        names = kinds_of(models)
+        models = [model] if other is None else [model, other]
         self.sides = [
-            Side(part, name, x, y, judge, self.detailed)
-            for part, name in zip(models, names, strict=True)
+            Side(part, name, judge) for part, name in zip(models, names_of(models), strict=True)
         ]
+        if self.detailed:
+            for side in self.sides:
+                side.add_details(x[:N_CODES], y[:N_CODES])
         self._make_controls()
         for end in (self.start, self.end):
             end.observe(self._choose, "image")
         self.path.observe(self._choose, "value")
-        self.slider.observe(self._draw, "value")
+        self.slider.observe(self._show, "value")
         self.play.observe(
             lambda change: setattr(self.slider, "value", change["new"] / 100), "value"
         )
         self.save.on_click(self._save)
-        super().__init__(
-            [style_sheet(), *(self._detailed_layout() if self.detailed else self._simple_layout())]
-        )
-        self.add_class("vae-studio")
+        super().__init__("vae-studio", *self._layout())
         if self.detailed:
             self.add_class("vae-wide")
         self._choose()
 
     def _make_controls(self) -> None:
-        self.slider = ipywidgets.FloatSlider(
-            min=0,
-            max=1,
-            step=0.01,
-            value=0.5,
-            description="t",
-            readout_format=".2f",
-            layout={"flex": "1 1 180px"},
-        )
-        self.slider.tooltip = (
-            "t: 0 is the digit on the left, 1 the digit on the right. Drag, or use the arrow keys."
-        )
-        self.play = ipywidgets.Play(
-            min=0, max=100, value=50, interval=60, show_repeat=True, tooltip="Play t from 0 to 1"
-        )
-        self.path = ipywidgets.RadioButtons(
-            options=list(PATHS), orientation="horizontal", description="path"
-        )
-        self.path.tooltip = (
-            "How to go from one digit to the other: in the space of codes, or by fading the pixels"
-        )
-        self.save = ipywidgets.Button(
-            description="Save GIF", tooltip="Write the walk, there and back, into a file"
-        )
+        wide = {"readout_format": ".2f", "layout": {"flex": "1 1 180px"}}
+        tip = "t: 0 is the digit on the left, 1 the digit on the right."
+        self.slider = slider("t", 0.5, 1, 0.01, tip=tip, **wide)
+        self.play = ipywidgets.Play(min=0, max=100, value=50, interval=60, show_repeat=True)
+        self.play.tooltip = "Play t from 0 to 1"
+        tip = "From one digit to the other: in the space of codes, or by fading the pixels"
+        self.path = choice("path", list(PATHS), tip=tip)
+        tip = "Write the walk, there and back, into a file"
+        self.save = ipywidgets.Button(description="Save GIF", tooltip=tip)
         self.message = ipywidgets.HTML().add_class("vae-label")
 
-    def _simple_layout(self) -> list[ipywidgets.Widget]:
-        """The picture between the two digits."""
-        side = self.sides[0]
-        middle = ipywidgets.VBox([side.picture]).add_class("vae-middle")
-        ends = ipywidgets.HBox([self.start.box, middle, self.end.box]).add_class("vae-ends")
+    def _layout(self) -> list[ipywidgets.Widget]:
+        """One model alone: its picture between the digits; otherwise the models below them."""
         controls = ipywidgets.HBox([self.play, self.slider]).add_class("vae-controls")
         options = ipywidgets.HBox([self.path, self.save]).add_class("vae-options")
-        return [ends, side.label, controls, side.strip, options, self.message]
-
-    def _detailed_layout(self) -> list[ipywidgets.Widget]:
-        """The controls between the two digits, the models side by side below."""
-        controls = ipywidgets.HBox([self.play, self.slider]).add_class("vae-controls")
-        options = ipywidgets.HBox([self.path, self.save]).add_class("vae-options")
-        middle = ipywidgets.VBox([options, controls, self.message]).add_class("vae-middle")
-        ends = ipywidgets.HBox([self.start.box, middle, self.end.box]).add_class("vae-ends")
+        between, side = [options, controls, self.message], self.sides[0]
+        if not self.detailed:
+            between = [side.picture]
+        middle = ipywidgets.VBox(between).add_class("vae-middle")
+        ends = ipywidgets.HBox([self.start, middle, self.end]).add_class("vae-ends")
+        if not self.detailed:
+            return [ends, side.label, controls, side.strip, options, self.message]
         self.columns = ipywidgets.Box([side.box for side in self.sides]).add_class("vae-halves")
         return [ends, self.columns]
 
     @property
     def shown(self) -> list["Side"]:
-        """The sides with something to show: a cross-fade of pixels needs no model, so one is enough."""
+        """The sides on the page: a cross-fade of pixels has no model, so one is enough."""
         return self.sides[:1] if self.path.value == "pixels" else self.sides
 
     def _choose(self, _change: object = None) -> None:
@@ -206,15 +174,14 @@ class InterpolationStudio(ipywidgets.VBox):
             self.path.value = "line"
             self.message.value = f"No circle here, so this is the line: {escape(str(error))}"
             return
-        for side in self.sides:
-            side.box.layout.display = None if side in self.shown else "none"
         if self.detailed:
-            (self.columns.add_class if len(self.shown) == 1 else self.columns.remove_class)(
-                "vae-one"
-            )
-        self._draw()
+            for side in self.sides:
+                side.box.layout.display = None if side in self.shown else "none"
+            alone = len(self.shown) == 1
+            (self.columns.add_class if alone else self.columns.remove_class)("vae-one")
+        self._show()
 
-    def _draw(self, _change: object = None) -> None:
+    def _show(self, _change: object = None) -> None:
         """t, an end or the path has changed: show where the walk is now."""
         t = self.slider.value
         self.play.value = round(100 * t)
@@ -233,10 +200,14 @@ class InterpolationStudio(ipywidgets.VBox):
             self.message.value = f"Saved as {escape(str(file))}"
 
     def gif(self) -> bytes:
-        """The walk from t = 0 to t = 1 and back as a GIF that loops, all models side by side, each frame labelled."""
+        """The walk there and back as a GIF that loops, models side by side, each frame labelled."""
         t = torch.linspace(0, 1, N_GIF)
         frames = torch.cat(
-            [nn.functional.pad(side.images(t).cpu(), (1, 1)) for side in self.shown], dim=2
+            [
+                nn.functional.pad(side.walk.images(side.walk.points(t)).cpu(), (1, 1))
+                for side in self.shown
+            ],
+            dim=2,
         )
         what = " | ".join(side.title for side in self.shown)
         what += "" if self.path.value == "pixels" else f", {self.path.value}"
@@ -246,74 +217,61 @@ class InterpolationStudio(ipywidgets.VBox):
 
 
 class Side:
-    """One model's part of the studio: `show_path` after a choice of ends or path, `show_point` at every t.
+    """One model in the studio: `picture` at t, `strip` of the whole path, `label` in words.
 
-    detailed: with a map of codes of two numbers, and a chart.  `box` holds all parts; `walk` is
-    what they show.
+    `show_path` after a choice of ends or path, `show_point` at every t.  `walk` is the path.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        name: str,
-        x: Tensor,
-        y: Tensor,
-        judge: nn.Module | None,
-        detailed: bool,
-    ):
-        self.model, self.name, self.judge, self.detailed = model, name, judge, detailed
-        self.picture, self.strip = (
-            Picture().add_class("vae-picture"),
-            Picture().add_class("vae-strip"),
-        )
-        self.heading, self.label = (ipywidgets.HTML().add_class("vae-label") for _ in range(2))
-        self.chart, self.cursor = ipywidgets.HTML(), ipywidgets.HTML().add_class("vae-cursor")
-        self.map, self.box = None, ipywidgets.VBox()
-        if detailed:
-            self._add_details(x[:N_CODES], y[:N_CODES])
+    box: ipywidgets.VBox | None = None  # with `add_details`: all parts, a chart, and perhaps a map
+    map: CodeMap | None = None
 
-    def _add_details(self, x: Tensor, y: Tensor) -> None:
+    def __init__(self, model: nn.Module, name: str, judge: nn.Module | None):
+        self.model, self.name, self.judge = model, name, judge
+        self.picture = Picture().add_class("vae-picture")
+        self.strip = Picture().add_class("vae-strip")
+        self.label = ipywidgets.HTML().add_class("vae-label")
+
+    def add_details(self, x: Tensor, y: Tensor) -> None:
+        """A heading, a chart, and, for codes of two numbers, a map of those of x [N, 1, H, W]."""
         codes, *logvar = encode_images(self.model, x)
         self.posterior = (codes, *logvar) if is_vae(self.model) else None
+        pictures = [self.picture]
         if codes.shape[1:] == (2,):
             reach = 1.03 * float(codes.abs().max())
             reach = max(3.5, reach) if self.posterior else reach or 1.0
             self.map = code_map(codes, y, reach, size=200, passive=True, hint="")
-        pictures = ipywidgets.HBox(
-            [part for part in (self.picture, self.map) if part is not None]
-        ).add_class("vae-pictures")
+            pictures.append(self.map)
+        self.heading = ipywidgets.HTML().add_class("vae-label")
+        self.chart, self.cursor = ipywidgets.HTML(), ipywidgets.HTML().add_class("vae-cursor")
+        row = ipywidgets.HBox(pictures).add_class("vae-pictures")
         chart = ipywidgets.Box([self.cursor, self.chart]).add_class("vae-chart")
-        self.box.children = [self.heading, pictures, self.label, self.strip, chart]
+        self.box = ipywidgets.VBox([self.heading, row, self.label, self.strip, chart])
 
     @property
     def title(self) -> str:
         """What the pictures come from."""
         return FADE if self.walk.path == "pixels" else self.name
 
-    def images(self, t: Tensor) -> Tensor:
-        """The pictures [n, H, W] at each t [n]."""
-        return self.walk.paint(self.walk.points(t))
-
     def show_path(self, image_a: Tensor, image_b: Tensor, path: str) -> None:
         """Two images [1, H, W] and a path, one of PATHS: everything that does not depend on t."""
         self.walk = start_walk(self.model, image_a, image_b, path)
-        t = torch.linspace(0, 1, N_STEPS if self.detailed else N_FRAMES)
+        t = torch.linspace(0, 1, N_STEPS if self.box else N_FRAMES)
         points = self.walk.points(t)
-        images = self.walk.paint(points)
+        images = self.walk.images(points)
         self._frames, self._frame = side_by_side(images[:: len(t) // (N_FRAMES - 1)]), None
-        if not self.detailed:
+        if not self.box:
             return
         self.heading.value = f"<b>{self.title}</b>"
         judged = None if self.judge is None else name_digits(self.judge, images)
-        self.chart.value = draw_chart(judged, self._densities(points))
+        self.chart.value, _alt = svg_chart(judged, self._densities(points))
         if self.map:
             self.map.layout.display = "none" if path == "pixels" else None
             self.map.path = [] if path == "pixels" else points.tolist()
 
     def show_point(self, t: float) -> None:
-        """Where the walk is at t: the picture, its frame in the strip, its place on the map and in the chart."""
+        """The point at t: its picture, its frame in the strip, its place on map and chart."""
         point = self.walk.points(torch.tensor([float(t)]))
-        image = self.walk.paint(point)
+        image = self.walk.images(point)
         self.picture.value = to_png(image[0])
         frame = round(t * (N_FRAMES - 1))
         if frame != self._frame:
@@ -326,7 +284,7 @@ class Side:
         lines = self._describe(t, point, image)
         self.picture.alt = "; ".join(lines)
         self.label.value = "<br>".join(map(escape, lines))
-        if self.detailed:
+        if self.box:
             top = 0 if self.judge is None else VERDICTS
             self.cursor.value = f'<div style="left: {across(t):.2f}%; top: {top}px"></div>'
         if self.map and self.walk.path != "pixels":
@@ -344,14 +302,14 @@ class Side:
         if self.judge is not None:
             digit, confidence = name_digits(self.judge, image)
             lines.append(f"judge: {digit.item()}, {percent(confidence.item())}")
-        densities = self._densities(point) if self.detailed else None
+        densities = self._densities(point) if self.box else None
         if isinstance(densities, tuple):
             log_q, log_p = (number(part.item()) for part in densities)
             lines.append(f"log density of z: {log_q} nats (prior: {log_p})")
         return lines
 
     def _densities(self, points: Tensor) -> tuple[Tensor, Tensor] | str | None:
-        """Log densities under the aggregate posterior and under the prior, or why there are none."""
+        """Log densities of the aggregate posterior and the prior, or why there are none."""
         if self.walk.path == "pixels":
             return None
         if self.posterior is None:
@@ -360,11 +318,9 @@ class Side:
         return log_aggregate(points, *self.posterior), log_normal(points, zeros, zeros)
 
 
-def kinds_of(models: list[nn.Module]) -> list[str]:
-    """What stands over each model: "VAE" or "autoencoder", with a number where two are of a kind."""
+def names_of(models: list[nn.Module]) -> list[str]:
+    """The name of each model: "VAE" or "autoencoder", with a number if both are the same."""
     kinds = ["VAE" if is_vae(model) else "autoencoder" for model in models]
-    return (
-        kinds
-        if len(set(kinds)) == len(kinds)
-        else [f"{kind} {k}" for k, kind in enumerate(kinds, 1)]
-    )
+    if len(set(kinds)) == len(kinds):
+        return kinds
+    return [f"{kind} {k}" for k, kind in enumerate(kinds, 1)]

@@ -1,4 +1,4 @@
-"""Charts of the interpolation studio: the digit a classifier names and the log density of the code, along the path."""
+"""Charts of the interpolation studio: the judge's digits and log densities along the path."""
 
 from itertools import groupby
 
@@ -7,24 +7,22 @@ from torch import Tensor
 
 from ..latent import N_FRAMES
 from ..plotting import COLORS
-from .svg import number, percent, svg_text
+from .svg import number, percent, svg, svg_line, svg_rect, svg_text
 
-VERDICTS = 38  # pixels: the height of the row of digits, above which no cursor reaches
-HEAD, PAD, PLOT = (
-    18,
-    16,
-    56,
-)  # pixels: a panel's title, the room above and below its curves, the curves
+VERDICTS = 38  # pixels: the height of the row of digits, which the cursor leaves free
+HEAD, PAD, PLOT = 18, 16, 56  # pixels: a title, the room above and below curves, the curves
 BAND = 16  # pixels: the band of digits under the judge's confidence
+
+Densities = tuple[Tensor, Tensor] | str | None
 
 
 def across(t: float) -> float:
-    """Where t is drawn, in percent of the width: t = 0 and t = 1 stand in the middle of the strip's outer frames."""
+    """The place of t in percent of the width: 0 and 1 lie in the middle of the outer frames."""
     return 100 * (0.5 + (N_FRAMES - 1) * t) / N_FRAMES
 
 
-def runs(digits: list[int]) -> list[tuple[int, float, float]]:
-    """Stretches of one and the same digit, for digits at equal steps from t = 0 to t = 1: (digit, from t, to t).
+def stretches_of(digits: list[int]) -> list[tuple[int, float, float]]:
+    """Stretches of the same digit, for digits at equal steps from t = 0 to 1: (digit, from, to).
 
     A stretch ends halfway to the first step of the next one; the first starts at 0, the last ends
     at 1.
@@ -38,24 +36,19 @@ def runs(digits: list[int]) -> list[tuple[int, float, float]]:
     return found
 
 
-def draw_chart(
-    judged: tuple[Tensor, Tensor] | None, densities: tuple[Tensor, Tensor] | str | None
-) -> str:
-    """What a judge says, and how dense the codes are, at n equal steps of t from 0 to 1: one SVG, "" for nothing.
+def svg_chart(judged: tuple[Tensor, Tensor] | None, densities: Densities) -> tuple[str, str]:
+    """The judge's digits and the densities at n equal steps of t from 0 to 1: (SVG, alt).
 
-    judged: the digits [n] that it names, and its confidence [n] from 0 to 1.  densities: log
-    densities [n] in nats, under the aggregate posterior (drawn solid) and under the prior (dashed);
-    or a text that says why there are none. It is as wide as where it is put; its text alternative
-    says what the curves do.
+    judged: the digits [n] that the judge names, and its confidence [n] from 0 to 1.  densities: log
+    densities [n] in nats, of the aggregate posterior (solid) and of the prior (dashed); or a text
+    that says why there are none.  Without both, the SVG is empty: "".
     """
     shapes, texts, top = [], [], 0
     if judged is not None:
         digits, confidence = judged[0].tolist(), judged[1]
-        shapes += [
-            _verdicts(digits, confidence),
-            _confidence(confidence, VERDICTS),
-            _band(digits, VERDICTS),
-        ]
+        title = svg_text(across(0), VERDICTS + 12, "confidence of the judge, 0 to 100 %")
+        curve = _curves(VERDICTS + HEAD, {"vae-solid": confidence.tolist()})
+        shapes += [_verdicts(digits, confidence), title, curve, _band(digits, VERDICTS)]
         texts.append(describe_judged(digits, confidence))
         top = VERDICTS + HEAD + PLOT + BAND + 8
     if isinstance(densities, str):
@@ -67,20 +60,17 @@ def draw_chart(
         texts.append(describe_densities(*densities))
         top += HEAD + 2 * PAD + PLOT
     if not shapes:
-        return ""
+        return "", ""
     shapes += [svg_text(across(t), top + 12, f"t = {t}", "middle") for t in (0, 1)]
-    alt = f"Along the path, t from 0 to 1: {' '.join(texts)}"
-    return f'<svg width="100%" height="{top + 18}" role="img" aria-label="{alt}">{"".join(shapes)}</svg>'
+    return svg(shapes, top + 18, f"Along the path, t from 0 to 1: {' '.join(texts)}")
 
 
 def describe_judged(digits: list[int], confidence: Tensor) -> str:
     """The judge's part of a chart in words."""
-    parts = [f"{digit} from {start:.2f} to {end:.2f}" for digit, start, end in runs(digits)]
+    parts = [f"{digit} from {start:.2f} to {end:.2f}" for digit, start, end in stretches_of(digits)]
     least = int(confidence.argmin())
-    return (
-        f"the judge names {', '.join(parts)}; its confidence is lowest, {percent(confidence[least].item())}, "
-        f"at t = {least / (len(digits) - 1):.2f}."
-    )
+    lowest = f"{percent(confidence[least].item())}, at t = {least / (len(digits) - 1):.2f}"
+    return f"the judge names {', '.join(parts)}; its confidence is lowest, {lowest}."
 
 
 def describe_densities(log_q: Tensor, log_p: Tensor) -> str:
@@ -105,38 +95,28 @@ def _verdicts(digits: list[int], confidence: Tensor) -> str:
     return "".join(texts)
 
 
-def _panel(top: float, curves: dict[str, list[float]]) -> str:
-    """Curves with values from 0, at the bottom, to 1, between two lines; their upper edge lies at `top`."""
+def _curves(top: float, curves: dict[str, list[float]]) -> str:
+    """Curves by their class, with values from 0, at the bottom, to 1, between two lines."""
     left, right = across(0), across(1)
-    lines = [
-        f'<line x1="{left:.2f}%" x2="{right:.2f}%" y1="{y:.1f}" y2="{y:.1f}" class="vae-axis"/>'
-        for y in (top, top + PLOT)
-    ]
-    paths = [f'<path class="{name}" d="{_polyline(values)}"/>' for name, values in curves.items()]
+    lines = [svg_line(left, y, right, y) for y in (top, top + PLOT)]
     box = f'x="{left:.2f}%" y="{top}" width="{right - left:.2f}%" height="{PLOT}"'
-    return f'{"".join(lines)}<svg {box} viewBox="0 0 1000 100" preserveAspectRatio="none">{"".join(paths)}</svg>'
-
-
-def _polyline(values: list[float]) -> str:
-    return "M " + " L ".join(
-        f"{1000 * k / (len(values) - 1):.1f} {100 - 100 * v:.1f}" for k, v in enumerate(values)
-    )
-
-
-def _confidence(confidence: Tensor, top: int) -> str:
-    title = svg_text(across(0), top + 12, "confidence of the judge, 0 to 100 %")
-    return title + _panel(top + HEAD, {"vae-solid": confidence.tolist()})
+    paths = []
+    for css_class, values in curves.items():
+        places = [1000 * k / (len(values) - 1) for k in range(len(values))]
+        points = zip(places, values, strict=True)
+        path = " L ".join(f"{x:.1f} {100 - 100 * value:.1f}" for x, value in points)
+        paths.append(f'<path class="{css_class}" d="M {path}"/>')
+    stretched = 'viewBox="0 0 1000 100" preserveAspectRatio="none"'
+    return f"{''.join(lines)}<svg {box} {stretched}>{''.join(paths)}</svg>"
 
 
 def _band(digits: list[int], top: int) -> str:
     """The digits that the judge names, as a colored band under its confidence."""
     y, parts = top + HEAD + PLOT, []
-    for digit, start, end in runs(digits):
+    for digit, start, end in stretches_of(digits):
         x, width = across(start), across(end) - across(start)
-        color = COLORS[digit % len(COLORS)]
-        parts.append(
-            f'<rect x="{x:.2f}%" y="{y}" width="{width:.2f}%" height="{BAND}" fill="{color}" opacity="0.4"/>'
-        )
+        fill = f'fill="{COLORS[digit % len(COLORS)]}" opacity="0.4"'
+        parts.append(svg_rect(x, y, width, BAND, "", fill))
         if width > 4:
             parts.append(svg_text(x + width / 2, y + 12, str(digit), "middle", "vae-verdict"))
     return "".join(parts)
@@ -158,5 +138,5 @@ def _densities(log_q: Tensor, log_p: Tensor, top: int) -> str:
         above = level[apart] > other[apart] or (level[apart] == other[apart] and name != "prior")
         y = upper + PLOT * (1 - level[apart]) + (-6 if above else 14)
         names.append(svg_text(across(apart / (n - 1)), y, name, "middle", "vae-curve-name"))
-    panel = _panel(upper, dict(zip(("vae-solid", "vae-dashed"), levels, strict=True)))
-    return svg_text(across(0), top + 12, title) + panel + "".join(names)
+    curves = _curves(upper, dict(zip(("vae-solid", "vae-dashed"), levels, strict=True)))
+    return svg_text(across(0), top + 12, title) + curves + "".join(names)

@@ -1,4 +1,4 @@
-"""Model slider (notebook 05): a slider over trained models; each stop shows a panel that was drawn beforehand."""
+"""Model slider (notebook 05): a slider over trained models, each with a panel drawn beforehand."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,8 @@ import ipywidgets
 import traitlets
 
 from ..support.arguments import one_of
-from .base import PanelView, Part, describe, style_sheet
+from .base import Part, describe
+from .panel import Panel, PanelStudio
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MILLISECONDS = 1200  # that a panel stays when the slider plays
@@ -14,29 +15,31 @@ MILLISECONDS = 1200  # that a panel stays when the slider plays
 
 def model_slider(
     name: str, panels: Mapping[str, Sequence[Part]], *, start: str | None = None
-) -> "ModelSlider":
-    """A slider over trained models: the arrow keys, ◀ and ▶ go from one panel to the next; nothing is computed then.
+) -> PanelStudio:
+    """Model slider (notebook 05): the arrow keys, ◀ and ▶ go from one model's panel to the next.
 
-    name: of what is turned, such as "β".  panels: {the slider's label: its parts}, as from
-    `panels.beta_panels`, as many parts under each label.  start: the first label shown; by default
-    the one in the middle. Raises TypeError or ValueError for a bad argument.
+    name: of the setting in which the models differ, such as "β".  panels: {the slider's label: its
+    parts}, as from `beta_panels`, as many parts under each label; nothing is computed when the
+    slider moves.  start: the first label shown; by default the one in the middle. Raises TypeError
+    or ValueError for a bad argument.
     """
     panels = checked_panels(name, panels)
     labels = tuple(panels)
-    return ModelSlider(
-        name, panels, labels[len(labels) // 2] if start is None else one_of("start", start, labels)
-    )
+    start = labels[len(labels) // 2] if start is None else one_of("start", start, labels)
+
+    def draw(label: str) -> Panel:
+        return panels[label], panel_text(name, label, panels[label])
+
+    return PanelStudio("vae-slider", [{"label": StepSlider(name, labels, start)}], draw)
 
 
-class ModelSlider(ipywidgets.VBox):
-    """What `model_slider` returns: `slider` chooses the label, `view` shows its panel; `back`, `on`, `play` move it."""
+class StepSlider(ipywidgets.HBox):
+    """A slider over labels, with buttons for a step back, a step on, and play."""
 
-    def __init__(self, name: str, panels: dict[str, list[Part]], start: str):
-        self.name, self.view = name, PanelView()
-        self.shown = {label: [describe(part) for part in parts] for label, parts in panels.items()}
-        self.slider = ipywidgets.SelectionSlider(
-            options=list(panels), value=start, description=name
-        )
+    value = traitlets.Unicode()
+
+    def __init__(self, name: str, labels: Sequence[str], start: str):
+        self.slider = ipywidgets.SelectionSlider(options=labels, value=start, description=name)
         self.slider.style.description_width = "auto"
         self.slider.tooltip = f"{name}: drag, or use the arrow keys"
         self.back, self.on = (
@@ -44,44 +47,38 @@ class ModelSlider(ipywidgets.VBox):
         )
         self.back.on_click(lambda _button: self._step(-1))
         self.on.on_click(lambda _button: self._step(1))
-        last = len(panels) - 1
-        self.play = ipywidgets.Play(
-            value=self.slider.index, max=last, interval=MILLISECONDS, show_repeat=False
-        )
+        self.last = len(labels) - 1
+        self.play = ipywidgets.Play(max=self.last, interval=MILLISECONDS, show_repeat=False)
+        self.play.value, self.play.tooltip = self.slider.index, f"Play through all {name}"
+        super().__init__([self.back, self.slider, self.on, self.play])
+        self.add_class("vae-steps")
         traitlets.link((self.play, "value"), (self.slider, "index"))
-        self.slider.observe(self._show, "index")
-        bar = ipywidgets.HBox([self.back, self.slider, self.on, self.play]).add_class(
-            "vae-bar-of-slider"
-        )
-        super().__init__([style_sheet(), bar, self.view])
-        self.add_class("vae-explorer").add_class("vae-slider")
-        self._show()
+        self.slider.observe(self._disable, "index")
+        self._disable()
+        traitlets.link((self.slider, "value"), (self, "value"))
 
     def _step(self, by: int) -> None:
-        self.slider.index = min(max(self.slider.index + by, 0), len(self.shown) - 1)
+        self.slider.index = min(max(self.slider.index + by, 0), self.last)
 
-    def _show(self, _change: object = None) -> None:
-        """The slider has moved: the whole panel goes to the page in one message."""
-        index, last = self.slider.index, len(self.shown) - 1
-        self.back.disabled, self.on.disabled = index == 0, index == last
-        with self.view.hold_sync():
-            self.view.parts = self.shown[self.slider.value]
-            self.view.text = say(self.name, self.slider.value, self.shown[self.slider.value])
-
-
-def say(name: str, label: str, parts: Sequence[dict]) -> str:
-    """What a screen reader says of a panel: its label, and its lines of numbers."""
-    return ". ".join(
-        [f"{name} = {label}", *(part["alt"] for part in parts if part["kind"] == "row")]
-    )
+    def _disable(self, _change: object = None) -> None:
+        """There is no step beyond the ends."""
+        self.back.disabled = self.slider.index == 0
+        self.on.disabled = self.slider.index == self.last
 
 
 def steps_of(name: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Text and tooltip of the button for one step back, and of that for one step on."""
     return ("◀", f"The {name} before"), ("▶", f"The next {name}")
 
 
+def panel_text(name: str, label: str, parts: Sequence[Part]) -> str:
+    """A panel in words, for a screen reader: its label, and its rows of numbers."""
+    rows = [part.alt for part in parts if describe(part)["kind"] == "row"]
+    return ". ".join([f"{name} = {label}", *rows])
+
+
 def checked_panels(name: str, panels: Mapping[str, Sequence[Part]]) -> dict[str, list[Part]]:
-    """The panels as a dict of lists; TypeError or ValueError unless name and panels are what they must be."""
+    """The panels as a dict of lists; TypeError or ValueError for a bad name or panel."""
     if not isinstance(name, str) or not name:
         raise ValueError(f"name must be a text such as 'β', got {name!r}")
     if not isinstance(panels, Mapping) or not all(isinstance(label, str) for label in panels):
@@ -91,25 +88,21 @@ def checked_panels(name: str, panels: Mapping[str, Sequence[Part]]) -> dict[str,
     panels = {label: list(parts) for label, parts in panels.items()}
     for label, parts in panels.items():
         for part in parts:
-            _check_part(label, part)
+            _check_part(f"panels[{label!r}]", part)
     counts = {label: len(parts) for label, parts in panels.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"panels must have as many parts under each label, got {counts}")
     return panels
 
 
-def _check_part(label: str, part: object) -> None:
+def _check_part(name: str, part: object) -> None:
     if not isinstance(part, Part):
-        raise TypeError(
-            f"panels[{label!r}] must hold Part(title, content, alt), got {type(part).__name__}"
-        )
-    if not isinstance(part.content, str) and not (
-        isinstance(part.content, bytes) and part.content[:8] == PNG
-    ):
-        raise TypeError(
-            f"content of a Part in panels[{label!r}] must be the bytes of a PNG, or SVG or HTML as text"
-        )
+        raise TypeError(f"{name} must hold Part(title, content, alt), got {type(part).__name__}")
+    png = isinstance(part.content, bytes) and part.content.startswith(PNG)
+    if not png and not isinstance(part.content, str):
+        allowed = "the bytes of a PNG, or SVG or HTML as text"
+        raise TypeError(f"content of a Part in {name} must be {allowed}")
     if not part.content or not part.alt:
         raise ValueError(
-            f"panels[{label!r}]: the Part {part.title!r} must have content, and alt, what is seen in words"
+            f"{name}: the Part {part.title!r} must have content, and alt, the content in words"
         )

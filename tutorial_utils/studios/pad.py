@@ -1,4 +1,4 @@
-"""Latent pad (notebooks 00 and 04): a map of codes; a point on it is decoded while it is dragged."""
+"""Latent pad (notebooks 00 and 04): a map of codes, and a point on it that is decoded."""
 
 import io
 import math
@@ -21,11 +21,11 @@ from ..support.arguments import (
     same_shape,
     two_dimensional,
 )
-from .base import ASSETS, Picture, name_of_decoded, show_code, style_sheet
+from .base import ASSETS, Picture, Studio, name_of_decoded, show_code
 
 
 def map_png(z: Tensor, y: Tensor, extent: float, *, pixels: int = 720, spacing: int = 34) -> bytes:
-    """A square PNG, transparent between the codes: a dot for every code, and a digit for some of them.
+    """A square PNG, transparent between the codes: a dot for every code, a digit for some.
 
     z: [N, 2], y: [N].  Both axes reach from -extent to extent; z_2 increases upward.  A code gets
     the digit of its class when no other digit stands within `spacing` pixels; codes outside the
@@ -42,19 +42,11 @@ def map_png(z: Tensor, y: Tensor, extent: float, *, pixels: int = 720, spacing: 
     taken: set[tuple[int, int]] = set()
     for (left, top), label in zip(places, labels, strict=True):
         cell = (int(left / spacing), int(top / spacing))
-        if not taken.intersection(
-            (cell[0] + i, cell[1] + j) for i in (-1, 0, 1) for j in (-1, 0, 1)
-        ):
+        near = {(cell[0] + i, cell[1] + j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+        if not taken & near:
             taken.add(cell)
-            draw.text(
-                (left, top),
-                str(label),
-                COLORS[label % 10],
-                font,
-                anchor="mm",
-                stroke_width=3,
-                stroke_fill="#fff",
-            )
+            halo = {"anchor": "mm", "stroke_width": 3, "stroke_fill": "#fff"}
+            draw.text((left, top), str(label), COLORS[label % 10], font, **halo)
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
     return file.getvalue()
@@ -67,10 +59,10 @@ def nearest_code(z: Tensor, point: Tensor) -> tuple[int, float]:
 
 
 def far_distance(z: Tensor, *, n: int = 1000) -> float:
-    """Farther than this from every code z [N, D] is far: three times what 99 % of the codes keep from each other.
+    """A point farther than this from all codes z [N, D] is far from them.
 
-    Measured as the distance to the nearest other code, for the first n codes; 0 when there is one
-    code only.
+    Three times the distance that 99 % of the first n codes have, at most, from their nearest other
+    code; 0 when there is one code only.
     """
     if len(z) < 2:
         return 0.0
@@ -82,7 +74,7 @@ def far_distance(z: Tensor, *, n: int = 1000) -> float:
 def latent_pad(
     model: nn.Module, z: Tensor, y: Tensor, *, std: Tensor | None = None, extent: float = 3.5
 ) -> "LatentPad":
-    """A map of the codes z on which a finger, a mouse or the arrow keys choose what the model decodes.
+    """A map of the codes z on which a finger, a mouse or the arrow keys choose a point to decode.
 
     model: a VAE or an Autoencoder of gray images with two latent numbers.  z: [N, 2], y: [N], their
     classes. std: [N, 2], of q(z|x) of each image; given, the map shows the q(z|x) of the image with
@@ -108,7 +100,7 @@ def latent_pad(
 
 
 class CodeMap(anywidget.AnyWidget):
-    """The map alone: a point (x, y) that pointer and keyboard move, in steps that the label can show in full.
+    """The map alone: a point (x, y) that pointer and keyboard move, in steps of 0.1 ** decimals.
 
     std_x, std_y: above 0, an ellipse around the point, with handles that drag them.  passive:
     nothing moves by hand. These never do: dots, more points; ellipse, [x, y, std_x, std_y] or
@@ -140,15 +132,13 @@ class CodeMap(anywidget.AnyWidget):
         name, value, least = proposal["trait"].name, proposal["value"], -self.extent
         if not math.isfinite(value):
             raise ValueError(f"{name} must be finite, got {value!r}")
-        if name.startswith(
-            "std"
-        ):  # 0 is no ellipse; any other is ten steps or more, so that two digits are shown
+        if name.startswith("std"):  # 0: no ellipse; or at least ten steps, to show two digits
             least = 10.0 ** (1 - self.decimals) if value else 0.0
         return round(min(max(value, least), self.extent), self.decimals)
 
 
 def code_map(z: Tensor, y: Tensor, extent: float, *, size: int = 400, **traits) -> CodeMap:
-    """A CodeMap from -extent to extent with the codes z [N, 2] of the classes y [N]; `traits` are set as well."""
+    """A CodeMap from -extent to extent, codes z [N, 2], classes y [N], other `traits`."""
     decimals = max(0, 2 - math.floor(math.log10(extent / 2)))
     background = map_png(z, y, extent, pixels=round(1.8 * size))
     traits = {
@@ -160,8 +150,8 @@ def code_map(z: Tensor, y: Tensor, extent: float, *, size: int = 400, **traits) 
     return CodeMap(**traits).add_class("vae-map")
 
 
-class LatentPad(ipywidgets.HBox):
-    """What `latent_pad` returns: `pad` is the map, `picture` the decoded image, `label` says where and how far."""
+class LatentPad(Studio):
+    """What `latent_pad` returns: `pad` is the map, `picture` the decoded image, `label` words."""
 
     def __init__(self, model: nn.Module, z: Tensor, y: Tensor, std: Tensor | None, extent: float):
         self.model, self.z, self.y, self.std = model, z, y, std
@@ -174,8 +164,7 @@ class LatentPad(ipywidgets.HBox):
         self._drawn = None
         self.pad.observe(self._draw, ["x", "y"])
         side = ipywidgets.VBox([self.picture, self.label]).add_class("vae-side")
-        super().__init__([style_sheet(), self.pad, side])
-        self.add_class("vae-pad")
+        super().__init__("vae-pad", self.pad, side)
         self._draw()
 
     def _draw(self, _change: dict | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Posterior explorer (notebook 02): q(z|x) of one image on the map, samples of it decoded, beside an autoencoder."""
+"""Posterior explorer (notebook 02): q(z|x) of an image, to drag; its samples; an autoencoder."""
 
 import math
 
@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from ..losses import bernoulli_nll, kl_standard_normal
-from ..models import VAE, decode_images, is_vae
+from ..models import VAE, decode_images, encode_images, is_vae
 from ..plotting import to_png
 from ..support.arguments import classes_of, float_tensor, gray_images
-from .base import Picture, show_code, style_sheet
+from .base import Picture, Studio, check_autoencoder, check_vae, show_code
 from .controls import ImageChooser
 from .pad import code_map
+from .svg import nice_step
 
 N_SHOWN = 8  # samples that are decoded and shown
 N_MEAN = 64  # samples that a recon_loss is the mean over; the shown ones are the first of them
@@ -21,28 +22,27 @@ STEP = 0.05  # of a slider, in powers of ten: 12 %, more than the last digit of 
 
 
 def fixed_eps() -> Tensor:
-    """64 draws eps of N(0, I), [64, 2], the same at every call: z = mu + std * eps moves only with mu and std.
+    """64 draws eps of N(0, I), [64, 2], the same at every call.
 
-    Shifted and scaled to mean 0 and covariance I exactly: so few draws would otherwise favor some
-    mu and std.
+    z = mu + std * eps moves only with mu and std.  Shifted and scaled to mean 0 and covariance I
+    exactly: so few draws would otherwise favor some mu and std.
     """
     eps = torch.randn(N_MEAN, 2, generator=torch.Generator().manual_seed(0))
     eps = eps - eps.mean(0)
-    return torch.linalg.solve_triangular(
-        torch.linalg.cholesky(eps.T @ eps / N_MEAN), eps.T, upper=False
-    ).T
+    root = torch.linalg.cholesky(eps.T @ eps / N_MEAN)
+    return torch.linalg.solve_triangular(root, eps.T, upper=False).T
 
 
 @torch.inference_mode()
 def recon_losses(model: nn.Module, x: Tensor, z: Tensor) -> Tensor:
-    """-log p(x|z) with Bernoulli pixels of one image x [1, H, W] at each of the codes z [N, D]: [N], in nats."""
+    """-log p(x|z) of one image x [1, H, W] with Bernoulli pixels, at codes z [N, D]: [N] nats."""
     like = next(model.parameters())
     logits = model.decode(float_tensor("z", z, ndim=2).to(like))
     return bernoulli_nll(logits, x.to(like).expand(len(z), *x.shape)).float().cpu()
 
 
 def posterior_loss(vae: VAE, x: Tensor, mu: Tensor, std: Tensor, eps: Tensor) -> dict[str, float]:
-    """The loss of one image x [1, H, W], in nats, when its q(z|x) is N(mu, std^2), with mu and std [D].
+    """The loss of one image x [1, H, W], in nats, if its q(z|x) is N(mu, std^2), mu and std [D].
 
     Kingma and Welling (2014), eq. (10), as in notebook 02; recon_loss is the mean over z = mu + std
     * eps, eps [N, D]. Returns {"recon_loss", "kl", "loss"}, loss their sum.  Raises ValueError for
@@ -56,7 +56,7 @@ def posterior_loss(vae: VAE, x: Tensor, mu: Tensor, std: Tensor, eps: Tensor) ->
 
 
 def neighbors(code: Tensor, steps: Tensor, std: Tensor, code_std: Tensor) -> Tensor:
-    """Where steps [N, D] lead from `code` [D] that were taken in another latent space: [N, D].
+    """Codes [N, D] around `code` [D], at steps [N, D] that were taken in another latent space.
 
     On each axis a step keeps its length in standard deviations of all codes: std [D] there,
     code_std [D] here.
@@ -65,19 +65,18 @@ def neighbors(code: Tensor, steps: Tensor, std: Tensor, code_std: Tensor) -> Ten
 
 
 def image_row(images: Tensor, gap: int = 2) -> Tensor:
-    """Images [N, H, W] side by side with `gap` gray pixels between them: [H, N * (W + gap) - gap]."""
+    """Images [N, H, W] side by side, `gap` gray pixels between: [H, N * (W + gap) - gap]."""
     padded = nn.functional.pad(images, (0, gap), value=0.5)
     return torch.cat(list(padded), dim=1)[:, : padded.shape[2] * len(images) - gap]
 
 
-def draw_cloud(std: Tensor, steps: Tensor) -> str:
-    """q(z|x) close up, however narrow, as SVG: ellipses at one and two std [2], steps [N, 2] from mu to samples.
+def svg_cloud(std: Tensor, steps: Tensor) -> tuple[str, str]:
+    """q(z|x) close up, however narrow, and samples of it: (SVG, alt).
 
-    It reaches to 2.3 times the larger std or a bit more: to 1, 2 or 5 times a power of ten.
+    std: [2], of the ellipses at one and two standard deviations.  steps: [N, 2], from mu to the
+    samples.  It reaches to 2.3 times the larger std, rounded up to 1, 2 or 5 times a power of ten.
     """
-    least = 2.3 * float(std.max())
-    power = 10.0 ** math.floor(math.log10(least))
-    reach = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
+    reach = nice_step(2.3 * float(std.max()))
     (rx, ry), points = (50 * std / reach).tolist(), (50 * steps / reach).tolist()
     shapes = ['<path class="vae-axis" d="M -50 0 H 50 M 0 -50 V 50"/>']
     shapes += [
@@ -87,28 +86,30 @@ def draw_cloud(std: Tensor, steps: Tensor) -> str:
     shapes += [
         f'<circle class="vae-dot" cx="{right:.2f}" cy="{-up:.2f}" r="2.2"/>' for right, up in points
     ]
-    title = f"Close up: one and two standard deviations of q(z|x), and {len(points)} samples, within {reach:g} of mu"
     shapes.append(f'<text x="-46" y="45">q(z|x), μ ± {reach:g}</text>')
-    return f'<svg viewBox="-50 -50 100 100" role="img" aria-label="{title}">{"".join(shapes)}</svg>'
+    alt = "Close up: one and two standard deviations of q(z|x), "
+    alt += f"and {len(points)} samples, within {reach:g} of mu"
+    head = f'<svg viewBox="-50 -50 100 100" role="img" aria-label="{alt}">'
+    return f"{head}{''.join(shapes)}</svg>", alt
 
 
-def loss_table(
-    mu: Tensor, std: Tensor, loss: dict[str, float], answer: tuple[Tensor, Tensor, dict[str, float]]
-) -> str:
-    """The numbers of a q(z|x) beside those of the encoder's answer, as an HTML table, and which loss is higher."""
-    columns = [
-        [
-            *(show_code(part.round(decimals=DECIMALS), 3) for part in (mu, std)),
-            *(f"{n:.1f}" for n in numbers.values()),
-        ]
-        for mu, std, numbers in ((mu, std, loss), answer)
-    ]
+Answer = tuple[Tensor, Tensor, dict[str, float]]  # mu, std, the loss and its terms
+
+
+def loss_table(yours: Answer, encoders: Answer) -> str:
+    """Your q(z|x) beside the encoder's, as an HTML table, and which of the losses is higher."""
+    columns = []
+    for mu, std, loss in (yours, encoders):
+        codes = [show_code(part.round(decimals=DECIMALS), 3) for part in (mu, std)]
+        columns.append([*codes, *(f"{value:.1f}" for value in loss.values())])
+    loss, answer = yours[2], encoders[2]
     rows = [
         f'<tr><th scope="row">{name}</th>{"".join(f"<td>{value}</td>" for value in values)}</tr>'
         for name, *values in zip(("μ", "σ", *loss), *columns, strict=True)
     ]
     head = '<tr><td></td><th scope="col">your q(z|x)</th><th scope="col">the encoder’s</th></tr>'
-    return f'<table class="vae-numbers">{head}{"".join(rows)}</table><b>{compare(loss["loss"], answer[2]["loss"])}</b>'
+    verdict = f"<b>{compare(loss['loss'], answer['loss'])}</b>"
+    return f'<table class="vae-numbers">{head}{"".join(rows)}</table>{verdict}'
 
 
 def compare(loss: float, answer: float) -> str:
@@ -116,24 +117,24 @@ def compare(loss: float, answer: float) -> str:
     difference = round(loss - answer, 1)
     if difference == 0:
         return "Your loss and the encoder’s are equal."
-    return f"Your loss is {abs(difference):.1f} nats {'higher' if difference > 0 else 'lower'} than the encoder’s."
+    way = "higher" if difference > 0 else "lower"
+    return f"Your loss is {abs(difference):.1f} nats {way} than the encoder’s."
 
 
 def encode_all(name: str, model: nn.Module, x: Tensor) -> list[Tensor]:
-    """All that the model called `name` says about the images x [N, 1, H, W]: one or more of [N, 2], on the CPU.
+    """The encoder's output for x [N, 1, H, W]: mu and logvar, or codes alone, [N, 2] each.
 
-    Raises ValueError unless it says two numbers per image that are not the same for all images.
+    Raises ValueError unless there are two numbers per image that differ between images.
     """
-    with torch.inference_mode():
-        out = model.encode(x.to(next(model.parameters())))
-    parts = [part.float().cpu() for part in (out if isinstance(out, tuple) else (out,))]
+    parts = list(encode_images(model, x))
     if list(parts[0].shape) != [len(x), 2]:
         raise ValueError(
             f"{name} must have two latent numbers per image, got shape {list(parts[0].shape)}"
         )
     if not (parts[0].std(0, correction=0) > 0).all():
         raise ValueError(
-            f"{name} must give different images different codes on both axes; x holds {len(x)} images"
+            f"{name} must give different images different codes on both axes; "
+            f"x holds {len(x)} images"
         )
     return parts
 
@@ -141,20 +142,21 @@ def encode_all(name: str, model: nn.Module, x: Tensor) -> list[Tensor]:
 def posterior_explorer(
     vae: VAE, autoencoder: nn.Module, x: Tensor, y: Tensor
 ) -> "PosteriorExplorer":
-    """Drag q(z|x) of one image away from what the encoder says, and see the loss and 8 decoded samples change.
+    """A map on which q(z|x) of one image is dragged; its loss and 8 decoded samples follow.
 
     vae: a VAE of gray images with two latent numbers.  autoencoder: the same network trained
     without noise, its code two numbers.  x: [N, 1, H, W] in [0, 1], the images on the maps.  y:
     [N], the classes. Raises TypeError or ValueError for a bad argument.
     """
-    if not is_vae(vae) or is_vae(autoencoder):
-        kinds = f"{type(vae).__name__} and {type(autoencoder).__name__}"
-        raise TypeError(f"vae must be a VAE, autoencoder another model, got {kinds}")
+    check_vae("vae", vae)
+    check_autoencoder("autoencoder", autoencoder)
+    if is_vae(autoencoder):
+        raise TypeError("autoencoder must be trained without noise, got a VAE")
     return PosteriorExplorer(vae, autoencoder, gray_images(x), classes_of(y, x, "x"))
 
 
-class PosteriorExplorer(ipywidgets.VBox):
-    """What `posterior_explorer` returns: `pad` is the VAE's map, with q(z|x); `other` the map of the plain codes."""
+class PosteriorExplorer(Studio):
+    """What `posterior_explorer` returns: `pad` is the VAE's map, `other` the autoencoder's."""
 
     def __init__(self, vae: VAE, autoencoder: nn.Module, x: Tensor, y: Tensor):
         self.vae, self.autoencoder, self.x, self.eps = vae, autoencoder, x, fixed_eps()
@@ -162,10 +164,12 @@ class PosteriorExplorer(ipywidgets.VBox):
         self.std = (0.5 * logvar).exp()
         (self.codes,) = encode_all("autoencoder", autoencoder, x)
         reach = max(3.5, 1.03 * float(self.mu.abs().max()))  # every mean is on the map
-        hint = "Drag, or use the arrow keys (Shift: larger steps): μ. Drag a square: σ. Ellipses: 1σ, and dashed 2σ."
+        hint = "Drag, or use the arrow keys (Shift: larger steps): μ. Drag a square: σ. "
+        hint += "Ellipses: 1σ, and dashed 2σ."
         self.pad = code_map(self.mu, y, reach, decimals=DECIMALS, hint=hint)
         reach = 1.1 * float(self.codes.abs().amax(1).quantile(0.995))
-        hint = f"Ring: the code of the image. Dots: {N_SHOWN} points beside it. Nothing on this map can be dragged."
+        hint = f"Ring: the code of the image. Dots: {N_SHOWN} points beside it. "
+        hint += "Nothing on this map can be dragged."
         self.other = code_map(self.codes, y, reach, passive=True, hint=hint)
         self.chooser = ImageChooser("Class", "The chosen image", x, y, 0)
         limits = {
@@ -185,12 +189,11 @@ class PosteriorExplorer(ipywidgets.VBox):
         self.pad.observe(self._draw, ["x", "y", "std_x", "std_y"])
         self.chooser.observe(self._answer, "index")
         self.button.on_click(self._answer)
-        super().__init__([style_sheet(), *self._layout()])
-        self.add_class("vae-explorer")
+        super().__init__("vae-explorer", *self._layout())
         self._answer()
 
     def _layout(self) -> list[ipywidgets.Widget]:
-        """The image and its numbers above; below, the VAE on the left, the autoencoder on the right."""
+        """The image and its numbers; below them the VAE, and the autoencoder on its right."""
         width = ipywidgets.VBox([*self.sliders.values(), self.button]).add_class("vae-width")
         halves = [
             (
@@ -210,7 +213,7 @@ class PosteriorExplorer(ipywidgets.VBox):
                 self.beside,
             ),
         ]
-        head = ipywidgets.HBox([self.chooser.box.add_class("vae-chosen"), self.numbers]).add_class(
+        head = ipywidgets.HBox([self.chooser.add_class("vae-chosen"), self.numbers]).add_class(
             "vae-head"
         )
         return [
@@ -219,7 +222,7 @@ class PosteriorExplorer(ipywidgets.VBox):
         ]
 
     def _answer(self, _change: object = None) -> None:
-        """Another image was chosen, or the button pressed: put what the encoder says on the maps."""
+        """Another image, or the button was pressed: the encoder's answer is put on the maps."""
         index, pad = self.chooser.index, self.pad
         mu, std = self.mu[index], self.std[index]
         self.answer = (mu, std, posterior_loss(self.vae, self.x[index], mu, std, self.eps))
@@ -230,7 +233,7 @@ class PosteriorExplorer(ipywidgets.VBox):
         self._draw()
 
     def _draw(self, _change: object = None) -> None:
-        """mu, std or the image has changed: show the samples, the numbers, and the autoencoder's neighbors."""
+        """mu, std or the image has changed: samples, numbers and the neighbors follow."""
         state = (self.pad.x, self.pad.y, self.pad.std_x, self.pad.std_y)
         if state == self._drawn:  # one move changes x and y: two calls
             return
@@ -242,7 +245,10 @@ class PosteriorExplorer(ipywidgets.VBox):
         self._draw_vae(*torch.tensor(state).split(2))
 
     def _moved(self, std: str) -> bool:
-        """Whether a slider is more than half a step off its std: the page moves sliders to whole steps on its own."""
+        """Whether a slider is more than half a step off its std.
+
+        Less is no move by hand: the page puts sliders on whole steps by itself.
+        """
         return abs(math.log10(self.sliders[std].value / getattr(self.pad, std))) > 0.51 * STEP
 
     def _slide(self, std: str) -> None:
@@ -255,10 +261,11 @@ class PosteriorExplorer(ipywidgets.VBox):
         loss = posterior_loss(self.vae, image, mu, std, self.eps)
         shown = z[:N_SHOWN]
         self.pad.dots = shown.tolist()
-        self.cloud.value = draw_cloud(std, shown - mu)
+        self.cloud.value, _alt = svg_cloud(std, shown - mu)
         self.samples.value = to_png(image_row(decode_images(self.vae, shown)))
-        self.samples.alt = f"{N_SHOWN} samples of z, decoded to means of p(x|z): {', '.join(map(show_code, shown))}"
-        self.numbers.value = loss_table(mu, std, loss, self.answer)
+        codes = ", ".join(map(show_code, shown))
+        self.samples.alt = f"{N_SHOWN} samples of z, decoded to means of p(x|z): {codes}"
+        self.numbers.value = loss_table((mu, std, loss), self.answer)
         numbers = ", ".join(f"{name} {value:.1f}" for name, value in loss.items())
         where = f"mu = {show_code(mu, DECIMALS)}, std = {show_code(std, DECIMALS)}"
         self.pad.text = f"{where}; {numbers} nats. {compare(loss['loss'], answer['loss'])}"
@@ -275,15 +282,15 @@ class PosteriorExplorer(ipywidgets.VBox):
             f"{N_SHOWN} decoded neighbors of the code: {', '.join(map(show_code, shown))}"
         )
         outside = sum(max(map(abs, point)) > self.other.extent for point in shown.tolist())
+        beyond = f" ({outside} outside the map)" if outside else ""
+        steps = f"the same {N_SHOWN} steps from this code as on the left from the encoder’s μ"
+        beside = f"{sum(near) / len(near):.1f} beside it (mean of {len(near)})"
         text = [
-            f"Dots: the same {N_SHOWN} steps from this code as on the left from the encoder’s μ, as long in standard "
-            f"deviations of all codes{f' ({outside} outside the map)' if outside else ''}.",
-            f"recon_loss: {at_code:.1f} nats at the code, {sum(near) / len(near):.1f} beside it (mean of {len(near)}).",
+            f"Dots: {steps}, as long in standard deviations of all codes{beyond}.",
+            f"recon_loss: {at_code:.1f} nats at the code, {beside}.",
         ]
-        self.beside.value, self.other.text = (
-            "<br>".join(text),
-            f"code = {show_code(code)}. {' '.join(text)}",
-        )
+        self.beside.value = "<br>".join(text)
+        self.other.text = f"code = {show_code(code)}. {' '.join(text)}"
 
 
 def _text(html: str) -> ipywidgets.HTML:

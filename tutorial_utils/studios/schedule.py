@@ -1,11 +1,14 @@
-"""Schedule composer (notebook 05): draw β over the epochs, train a small VAE with it, compare runs."""
+"""Schedule composer (notebook 05): draw β over the epochs, train a small VAE, compare runs."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import anywidget
 import ipywidgets
+import numpy as np
 import traitlets
+from sklearn.isotonic import isotonic_regression
 
 from ..topics.schedules import (
     COLUMNS,
@@ -19,187 +22,163 @@ from ..topics.schedules import (
     small_digits,
     train_schedule,
 )
-from .base import ASSETS, style_sheet
-from .svg import svg_text
+from .base import ASSETS, Studio
+from .svg import linear_scale, svg, svg_line, svg_text
 
 N_RUNS = 6  # that stay on the page
-LEFT, RIGHT = 9.0, 94.0  # percent of the width: where the epochs 0 and EPOCHS stand, in every chart
-HEAD, PLOT, GAP, DRAWN = (
-    22,
-    84,
-    14,
-    150,
-)  # pixels: a chart's title, its height, the room below; that of β's chart
+LEFT, RIGHT = 9.0, 94.0  # percent of the width: where epochs 0 and EPOCHS are, in every chart
+# In pixels: a chart's title, the height of a chart of a term, the room below it; the chart of β.
+HEAD, PLOT, GAP, DRAWN = 22, 84, 14, 150
 
-# Of earlier runs, seen on light and on dark.
+# Of earlier runs, legible on light and on dark; dashes by the number of the run.
 COLORS = ("#d1495b", "#1f9e89", "#c07f00", "#8a6de9", "#a0522d", "#6b8e23")
-DASHES = ("7 4", "2 3", "10 3 2 3", "4 2", "14 4", "6 2 2 2 2 2")  # of the earlier runs, by number
+DASHES = ("7 4", "2 3", "10 3 2 3", "4 2", "14 4", "6 2 2 2 2 2")
+
+Curves = Mapping[int, Sequence[tuple[float, float]]]  # {run: points (share of the epochs, value)}
 
 
-def draw_schedule(runs: dict[int, Run]) -> str:
-    """The axes on which a learner draws β, up to TOP, and the schedules of `runs`, by their number: SVG."""
-    curves = {
-        n: [
-            ((k + end) / len(run.values), beta)
-            for k, beta in enumerate(run.values)
-            for end in (0, 1)
-        ]
-        for n, run in runs.items()
-    }
-    alt = "; ".join(
-        f"run {n}: β {', '.join(f'{beta:g}' for beta in run.values)}" for n, run in runs.items()
-    )
-    panel = _panel("β, weight of kl", HEAD, DRAWN, (0, TOP), range(5), curves)
-    return _svg(panel, HEAD + DRAWN, f"β over {EPOCHS} epochs, from 0 to {TOP:g}. {alt}")
+def svg_schedule(runs: dict[int, Run]) -> tuple[str, str]:
+    """The axes on which β is drawn, and the schedules of `runs` by number: (SVG, alt)."""
+    curves, said = {}, []
+    for n, run in runs.items():
+        edges = [k / len(run.values) for k in range(len(run.values) + 1)]
+        steps = zip(pairwise(edges), run.values, strict=True)
+        curves[n] = [(x, beta) for ends, beta in steps for x in ends]
+        said.append(f"run {n}: β {', '.join(f'{beta:g}' for beta in run.values)}")
+    chart = _chart("β, weight of kl", HEAD, DRAWN, (0, TOP), range(5), curves)
+    alt = f"β over {EPOCHS} epochs, from 0 to {TOP:g}. {'; '.join(said)}"
+    return _over_epochs(chart, HEAD + DRAWN, alt)
 
 
-def draw_terms(runs: dict[int, Run]) -> str:
-    """The terms of the loss over the epochs, on the test images, of `runs` by number, the last one emphasized: SVG.
+def svg_terms(runs: dict[int, Run]) -> tuple[str, str]:
+    """The terms of the loss over the epochs, on the test images, of `runs` by number: (SVG, alt).
 
-    The others are dashed; at the end of each curve stands the number of its run.
+    The last run is emphasized, the others are dashed; each curve ends in the number of its run.
     """
-    losses = [value for run in runs.values() for value in run.recon_loss]
-    low, high = (
-        4 * math.floor(min(losses, default=16) / 4),
-        4 * math.ceil(max(losses, default=28) / 4),
-    )
+    losses = [value for run in runs.values() for value in run.recon_loss] or [16, 28]
+    low, high = 4 * math.floor(min(losses) / 4), 4 * math.ceil(max(losses) / 4)
     top = max([9.0, *(value for run in runs.values() for value in run.kl)])
-    squares = [0]  # ticks that are not too near to each other on an axis of square roots
-    for k in range(1, int(math.sqrt(top)) + 1):
-        if math.sqrt(k * k / top) - math.sqrt(squares[-1] / top) >= 16 / PLOT:
-            squares.append(k * k)
-    terms = (
-        (
-            "recon_loss, nats",
-            "recon_loss",
-            (low, high),
-            range(low, high + 1, 4 * math.ceil((high - low) / 16)),
-            float,
-        ),
-        ("kl, nats (square-root axis)", "kl", (0, top), squares, math.sqrt),
-        (
-            f"active dimensions of {LATENT_DIM}",
-            "active",
-            (0, LATENT_DIM),
-            range(0, LATENT_DIM + 1, 4),
-            float,
-        ),
-    )
-    panels, y = [], HEAD
-    for title, term, limits, ticks, shape in terms:
+    nats = range(low, high + 1, 4 * math.ceil((high - low) / 16))
+    dimensions = range(0, LATENT_DIM + 1, 4)
+    terms = {
+        "recon_loss": ("recon_loss, nats", (low, high), nats, float),
+        "kl": ("kl, nats (square-root axis)", (0, top), square_ticks(top), math.sqrt),
+        "active": (f"active dimensions of {LATENT_DIM}", (0, LATENT_DIM), dimensions, float),
+    }
+    charts, y = "", HEAD
+    for term, (title, limits, ticks, shape) in terms.items():
         curves = {
             n: [((k + 1) / EPOCHS, value) for k, value in enumerate(getattr(run, term))]
             for n, run in runs.items()
         }
-        panels.append(_panel(title, y, PLOT, limits, ticks, curves, shape))
+        charts += _chart(title, y, PLOT, limits, ticks, curves, shape)
         y += PLOT + GAP + HEAD
-    return _svg("".join(panels), y - GAP - HEAD, describe_terms(runs))
+    return _over_epochs(charts, y - GAP - HEAD, describe_terms(runs))
+
+
+def square_ticks(top: float) -> list[int]:
+    """Squares 0, 1, 4, … up to `top` that are 16 pixels or more apart on a square-root axis."""
+    ticks = [0]
+    for k in range(1, int(math.sqrt(top)) + 1):
+        if (k - math.sqrt(ticks[-1])) / math.sqrt(top) >= 16 / PLOT:
+            ticks.append(k * k)
+    return ticks
 
 
 def describe_terms(runs: dict[int, Run]) -> str:
-    """What the curves of the last of `runs` do, in words, and which other runs are there."""
+    """The curves of the last of `runs` in words, and which other runs there are."""
     if not runs:
         return "No run yet: the axes of recon_loss, kl and active dimensions over the epochs."
     *others, last = runs
     run, parts = runs[last], []
-    for name, values in (
-        ("recon_loss", run.recon_loss),
-        ("kl", run.kl),
-        ("active dimensions", run.active),
-    ):
+    terms = {"recon_loss": run.recon_loss, "kl": run.kl, "active dimensions": run.active}
+    for name, values in terms.items():
         first, least, most, end = (
-            f"{v:.2f}" if isinstance(v, float) else str(v)
-            for v in (values[0], min(values), max(values), values[-1])
+            f"{value:.2f}" if isinstance(value, float) else str(value)
+            for value in (values[0], min(values), max(values), values[-1])
         )
-        parts.append(
-            f"{name} {first} after epoch 1, between {least} and {most}, {end} after epoch {EPOCHS}"
-        )
-    beside = (
-        f" Dashed beside it: {', '.join(f'run {n}, {runs[n].name}' for n in others)}."
-        if others
-        else ""
-    )
-    return (
-        f"Run {last}, {run.name}, seed {run.seed}, on the test images: {'; '.join(parts)}.{beside}"
-    )
+        between = f"between {least} and {most}"
+        parts.append(f"{name} {first} after epoch 1, {between}, {end} after epoch {EPOCHS}")
+    said = f"Run {last}, {run.name}, seed {run.seed}, on the test images: {'; '.join(parts)}."
+    if others:
+        said += f" Dashed beside it: {', '.join(f'run {n}, {runs[n].name}' for n in others)}."
+    return said
 
 
-def _panel(title, top, height, limits, ticks, curves, shape=float) -> str:
-    """One chart: its title, lines at the ticks, a curve and its number per run.
+def _chart(
+    title: str,
+    top: float,
+    height: float,
+    limits: tuple[float, float],
+    ticks: Iterable[float],
+    curves: Curves,
+    shape: Callable[[float], float] = float,
+) -> str:
+    """One chart: title, a line at each tick, and for each run a curve with its number at the end.
 
-    shape: float is linear.
+    shape: what is linear on the vertical axis, such as the square root of the values.
     """
-    low, high = map(shape, limits)
-
-    def down(value: float) -> float:
-        return 1 - (shape(value) - low) / (high - low)
-
-    parts = [svg_text(LEFT, top - 8, title, name="vae-curve-name")]
+    down = linear_scale(tuple(map(shape, limits)), (top + height, top))
+    shapes = [svg_text(LEFT, top - 8, title, css_class="vae-curve-name")]
     for tick in ticks:
-        y = top + height * down(tick)
-        parts.append(
-            f'<line x1="{LEFT}%" x2="{RIGHT}%" y1="{y:.1f}" y2="{y:.1f}" class="vae-grid"/>'
-        )
-        parts.append(svg_text(LEFT - 1, y + 4, f"{tick:g}", "end"))
-    paths, ends = [], {}
+        y = down(shape(tick))
+        shapes.append(svg_line(LEFT, y, RIGHT, y, "vae-grid"))
+        shapes.append(svg_text(LEFT - 1, y + 4, f"{tick:g}", "end"))
+    paths, ends = "", {}
     for n, points in curves.items():
-        d = " L ".join(f"{1000 * x:.1f} {100 * down(value):.2f}" for x, value in points)
-        paths.append(f'<path {_line(n, curves)} d="M {d}"/>')
-        ends[n] = top + height * down(points[-1][1])
-    box = f'x="{LEFT}%" y="{top}" width="{RIGHT - LEFT}%" height="{height}" overflow="visible"'
-    parts.append(
-        f'<svg {box} viewBox="0 0 1000 100" preserveAspectRatio="none">{"".join(paths)}</svg>'
-    )
-    for n, y in spread(ends, 12, top, top + height).items():
-        parts.append(
-            svg_text(RIGHT + 1.2, y + 4, str(n), name="vae-newest-name" if n == max(curves) else "")
+        path = " L ".join(
+            f"{1000 * x:.1f} {100 * (down(shape(value)) - top) / height:.2f}" for x, value in points
         )
-    return "".join(parts)
+        paths += f'<path {_line(n, curves)} d="M {path}"/>'
+        ends[n] = down(shape(points[-1][1]))
+    box = f'x="{LEFT}%" y="{top}" width="{RIGHT - LEFT}%" height="{height}" overflow="visible"'
+    stretched = 'viewBox="0 0 1000 100" preserveAspectRatio="none"'
+    shapes.append(f"<svg {box} {stretched}>{paths}</svg>")
+    for n, y in keep_apart(ends, 12, top, top + height).items():
+        css_class = "vae-newest-name" if n == max(curves) else ""
+        shapes.append(svg_text(RIGHT + 1.2, y + 4, str(n), css_class=css_class))
+    return "".join(shapes)
 
 
 def _line(n: int, numbers: Iterable[int]) -> str:
-    """How a run's curves look: the newest of all solid, each other one in the dashes and the color of its number."""
+    """Attributes of a run's curves: the newest solid, others in dashes and color by number."""
     if n == max(numbers):
         return 'class="vae-now"'
     return f'class="vae-then" stroke="{COLORS[n % N_RUNS]}" stroke-dasharray="{DASHES[n % N_RUNS]}"'
 
 
-def spread(places: dict[int, float], gap: float, top: float, bottom: float) -> dict[int, float]:
-    """The places moved as little as possible, in order, until none is nearer to the next than `gap`: least squares.
+def keep_apart(places: dict[int, float], gap: float, top: float, bottom: float) -> dict[int, float]:
+    """Places of labels, moved as little as possible until neighbors are at least `gap` apart.
 
-    All lie between `top` and `bottom`, which must have the room.
+    As little as possible: least squares, in the same order, between `top` and `bottom`, which must
+    have the room.  Without the gaps, they may not decrease: that is isotonic regression.
     """
+    if not places:
+        return {}
     order = sorted(places, key=lambda n: (places[n], n))
-    groups: list[
-        list[float]
-    ] = []  # neighbors that touch lie around the mean of where they want to be
-    for k, n in enumerate(order):
-        groups.append([places[n] - k * gap])
-        while len(groups) > 1 and sum(groups[-2]) * len(groups[-1]) > sum(groups[-1]) * len(
-            groups[-2]
-        ):
-            groups[-2:] = [groups[-2] + groups[-1]]
-    starts = [sum(group) / len(group) for group in groups for _ in group]
-    highest = bottom - gap * (len(order) - 1)
-    return {
-        n: min(max(start, top), highest) + k * gap
-        for k, (n, start) in enumerate(zip(order, starts, strict=True))
-    }
+    gaps = gap * np.arange(len(order))
+    wanted = np.array([places[n] for n in order]) - gaps
+    found = isotonic_regression(wanted, y_min=top, y_max=bottom - gaps[-1]) + gaps
+    return dict(zip(order, found.tolist(), strict=True))
 
 
-def _svg(panels: str, bottom: float, alt: str) -> str:
-    """The charts, the epochs below them, and the text alternative."""
-    below = svg_text((LEFT + RIGHT) / 2, bottom + 31, "epochs", "middle")
-    for epoch in range(0, EPOCHS + 1, 5):
-        below += svg_text(LEFT + (RIGHT - LEFT) * epoch / EPOCHS, bottom + 16, str(epoch), "middle")
-    return f'<svg width="100%" height="{bottom + 36}" role="img" aria-label="{alt}">{panels}{below}</svg>'
+def _over_epochs(charts: str, bottom: float, alt: str) -> tuple[str, str]:
+    """Charts with the epochs below them: (SVG, alt)."""
+    below = [svg_text((LEFT + RIGHT) / 2, bottom + 31, "epochs", "middle")]
+    across = linear_scale((0, EPOCHS), (LEFT, RIGHT))
+    below += [
+        svg_text(across(epoch), bottom + 16, str(epoch), "middle")
+        for epoch in range(0, EPOCHS + 1, 5)
+    ]
+    return svg([charts, *below], bottom + 36, alt)
 
 
 def table_of(runs: dict[int, Run]) -> str:
-    """The scores of `runs`, by number, the last one first, as an HTML table; beside a number its curves’ line."""
+    """The scores of `runs`, the last one first, as an HTML table, with the line of each."""
     rows = []
     for n, run in reversed(runs.items()):
-        line = f'<svg width="26" height="8" aria-hidden="true"><path {_line(n, runs)} d="M 0 4 H 26"/></svg>'
+        path = f'<path {_line(n, runs)} d="M 0 4 H 26"/>'
+        line = f'<svg width="26" height="8" aria-hidden="true">{path}</svg>'
         scores = (f"{run.scores['-ELBO']:.2f}", f"{run.scores['kl']:.2f}", run.scores["active"])
         cells = "".join(f"<td>{cell}</td>" for cell in (run.name, run.seed, *scores))
         newest = ' class="vae-newest"' if n == max(runs) else ""
@@ -208,8 +187,10 @@ def table_of(runs: dict[int, Run]) -> str:
     head = "".join(
         f'<th scope="col">{name}</th>' for name in ("run", "β", "seed", "−ELBO", "kl", "active")
     )
-    what = f"Test images, after {EPOCHS} epochs, in nats; −ELBO is at β = 1, whatever trained the model."
-    return f'<table class="vae-runs"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table><p>{what}</p>'
+    what = f"Test images, after {EPOCHS} epochs, in nats; "
+    what += "−ELBO is at β = 1, whatever trained the model."
+    table = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<table class="vae-runs">{table}</table><p>{what}</p>'
 
 
 class ScheduleArea(anywidget.AnyWidget):
@@ -238,7 +219,7 @@ class ScheduleArea(anywidget.AnyWidget):
 
 
 class TrainButton(anywidget.AnyWidget):
-    """A button that is busy from its press until `done` is `pressed` again, so that no second press gets through.
+    """A button that is busy from its press until `done` equals `pressed`, so that none is doubled.
 
     said: a text beside it, which screen readers announce.
     """
@@ -251,12 +232,12 @@ class TrainButton(anywidget.AnyWidget):
 
 
 def schedule_composer() -> "ScheduleComposer":
-    """Draw β over the epochs, train a small VAE with it, and see what becomes of the terms of its loss; notebook 05."""
+    """A chart on which β is drawn over the epochs, and a small VAE that is trained with it."""
     return ScheduleComposer()
 
 
-class ScheduleComposer(ipywidgets.VBox):
-    """What `schedule_composer` returns: β is drawn in `area`; `runs` are the last few, by their number."""
+class ScheduleComposer(Studio):
+    """What `schedule_composer` returns: β is drawn in `area`; `runs` are the last few by number."""
 
     def __init__(self):
         small_digits()
@@ -286,9 +267,11 @@ class ScheduleComposer(ipywidgets.VBox):
             self.chart.add_class("vae-chart").add_class("vae-term-chart"),
             self.table.add_class("vae-run-table"),
         ]
-        super().__init__([style_sheet(), ipywidgets.Box(parts).add_class("vae-composing")])
-        self.add_class("vae-composer")
-        self.button.said = "Draw β, or start from one of the five, then train: about a second. Another seed shows how much is chance."
+        super().__init__("vae-composer", ipywidgets.Box(parts).add_class("vae-composing"))
+        self.button.said = (
+            "Draw β, or start from one of the five, then train: about a second. "
+            "Another seed shows how much is chance."
+        )
         self._show()
 
     def train(self) -> None:
@@ -299,7 +282,8 @@ class ScheduleComposer(ipywidgets.VBox):
             self.runs = dict([*self.runs.items(), (number, run)][-N_RUNS:])
             scores = run.scores
             self.button.said = (
-                f"Run {number}, {run.name}: −ELBO {scores['-ELBO']:.2f} = recon_loss {scores['recon_loss']:.2f} + "
+                f"Run {number}, {run.name}: "
+                f"−ELBO {scores['-ELBO']:.2f} = recon_loss {scores['recon_loss']:.2f} + "
                 f"kl {scores['kl']:.2f}; {scores['active']} of {LATENT_DIM} dimensions active."
             )
             self._show()
@@ -314,5 +298,6 @@ class ScheduleComposer(ipywidgets.VBox):
             self.area.progress = progress
 
     def _show(self) -> None:
-        self.area.drawing = draw_schedule(self.runs)
-        self.chart.value, self.table.value = draw_terms(self.runs), table_of(self.runs)
+        self.area.drawing, _alt = svg_schedule(self.runs)
+        self.chart.value, _alt = svg_terms(self.runs)
+        self.table.value = table_of(self.runs)

@@ -1,4 +1,4 @@
-"""Style studio (notebook 09): the style and the label of a digit, in a VAE that is given the label."""
+"""Style studio (notebook 09): all digits in the style of a test image, and blends of two labels."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,15 @@ from torch.nn.functional import one_hot
 from ..latent import side_by_side, straight_line
 from ..plotting import to_png
 from ..support.arguments import finite, float_tensor, gray_images
-from .base import ControlNames, Picture, style_sheet
-from .controls import ImageChooser, next_of_class
+from .base import Picture, Studio
+from .controls import ImageChooser, next_of_class, slider
 
-SECOND, BLEND = (
-    1,
-    (3, 8),
-)  # at the start: the class that gives the second style, and the labels that are blended
+SECOND, BLEND = 1, (3, 8)  # at the start: the class of the second image, the labels of the blend
 SPACE = "\N{NO-BREAK SPACE}"
 
 
 def style_studio(model: nn.Module, x: Tensor, y: Tensor) -> "StyleStudio":
-    """Take the style of one or two test images, write every digit in it, and blend two labels.
+    """All digits in the style of a test image, or between two styles, and a blend of two labels.
 
     Notebook 09.  model: any with encode(x, y) -> mu, logvar and decode(z, y) -> logits [B, 1, H,
     W]. x: test images [N, 1, H, W] in [0, 1].  y: [N, K] floats, one-hot or mixtures of K labels.
@@ -32,7 +29,7 @@ def style_studio(model: nn.Module, x: Tensor, y: Tensor) -> "StyleStudio":
 
 
 def style_rows(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-    """Rows for `plotting.show_rows`: an image, then all digits in its style.  The studio's static twin.
+    """The style studio on paper, rows for `plotting.show_rows`: an image, all digits in its style.
 
     model, x, y: as for `style_studio`.  Returns {"style 1": [1 + K, 1, H, W], ...}, one row per
     image. Raises TypeError or ValueError for a bad argument.
@@ -66,10 +63,11 @@ def blend(a: int, b: int, t: float, n_classes: int) -> Tensor:
     return (1 - t) * ends[0] + t * ends[1]
 
 
-class StyleStudio(ipywidgets.VBox):
-    """What `style_studio` returns: `first`, `second` choose images, `style` goes from one's z to the other's.
+class StyleStudio(Studio):
+    """What `style_studio` returns: `first` and `second` choose the images of two styles.
 
-    `label` goes from label `a` to label `b`.  `images` [K, H, W] are all digits in the style z;
+    `style_slider` goes from one style z to the other, `label_slider` from label `a` to label `b`.
+    `images` [K, H, W] are all digits in the style z;
     `image` [H, W] has the blended label `y`.
     """
 
@@ -83,8 +81,7 @@ class StyleStudio(ipywidgets.VBox):
         self.caption, self.row_caption = (
             ipywidgets.HTML().add_class("vae-label") for _ in range(2)
         )
-        super().__init__([style_sheet(), ControlNames(), *self._layout()])
-        self.add_class("vae-explorer").add_class("vae-style")
+        super().__init__("vae-style", *self._layout())
         for chooser in (self.first, self.second):
             chooser.observe(self._encode, "image")
         for control in (self.style_slider, self.label_slider, self.a, self.b):
@@ -99,23 +96,16 @@ class StyleStudio(ipywidgets.VBox):
         self.second = ImageChooser(
             "Style B", "The image that gives style B", self.x, classes, second
         )
-        self.style_slider, self.label_slider = (
-            ipywidgets.FloatSlider(0, min=0, max=1, step=0.02, description=name)
-            for name in ("style", "blend")
-        )
-        self.style_slider.tooltip = "0: style A, 1: style B. Drag, or use the arrow keys."
-        self.label_slider.tooltip = (
-            "0: the first label, 1: the second. Drag, or use the arrow keys."
-        )
-        names = ("label", "to")
+        self.style_slider = slider("style", 0.0, 1, 0.02, tip="0: style A, 1: style B.")
+        self.label_slider = slider("blend", 0.0, 1, 0.02, tip="0: the first label, 1: the second.")
         self.a, self.b = (
             ipywidgets.Dropdown(options=range(n), value=min(start, n - 1), description=name)
-            for start, name in zip(BLEND, names, strict=True)
+            for start, name in zip(BLEND, ("label", "to"), strict=True)
         )
 
     def _layout(self) -> list[ipywidgets.Widget]:
         """The two images and the sliders, beside them the picture; below, all digits in a row."""
-        ends = ipywidgets.HBox([self.first.box, self.second.box]).add_class("vae-styles")
+        ends = ipywidgets.HBox([self.first, self.second]).add_class("vae-styles")
         labels = ipywidgets.HBox([self.a, self.b])
         sliders = ipywidgets.VBox([self.style_slider, labels, self.label_slider]).add_class(
             "vae-turns"
@@ -141,7 +131,7 @@ class StyleStudio(ipywidgets.VBox):
         self._show()
 
     def _show(self, _change: object = None) -> None:
-        """A slider or a label has changed: one call of the decoder gives the row and the picture."""
+        """A slider or a label has changed: the decoder is called once, for row and picture."""
         *row, self.image = write(
             self.model, self.z, torch.cat([torch.eye(self.y_all.shape[1]), self.y[None]])
         )
@@ -170,7 +160,7 @@ def say_share(what: str, ends: Sequence, t: float) -> str:
 
 
 def _check(model: nn.Module, x: Tensor, y: Tensor) -> None:
-    """TypeError or ValueError unless x are images, y their labels [N, K], and the model takes and gives such."""
+    """TypeError or ValueError unless x are images, y labels [N, K], and the model is of such."""
     for method in ("encode", "decode"):
         if not callable(getattr(model, method, None)):
             raise TypeError(

@@ -1,4 +1,4 @@
-"""Schedules of β (notebook 05): values over the epochs, and a small VAE that is trained with them."""
+"""Schedules of β (notebook 05): values over the epochs, and a small VAE trained with them."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -7,21 +7,19 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ..data import load_images
+from ..data import ImageData, load_images
 from ..losses import kl_standard_normal, negative_elbo
 from ..models import VAE, mlp, start_at_mean_image
 from ..training import cyclical, fit, linear_warmup, local_seed
 
 EPOCHS, COLUMNS = 30, 15  # a column is drawn for two epochs
 TOP, STEP = 4.0, 0.1  # of a drawn β: the largest, and the difference between two
-LATENT_DIM, ACTIVE = (
-    8,
-    0.01,
-)  # a dimension is active when its mean KL on the test images is above so many nats
+LATENT_DIM = 8
+ACTIVE = 0.01  # nats: with a mean KL above, on the test images, a dimension is active
 
 
 def schedule_of(values: Sequence[float]) -> Callable[[float], float]:
-    """A schedule of β that is constant on n equal parts of the training: values[k] from progress k/n up to (k+1)/n.
+    """A schedule of β that is constant on n equal parts of the training: values[k] in part k.
 
     For `fit(..., beta=...)` of notebook 05.  values: finite, not negative.  Raises ValueError for
     others.
@@ -39,24 +37,24 @@ def is_beta(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
-def drawn(schedule: Callable[[float], float]) -> tuple[float, ...]:
-    """A schedule as it can be drawn: COLUMNS values, each that of the middle of its column, in whole steps."""
+def columns_of(schedule: Callable[[float], float]) -> tuple[float, ...]:
+    """A schedule as it can be drawn: its value in the middle of each column, in whole steps."""
     return tuple(
         round(schedule((k + 0.5) / COLUMNS) / STEP) / round(1 / STEP) for k in range(COLUMNS)
     )
 
 
 PRESETS = {
-    "constant 1": drawn(lambda progress: 1.0),
-    "warm-up": drawn(linear_warmup),
-    "cyclical": drawn(lambda progress: cyclical(progress, n_cycles=3)),
-    "constant 4": drawn(lambda progress: 4.0),
-    "off, then on": drawn(lambda progress: float(progress > 1 / 3)),
+    "constant 1": columns_of(lambda progress: 1.0),
+    "warm-up": columns_of(linear_warmup),
+    "cyclical": columns_of(lambda progress: cyclical(progress, n_cycles=3)),
+    "constant 4": columns_of(lambda progress: 4.0),
+    "off, then on": columns_of(lambda progress: float(progress > 1 / 3)),
 }
 
 
 class Run(NamedTuple):
-    """What `train_schedule` returns: the schedule, the model, and per epoch, on the test images, what became of it.
+    """What `train_schedule` returns: the schedule, the model, and its scores on the test images.
 
     recon_loss, kl: [EPOCHS], in nats.  active: [EPOCHS], the number of dimensions with a mean KL
     above ACTIVE.
@@ -76,7 +74,7 @@ class Run(NamedTuple):
 
     @property
     def scores(self) -> dict[str, float]:
-        """After the last epoch: -ELBO (at β = 1, whatever trained the model), recon_loss, kl, in nats; active."""
+        """Of the last epoch: -ELBO (at β = 1, for every model), recon_loss, kl, in nats; active."""
         recon_loss, kl = self.recon_loss[-1], self.kl[-1]
         return {
             "-ELBO": recon_loss + kl,
@@ -86,7 +84,10 @@ class Run(NamedTuple):
         }
 
 
-small_digits = lru_cache(maxsize=1)(lambda: load_images("digits"))
+@lru_cache(maxsize=1)
+def small_digits() -> ImageData:
+    """The 8×8 digits, loaded once: training needs them as soon as the button is pressed."""
+    return load_images("digits")
 
 
 def _terms(model: VAE, x: Tensor, *, beta: float = 1.0) -> dict[str, Tensor]:
@@ -106,11 +107,11 @@ def train_schedule(
     *,
     report: Callable[[float], object] = lambda progress: None,
 ) -> Run:
-    """A VAE of the 8×8 digits, 8 latent numbers, trained with `schedule_of(values)` as β: about half a second.
+    """A VAE of the 8×8 digits with 8 latent numbers, trained with `schedule_of(values)` as β.
 
-    The same values and seed give the same run; the global random state stays as it was.  report: is
-    told the progress, in (0, 1), at every step.  Raises ValueError for a bad argument,
-    KeyboardInterrupt when stopped by hand.
+    It takes about half a second.  The same values and seed give the same run; the global random
+    state stays as it was.  report: called with the progress, in (0, 1), at every step.  Raises
+    ValueError for a bad argument, KeyboardInterrupt when stopped by hand.
     """
     schedule, data = schedule_of(values), small_digits()
     with local_seed(seed):

@@ -92,20 +92,12 @@ function makeView(root) {
 
 // ---- in a notebook ----
 
-// In Notebook 7 the arrow keys mean something to the notebook, whatever has the focus; here they move the slider.
-function keepArrowKeys(event) {
-  const handle = event.target.closest?.(".vae-slider .noUi-handle");
-  if (handle) handle.dataset.lmSuppressShortcuts = "true";
-}
-
 function render({ model, el }) {
   const view = makeView(el);
   const show = () => view.show(model.get("parts"), model.get("text"));
-  document.addEventListener("focusin", keepArrowKeys);
   model.on("change:parts", show);
   show();
   return () => {
-    document.removeEventListener("focusin", keepArrowKeys);
     model.off("change:parts", show);
     view.clear();
   };

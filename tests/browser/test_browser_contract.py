@@ -1,0 +1,63 @@
+"""What holds for every studio in a real Chromium: controls have names, and keys move sliders."""
+
+import re
+
+import pytest
+from helpers.lab import ROOT
+from helpers.studios import STUDIOS
+
+pytestmark = pytest.mark.browser
+SETUP = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "tests")!r})
+from IPython.display import display
+from helpers.studios import STUDIOS
+for k, case in enumerate(STUDIOS.values()):
+    display(case.make().add_class(f"contract-{{k}}"))
+"""
+SHOW, STUDIO, READY = "", f".contract-{len(STUDIOS) - 1}", ".vae-part"
+ROLES = (
+    "slider",
+    "button",
+    "spinbutton",
+    "combobox",
+    "radio",
+    "checkbox",
+    "textbox",
+    "application",
+)
+
+
+@pytest.fixture(params=enumerate(STUDIOS), ids=list(STUDIOS))
+def studio(request, page):
+    """Each studio in turn."""
+    studio = page.locator(f".contract-{request.param[0]}")
+    studio.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    return studio
+
+
+def test_each_control_has_a_name_of_its_own(studio):
+    lines = studio.aria_snapshot().splitlines()
+    found, group = [], ""
+    for line in lines:
+        role, name = re.match(r'\s*- (?:\'|")?(\w+)(?: "((?:[^"\\]|\\.)*)")?', line).groups()
+        if role in ("group", "radiogroup"):
+            group = name
+        if role in ROLES:
+            assert name and name.strip(), line
+            found.append((role, name, group if role == "radio" else ""))
+    assert found and len(found) == len(set(found)), found
+
+
+def test_keys_move_each_slider(studio, page):
+    handles = studio.get_by_role("slider")
+    for k in range(handles.count()):
+        handle, values = handles.nth(k), set()
+        handle.focus()
+        for key in ("Home", "ArrowRight", "ArrowUp", "End"):
+            page.keyboard.press(key)
+            page.wait_for_timeout(100)
+            names = ("aria-valuenow", "aria-valuetext")
+            values.add(tuple(map(handle.get_attribute, names)))
+        assert len(values) > 1, handle.get_attribute("aria-label")
