@@ -117,6 +117,22 @@ def test_the_verdict_is_the_same_whatever_the_default_dtype(said, check):
         torch.set_default_dtype(torch.float32)
 
 
+@every(ON_FUNCTIONS)
+def test_a_function_gets_float32_whatever_the_default_dtype(check):
+    dtypes = set()
+
+    def remember(*given):
+        dtypes.update(each.dtype for each in given if isinstance(each, torch.Tensor))
+        dtypes.add(torch.get_default_dtype())
+
+    torch.set_default_dtype(torch.float64)
+    try:
+        check(remember)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.float32 in dtypes and torch.float64 not in dtypes
+
+
 @every([check for check in FUNCTIONS_AS_DATA if not check.unchanged])
 def test_a_function_may_change_its_arguments(said, check):
     def answer(*given):

@@ -113,8 +113,9 @@ class Check:
         outcome, right = failed[0]
         if isinstance(outcome, Remark):
             return outcome
-        text = self._mistake_in(outcomes, cases) or self._general_problem(outcome, right)
-        return Remark(wrong, text or self.hint)
+        with _random_numbers_from(0):
+            text = self._mistake_in(outcomes, cases)
+        return Remark(wrong, text or self._general_problem(outcome, right) or self.hint)
 
     def _mistake_in(self, outcomes: list[Tensor | Remark], cases: list[tuple]) -> str | None:
         """The text of the first mistake that explains all outcomes; None when none does."""
@@ -174,9 +175,9 @@ def named(*texts_and_mistakes: object) -> list[tuple[object, str]]:
 
 def _value_or_none(mistake: Callable, case: tuple) -> Tensor | None:
     """What a mistake gives for a case; None where it cannot be made."""
+    torch.default_generator.manual_seed(0)  # as for the answer, which may draw the same numbers
     try:
-        with _random_numbers_from(0):  # as the answer finds them, which may draw the same
-            return torch.as_tensor(mistake(*copies(case)))
+        return torch.as_tensor(mistake(*copies(case)))
     except Exception:
         return None
 
