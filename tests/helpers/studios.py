@@ -7,7 +7,6 @@ from typing import NamedTuple
 import ipywidgets
 import numpy as np
 import torch
-from ipywidgets.widgets import widget
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
@@ -232,8 +231,3 @@ def random_states() -> tuple:
     """The global random states of torch, of numpy and of Python, as what can be compared."""
     name, keys, *rest = np.random.get_state()  # noqa: NPY002
     return torch.get_rng_state().tolist(), name, keys.tolist(), rest, random.getstate()
-
-
-def n_widgets() -> int:
-    """How many widgets there are."""
-    return len(widget._instances)

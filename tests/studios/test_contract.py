@@ -16,7 +16,6 @@ from helpers.studios import (
     controls_of,
     move,
     moves,
-    n_widgets,
     random_states,
 )
 from helpers.widgets import widgets_in
@@ -138,13 +137,13 @@ def left_behind() -> tuple[int, int, int]:
     """The numbers of widgets, of objects that hold others, and of the bytes of the latter."""
     gc.collect()
     objects = gc.get_objects()
-    return n_widgets(), len(objects), sum(map(sys.getsizeof, objects))
+    return len(widget._instances), len(objects), sum(map(sys.getsizeof, objects))
 
 
 def test_closing_it_closes_all_that_is_in_it(case):
     arguments = case.arguments()
-    before = n_widgets()
+    before = set(widget._instances)
     studio = case.function(**arguments)
-    assert n_widgets() > before
+    assert set(widget._instances) - before
     studio.close()
-    assert n_widgets() == before
+    assert set(widget._instances) <= before
