@@ -1,4 +1,4 @@
-"""An audit of any VAE loss, from outside: what it sums, what it averages, and which beta it really has."""
+"""Audit of a VAE loss (notebook 03): what it sums and averages, and its effective beta."""
 
 import inspect
 import math
@@ -114,9 +114,9 @@ def audit_loss(
         -2 * growth / (b * d) if latent == "sum" and math.isfinite(growth) else weights[2]
     )
     sign, largest = math.copysign(1, sum(weights)), max(weights, key=abs)
-    kl = (
-        sign * sorted(sign * weight for weight in weights)[1]
-    )  # what most of its four terms weigh, or the last two
+    # The second smallest is what most of the four terms weigh, or the last two of them.
+    _smallest, second_smallest, *_larger = sorted(sign * weight for weight in weights)
+    kl = sign * second_smallest
     kl = kl if abs(kl) > 1e-6 * abs(largest) else largest
     terms = [weight / kl if kl else math.nan for weight in weights]
     if (
@@ -297,10 +297,12 @@ def _fit(ask: Callable, code: bool, *size) -> tuple[str, Sequence[float], float]
     """
     x, recon, mu, scale = _draws(*size)
     unknown = "unknown", [math.nan] * (3 if code else 1), math.nan
+    # Of the arguments, only those of this part vary; the others stay at their first draw.
+    recons = recon[:1].expand_as(recon) if code else recon
+    mus, scales = (mu, scale) if code else (mu[:1].expand_as(mu), scale[:1].expand_as(scale))
     try:
-        values = torch.stack(
-            [ask(recon[i * (not code)], x, mu[i * code], scale[i * code]).mean() for i in range(12)]
-        )
+        losses = [ask(*probe).mean() for probe in zip(recons, [x] * 12, mus, scales, strict=True)]
+        values = torch.stack(losses)
     except ValueError:
         return unknown
     y, fits = values.double()[:, None], []
