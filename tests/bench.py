@@ -34,7 +34,6 @@ from tutorial_utils.losses import negative_elbo
 from tutorial_utils.models import VAE, mlp, start_at_mean_image
 from tutorial_utils.store.shelf import load_pretrained
 from tutorial_utils.store.train import train_many, trained
-from tutorial_utils.support.matmul import fast_matmul
 from tutorial_utils.training import evaluate, fit, local_seed, warmup_then_linear
 
 N_TRAIN = 60_000
@@ -117,7 +116,6 @@ def matrix_products(batch_size: int, n: int) -> Callable[[], None]:
         room = map(torch.empty, shapes)  # for results and gradients
         layers.append([*map(torch.randn, shapes), *room])
 
-    @fast_matmul()
     def work() -> None:
         for _ in range(n // batch_size):
             for x, weight, _, _, _, y_room in layers:
@@ -131,15 +129,14 @@ def matrix_products(batch_size: int, n: int) -> Callable[[], None]:
 
 
 def epoch_rows(x: Tensor, dataset, rounds: int = 5) -> list[Row]:
-    """Seconds per epoch: ours, without fast_matmul, the example's, the matrix products alone."""
+    """Seconds per epoch: ours, the example loop's, the matrix products alone."""
     say(f"seconds per epoch, {rounds} rounds, about a minute")
     half = N_TRAIN // 2
     example, model = ExampleVAE(), SAME()
     adam = torch.optim.Adam(example.parameters(), lr=1e-3)
     part = Subset(dataset, range(half // 4))
-    plain_fit = fit.__wrapped__  # what is inside the decorator, which is fast_matmul
 
-    def epoch(batch_size: int, fit=fit) -> None:
+    def epoch(batch_size: int) -> None:
         settings = {"epochs": 1, "batch_size": batch_size, "lr": 1e-3, "seed": 0}
         fit(model, x[:half], negative_elbo, **settings, **QUIET)
 
@@ -147,20 +144,17 @@ def epoch_rows(x: Tensor, dataset, rounds: int = 5) -> list[Row]:
         rounds,
         example=lambda: list(example_epoch(example, adam, part)),
         ours_128=lambda: epoch(128),
-        plain_128=lambda: epoch(128, plain_fit),
         floor_128=matrix_products(128, half),
         ours_256=lambda: epoch(256),
-        plain_256=lambda: epoch(256, plain_fit),
         floor_256=matrix_products(256, half),
     )
     times = {name: 2 * took for name, took in times.items()}
     loop = 4 * times["example"]
     rows = [faster("epoch, batch 128, against the example loop", times["ours_128"], loop, None)]
     for batch_size, goal in ((128, 2.3), (256, 1.8)):
-        ours, plain, floor = (times[f"{name}_{batch_size}"] for name in ("ours", "plain", "floor"))
+        ours, floor = (times[f"{name}_{batch_size}"] for name in ("ours", "floor"))
         name = f"epoch, batch {batch_size}"
         rows.append(slower(f"{name}, ours ÷ matrix products", ours, floor, goal))
-        rows.append(faster(f"{name}, with fast_matmul against without", ours, plain, None))
     return rows
 
 

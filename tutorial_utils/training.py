@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from .data import batches
 from .support.arguments import float_tensor, positive_int, positive_number
-from .support.matmul import fast_matmul
 from .support.progress import advance, progress_bar
 
 # loss_fn(model, x) or loss_fn(model, x, y) -> {"loss": [B] or [], ...}
@@ -74,7 +73,6 @@ def warmup_then_linear(progress: float) -> float:
     return progress / 0.1 if progress < 0.1 else (1 - progress) / 0.9
 
 
-@fast_matmul()
 def fit(
     model: nn.Module,
     x: Tensor | Sequence[Tensor],
@@ -198,7 +196,6 @@ class _Steps:
 
 
 @torch.no_grad()
-@fast_matmul()
 def evaluate(
     model: nn.Module,
     x: Tensor | Sequence[Tensor],

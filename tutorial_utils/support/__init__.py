@@ -1,1 +1,1 @@
-"""Support: checks of arguments, and fast matrix products; used everywhere, teaches nothing."""
+"""Support: checks of arguments, data files, progress bars, tables and animations."""
