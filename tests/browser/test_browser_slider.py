@@ -10,8 +10,8 @@ pytestmark = pytest.mark.browser
 SETUP = """
 from tutorial_utils.data import load_images
 from tutorial_utils.models import VAE, mlp
-from tutorial_utils.studios.beta import beta_panels
-from tutorial_utils.studios.model_slider import model_slider
+from tutorial_utils.studios.beta_panels import beta_panels
+from tutorial_utils.studios.beta_slider import model_slider
 from tutorial_utils.training import local_seed
 
 data, models = load_images("digits"), {}

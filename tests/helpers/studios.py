@@ -13,12 +13,12 @@ from torch.nn.functional import one_hot
 from helpers.widgets import widgets_in
 from tutorial_utils.models import VAE, Autoencoder, mlp
 from tutorial_utils.studios.base import Part
+from tutorial_utils.studios.beta_slider import model_slider
 from tutorial_utils.studios.blur import blur_studio
 from tutorial_utils.studios.denoising import denoising_studio
 from tutorial_utils.studios.drawing import drawing_studio
 from tutorial_utils.studios.filling import filling_studio
 from tutorial_utils.studios.interpolation import interpolation_studio
-from tutorial_utils.studios.model_slider import model_slider
 from tutorial_utils.studios.pad import CodeMap, latent_pad
 from tutorial_utils.studios.posterior import posterior_explorer
 from tutorial_utils.studios.schedule import ScheduleArea, schedule_composer

@@ -15,8 +15,8 @@ from tutorial_utils.pages.html import MAX_BYTES
 from tutorial_utils.pages.slider import export_slider
 from tutorial_utils.plotting import to_png
 from tutorial_utils.studios.base import Part, describe
-from tutorial_utils.studios.beta import beta_panels
-from tutorial_utils.studios.model_slider import model_slider
+from tutorial_utils.studios.beta_panels import beta_panels
+from tutorial_utils.studios.beta_slider import model_slider
 from tutorial_utils.training import local_seed
 
 browser_test = pytest.mark.browser

@@ -15,7 +15,8 @@ from tutorial_utils.losses import kl_per_dimension
 from tutorial_utils.models import VAE, Autoencoder, decode_images, mlp
 from tutorial_utils.plotting import COLORS
 from tutorial_utils.studios.base import Part, describe
-from tutorial_utils.studios.beta import (
+from tutorial_utils.studios.beta_charts import HEIGHT, svg_bars, svg_densities, svg_tradeoff
+from tutorial_utils.studios.beta_panels import (
     ACTIVE,
     PIXELS,
     beta_panels,
@@ -23,7 +24,6 @@ from tutorial_utils.studios.beta import (
     label_of,
     multiplier_panels,
 )
-from tutorial_utils.studios.beta_charts import HEIGHT, svg_bars, svg_densities, svg_tradeoff
 from tutorial_utils.training import local_seed
 
 BETAS = (200, 0, 1e-7, 0.5)

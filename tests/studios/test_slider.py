@@ -6,7 +6,7 @@ import torch
 from tutorial_utils.pages.slider import export_slider
 from tutorial_utils.plotting import to_png
 from tutorial_utils.studios.base import Part, describe
-from tutorial_utils.studios.model_slider import model_slider
+from tutorial_utils.studios.beta_slider import model_slider
 from tutorial_utils.training import local_seed
 
 SVG = '<svg role="img" aria-label="a text" height="20"><text x="0" y="15">{}</text></svg>'

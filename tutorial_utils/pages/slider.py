@@ -9,7 +9,7 @@ from pathlib import Path
 from ..store.files import write_atomically
 from ..studios.base import ASSETS as WIDGETS
 from ..studios.base import Part, describe
-from ..studios.model_slider import MILLISECONDS, checked_panels, panel_text, steps_of
+from ..studios.beta_slider import MILLISECONDS, checked_panels, panel_text, steps_of
 from .html import MNIST, check_size, fill_template, read_asset
 
 

@@ -26,7 +26,7 @@ from .base import (
     name_of_decoded,
     show_code,
 )
-from .beta import label_of, labels_differ
+from .beta_panels import label_of, labels_differ
 from .controls import ImageChooser, toggles
 from .svg import number, svg, svg_rect, svg_text
 

@@ -1,4 +1,4 @@
-"""Model slider (notebook 05): a slider over trained models, each with a panel drawn beforehand."""
+"""β slider (notebook 05): a slider over trained models, each with a panel drawn beforehand."""
 
 from collections.abc import Mapping, Sequence
 
