@@ -1,4 +1,7 @@
-"""Data sets as tensors: images in [0, 1], not normalized in any hidden way."""
+"""Data sets as tensors: images in [0, 1], not normalized in any hidden way.
+
+How the files of each one are read and downloaded: `support/datasets.py`.
+"""
 
 import os
 import tempfile

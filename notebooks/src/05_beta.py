@@ -702,13 +702,14 @@ recipe_runs = train_grid(  # by (network, recipe, seed)
 # %%
 finals = {}
 for key, (model, history) in recipe_runs.items():
-    row = measured(model)
-    finals[key] = {"−ELBO": row["loss"], "kl": row["kl"],
-                   "over 0.15 nats": row["over 0.15 nats"],
-                   "gradient peak": max(history.grad_peak)}
+    at_end = measured(model)
+    row = {"−ELBO": at_end["loss"], "kl": at_end["kl"],
+           "over 0.15 nats": at_end["over 0.15 nats"],
+           "gradient peak": max(history.grad_peak)}
+    finals[key] = row
 print_table({(net, name): over_seeds(finals, net, name)
              for net, name in product(networks, recipes)}, digits=1,
-            columns=["network", "recipe", *finals["deep", "constant", seeds[0]]])
+            columns=["network", "recipe", *row])
 
 # %%
 gains = [finals["deep", "constant", seed]["−ELBO"]
