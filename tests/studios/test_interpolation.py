@@ -109,6 +109,14 @@ def test_there_is_no_circle_from_a_code_of_zeros(vae, digits):
 # ---- the charts ----
 
 
+def test_marked_frame_changes_only_the_border_of_one_frame():
+    strip = torch.full((8, 32), 0.25)
+    marked = mark_frame(strip, 2, n=4)
+    assert (strip == 0.25).all()
+    changed = marked != strip
+    assert changed.sum() == 28 and changed[:, 16:24].sum() == 28 and not changed[1:-1, 17:23].any()
+
+
 def test_runs_of_digits_fill_the_path_without_gaps():
     found = stretches_of([7, 7, 7, 4, 4, 9, 7])
     assert [digit for digit, _, _ in found] == [7, 4, 9, 7]
