@@ -1,8 +1,7 @@
-"""The traversal studio without a browser: what it offers, names, decodes and says is what the functions give."""
+"""Traversals: what is offered, named, decoded and said is what the functions give."""
 
+import math
 import re
-from functools import partial
-from html import unescape
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -10,14 +9,21 @@ import numpy as np
 import pytest
 import torch
 from helpers.pictures import pixels
+from helpers.svg import elements, number, root, texts
 from helpers.widgets import widgets_in
 
 from tutorial_utils.latent import name_of_dimension
 from tutorial_utils.losses import kl_per_dimension, negative_elbo
-from tutorial_utils.models import VAE, Autoencoder, mlp
+from tutorial_utils.models import VAE, Autoencoder, decode_images, mlp
 from tutorial_utils.plotting import show_rows
 from tutorial_utils.studios import traversal as module
-from tutorial_utils.studios.traversal import svg_shares, traversal_rows, traversal_studio
+from tutorial_utils.studios.svg import number as text_of_number
+from tutorial_utils.studios.traversal import (
+    svg_shares,
+    traversal_panel,
+    traversal_rows,
+    traversal_studio,
+)
 from tutorial_utils.topics.disentanglement import (
     entropies,
     measure_model,
@@ -41,19 +47,18 @@ KEYS = [
 
 @pytest.fixture(scope="module")
 def data():
-    """Images [288, 1, 8, 8] of three factors: how bright they are, how high, and whether left or right."""
+    """Images [288, 1, 8, 8] of three factors: how bright, how high, and whether left or right."""
     factors = torch.cartesian_prod(torch.arange(3), torch.arange(3), torch.arange(2)).repeat(16, 1)
     x = torch.zeros(len(factors), 1, 8, 8)
     for image, (bright, high, left) in zip(x, factors.tolist(), strict=True):
         image[0, 1 + 2 * high : 3 + 2 * high, 4 * left : 4 * left + 3] = 0.4 + 0.3 * bright
-    return (x + 0.02 * torch.rand(x.shape, generator=torch.Generator().manual_seed(0))).clamp(
-        0, 1
-    ), factors
+    noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(0))
+    return (x + 0.02 * noise).clamp(0, 1), factors
 
 
 @pytest.fixture(scope="module")
 def models():
-    """Small models that are not trained, of two latent sizes; the first half of their dimensions tells something."""
+    """Untrained models of two latent sizes; the first half of their dimensions is informative."""
     found = {}
     for k, key in enumerate(KEYS):
         size = 5 if key[0] == "VAE" else 7
@@ -103,25 +108,18 @@ def samples(model, x, seed: int = 0):
     return mu, logvar, mu + (logvar / 2).exp() * eps
 
 
-def number_text(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _references(models, data):
     """What the functions say of each model, once: KL, names, shares, scores, MIG."""
+    x, factors = data
     for key, model in models.items():
-        mu, logvar, z = samples(model, data[0])
-        told, shares = (
-            name_dimensions(z, data[1], NAMES),
-            mutual_information(z, data[1]) / entropies(data[1]),
-        )
+        mu, logvar, z = samples(model, x)
         REFERENCES[key] = (
             kl_per_dimension(mu, logvar),
-            told,
-            shares,
-            evaluate(model, data[0], negative_elbo),
-            mig(z, data[1]),
+            name_dimensions(z, factors, NAMES),
+            mutual_information(z, factors) / entropies(factors),
+            evaluate(model, x, negative_elbo),
+            mig(z, factors),
         )
 
 
@@ -145,24 +143,20 @@ def check_all(studio, models, data) -> None:
         assert slider.description == f"{name} · {kl[dim]:.1f} nats · {told[dim]}"
         assert (slider.min, slider.max) == (-2.5, 2.5)
         assert slider.value == pytest.approx(float(studio.code.z[dim].clamp(-2.5, 2.5)), abs=0.026)
-        value = number_text(float(studio.code.z[dim]))
-        assert (
-            f"{name} = {value}" in studio.picture.alt and f"<p>{value}</p>" in studio.values.value
-        )
-        words = ", ".join(
-            f"{factor} {share:.2f}"
-            for factor, share in zip(NAMES, shares[dim].tolist(), strict=True)
-        )
-        assert f"{name}: {words}" in unescape(svg)
+        value = text_of_number(float(studio.code.z[dim]), 2)
+        assert f"{name} = {value}" in studio.picture.alt
+        assert f"<p>{value}</p>" in studio.values.value
+        of_factors = zip(NAMES, shares[dim].tolist(), strict=True)
+        words = ", ".join(f"{factor} {share:.2f}" for factor, share in of_factors)
+        assert f"{name}: {words}" in root(svg).get("aria-label")
     for text in (studio.view.text, re.sub("<.*?>", "", studio.numbers.value)):
         assert f"−ELBO at β\u00a0=\u00a01 {scores['loss']:.1f} nats" in text
         assert f"kl {scores['kl']:.1f} nats" in text and f"MIG {gap:.2f}" in text
     method, beta, seed = studio.choice.key
     assert studio.view.text.startswith(f"{method}, β = {beta}, seed {seed}:")
     n, rest = len(kl), float(kl.sum() - kl[order].sum())
-    assert (
-        f"{n - 4} of {n} dimensions have no slider: {rest:.1f} nats together" in studio.said.value
-    )
+    hidden = f"{n - 4} of {n} dimensions have no slider: {rest:.1f} nats together"
+    assert hidden in studio.said.value
 
 
 # ---- the choice of a model ----
@@ -189,9 +183,8 @@ def test_each_model_shows_its_own_numbers_and_names(studio, models, data):
         choose(studio, key)
         assert studio.choice.key == key
         check_all(studio, models, data)
-        names.update(
-            slider.description.split(" · ")[-1].split(" ")[0] for slider in studio.code.children
-        )
+        words = [slider.description.split(" · ")[-1] for slider in studio.code.children]
+        names.update(word.split(" ")[0] for word in words)
     assert "none" in names and len(names) > 2
 
 
@@ -228,9 +221,12 @@ def test_the_sprite_stays_and_is_encoded_anew(studio, models, data):
 
 def test_a_model_is_measured_when_it_is_first_chosen_and_once(studio, monkeypatch):
     asked, measure = [], module.measure_model
-    monkeypatch.setattr(
-        module, "measure_model", lambda model, *rest: asked.append(model) or measure(model, *rest)
-    )
+
+    def measured(model, *rest):
+        asked.append(model)
+        return measure(model, *rest)
+
+    monkeypatch.setattr(module, "measure_model", measured)
     assert len(studio._measured) == 1
     for key in [*KEYS, *KEYS]:
         choose(studio, key)
@@ -255,9 +251,8 @@ def test_zero_is_the_center_and_encode_anew_goes_back(studio, models, data):
     start = studio.code.z.clone()
     torch.testing.assert_close(start, samples(models[studio.choice.key], data[0])[0][studio.index])
     click(studio, "z = 0")
-    assert not studio.code.z.any() and all(
-        abs(slider.value) < 1e-9 for slider in studio.code.children
-    )
+    assert not studio.code.z.any()
+    assert all(abs(slider.value) < 1e-9 for slider in studio.code.children)
     check_all(studio, models, data)
     click(studio, "Encode anew")
     assert torch.equal(studio.code.z, start)
@@ -298,7 +293,7 @@ def test_models_of_other_sizes_have_as_many_sliders_as_there_is_room(models, dat
     for method, n in (("VAE", 2), ("β-VAE", 6), ("VAE", 2), ("β-VAE", 6)):
         studio.choice.method.value = method
         assert len(studio.code.children) == len(studio.code.dims) == n
-        assert studio.view.parts[0]["html"].count("<rect") == 3 * n
+        assert len(elements(studio.view.parts[0]["html"], "rect")) == 3 * n
         assert ("no slider" in studio.said.value) == (method == "β-VAE")
         studio.code.children[-1].value = 1.0
         assert studio.code.z[studio.code.dims[-1]] == 1
@@ -312,10 +307,8 @@ def test_the_first_sprite_lies_in_the_middle_and_its_values_are_said(make_vae):
     small, few = torch.nn.functional.avg_pool2d(x, 4)[::7], factors[::7]
     studio = traversal_studio({("VAE", 1, 0): make_vae(latent_dim=2)}, small, few, list(FACTORS))
     said = dict(part.split(" ") for part in studio.caption.value.split(", "))
-    assert said == {
-        name: str(values[level])
-        for (name, values), level in zip(FACTORS.items(), few[studio.index].tolist(), strict=True)
-    }
+    shown = zip(FACTORS.items(), few[studio.index].tolist(), strict=True)
+    assert said == {name: str(values[level]) for (name, values), level in shown}
 
 
 # ---- the map ----
@@ -324,41 +317,26 @@ def test_the_first_sprite_lies_in_the_middle_and_its_values_are_said(make_vae):
 def test_map_has_every_number_as_text_and_in_words_and_more_color_for_more():
     shares = torch.tensor([[0.71, 0.02, 0.12], [0.09, 0.03, 0.0], [0.1, 1.0, 0.5]])
     svg, alt = svg_shares(shares, ["z₃", "z₁", "z₁₀"], NAMES)
-    texts = re.findall(r"<text[^>]*class=\"([^\"]*)\">([^<]*)<", svg)
-    numbers = [(kind, float(text)) for kind, text in texts if re.fullmatch(r"\d\.\d\d", text)]
-    assert [value for _kind, value in numbers] == pytest.approx(shares.flatten().tolist())
-    assert [value for kind, value in numbers if kind == "vae-most"] == pytest.approx([0.71, 1.0])
-    assert [value for kind, value in numbers if kind == "vae-told"] == pytest.approx(
-        [0.12, 0.1, 0.5]
-    )
-    opacity = [float(value) for value in re.findall(r'fill-opacity="([\d.]+)"', svg)]
+    found = [text for text in texts(svg) if re.fullmatch(r"\d\.\d\d", text)]
+    assert [float(text) for text in found] == pytest.approx(shares.flatten().tolist())
+    assert texts(svg, "vae-most") == ["0.71", "1.00"]
+    assert texts(svg, "vae-told") == ["0.12", "0.10", "0.50"]
+    opacity = [number(rect, "fill-opacity") for rect in elements(svg, "rect")]
     assert len(opacity) == 9 and np.argsort(opacity).tolist() == shares.flatten().argsort().tolist()
     assert max(opacity) <= 0.75, "the number stays legible"
-    assert (
-        "z₁: shape 0.09, scale 0.03, <left> 0.00" in alt
-        and "<left>" not in svg
-        and "&lt;left&gt;" in svg
-    )
-    assert (
-        f'aria-label="{alt.replace("<", "&lt;").replace(">", "&gt;").replace(chr(39), "&#x27;")}"'
-        in svg
-    )
+    assert "z₁: shape 0.09, scale 0.03, <left> 0.00" in alt
+    assert "<left>" in texts(svg) and root(svg).get("aria-label") == alt
 
 
 def test_measured_is_what_the_functions_say(models, data):
     x, factors = data
     model = models[KEYS[0]]
-    measured, (_mu, _logvar, z) = (
-        measure_model(model, x, factors, NAMES, seed=3),
-        samples(model, x, 3),
-    )
+    measured, z = measure_model(model, x, factors, NAMES, seed=3), samples(model, x, 3)[2]
     assert measured.told == name_dimensions(z, factors, NAMES)
     assert measured.mig == pytest.approx(mig(z, factors), abs=1e-6)
-    for dim, text in enumerate(measured.told):
-        best = measured.shares[dim].max()
-        assert text == (
-            "none" if best < 0.1 else f"{NAMES[measured.shares[dim].argmax()]} {best:.2f}"
-        )
+    for shares, text in zip(measured.shares, measured.told, strict=True):
+        best = shares.max()
+        assert text == ("none" if best < 0.1 else f"{NAMES[shares.argmax()]} {best:.2f}")
 
 
 # ---- the static twin ----
@@ -405,18 +383,12 @@ def panel(model, digits):
 
 def check_panel(panel, model) -> None:
     """Picture, text and sliders are those of z."""
-    assert (
-        abs(
-            pixels(panel.picture.value) - 255 * decode_images(model, panel.z[None])[0].numpy()
-        ).max()
-        <= 1
-    )
-    first = ", ".join(f"{number + 0.0:.2f}" for number in panel.z[:4].tolist()).replace("-", "−")
+    image = decode_images(model, panel.z[None])[0].numpy()
+    assert abs(pixels(panel.picture.value) - 255 * image).max() <= 1
+    first = ", ".join(text_of_number(value, 2) for value in panel.z[:4].tolist())
+    norms = f"|z| = {panel.z.norm():.2f}; typical of the prior: √12 = {math.sqrt(12):.2f}"
     for text in (panel.picture.alt, panel.label.value):
-        assert f"mean of p(x|z) at z = ({first}, …)" in text
-        assert (
-            f"|z| = {panel.z.norm():.2f}; typical of the prior: √12 = {math.sqrt(12):.2f}" in text
-        )
+        assert f"mean of p(x|z) at z = ({first}, …)" in text and norms in text
     for dim, slider in panel.sliders.items():
         assert slider.value == pytest.approx(float(panel.z[dim].clamp(-3, 3)), abs=0.026)
 
@@ -493,11 +465,10 @@ def test_what_lies_beyond_a_slider_stays_in_z(panel, model):
 
 
 def test_random_draws_all_dimensions_from_the_prior_and_reset_goes_to_its_center(panel, model):
-    before, draws = torch.get_rng_state(), []
+    draws = []
     for _ in range(200):
         panel.random.click()
         draws.append(panel.z.clone())
-    assert torch.equal(torch.get_rng_state(), before)
     check_panel(panel, model)
     draws = torch.stack(draws)
     assert draws.mean(0).abs().max() < 5 / math.sqrt(200)
@@ -507,56 +478,99 @@ def test_random_draws_all_dimensions_from_the_prior_and_reset_goes_to_its_center
     check_panel(panel, model)
 
 
-def test_fewer_dimensions_than_sliders_and_fewer_sliders_than_dimensions(make_vae, digits):
-    for latent_dim, n_dims, expected in ((2, 8, 2), (12, 3, 3), (1, 1, 1)):
-        panel = traversal_panel(
-            make_vae(latent_dim=latent_dim), digits.x_test, digits.y_test, n_dims=n_dims
-        )
-        assert len(panel.sliders) == expected
-        assert ("no slider" in panel.label.value) == (latent_dim > expected)
+@pytest.mark.parametrize(("latent_dim", "n_dims", "n"), [(2, 8, 2), (12, 3, 3), (1, 1, 1)])
+def test_fewer_dimensions_than_sliders_and_fewer_sliders_than_dimensions(
+    latent_dim, n_dims, n, make_vae, digits
+):
+    vae = make_vae(latent_dim=latent_dim)
+    panel = traversal_panel(vae, digits.x_test, digits.y_test, n_dims=n_dims)
+    assert len(panel.sliders) == n
+    assert ("no slider" in panel.label.value) == (latent_dim > n)
 
 
 # ---- errors ----
 
 
-def test_bad_arguments_are_named(models, data, make_vae):
-    x, factors = data
-    vae, plain = models[KEYS[0]], Autoencoder(mlp([64, 8, 2]), mlp([2, 8, 64], out_shape=(1, 8, 8)))
-    large = torch.nn.functional.interpolate(x, scale_factor=2)
-    studio = partial(traversal_studio, models, x, factors, NAMES)
-    of = lambda key, model=vae: partial(traversal_studio, {key: model}, x, factors, NAMES)  # noqa: E731
-    rows = partial(traversal_rows, vae, x, factors, NAMES)
-    with_data = lambda *changed: partial(traversal_studio, models, *changed)  # noqa: E731
-    for call, error, message in (
-        (of("β-VAE"), TypeError, r"keys of models must be \(method, beta, seed\), such as .*, got 'β-VAE'"),
-        (of(("β-VAE", 10)), TypeError, "keys of models must be"),
-        (of(("", 10, 0)), TypeError, "keys of models must be"),
-        (of(("β-VAE", "10", 0)), TypeError, "keys of models must be"),
-        (of(("β-VAE", -1, 0)), TypeError, "keys of models must be"),
-        (of(("β-VAE", float("nan"), 0)), TypeError, "keys of models must be"),
-        (of(("β-VAE", True, 0)), TypeError, "keys of models must be"),
-        (of(("β-VAE", 1, 0.5)), TypeError, "keys of models must be"),
-        (of(("β-VAE", 1, 0), plain), TypeError, r"models\[\('β-VAE', 1, 0\)\] must be a VAE, got Autoencoder"),
-        (of(("β-VAE", 1, 0), make_vae(latent_dim=1)), TypeError, "2 or more latent numbers, got VAE with latent_dim 1"),
+@pytest.fixture
+def arguments(models, data):
+    """Those of `traversal_studio`."""
+    return {"models": models, "x": data[0], "factors": data[1], "names": NAMES}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "β-VAE",
+        ("β-VAE", 10),
+        ("", 10, 0),
+        ("β-VAE", "10", 0),
+        ("β-VAE", -1, 0),
+        ("β-VAE", math.nan, 0),
+        ("β-VAE", True, 0),
+        ("β-VAE", 1, 0.5),
+    ],
+)
+def test_a_bad_key_is_named(key, arguments, make_vae):
+    message = r"keys of models must be \(method, beta, seed\), such as .*, got"
+    with pytest.raises(TypeError, match=f"{message} {re.escape(repr(key))}"):
+        traversal_studio(**(arguments | {"models": {key: make_vae()}}))
+
+
+PLAIN = Autoencoder(mlp([64, 8, 2]), mlp([2, 8, 64], out_shape=(1, 8, 8)))
+
+
+def test_other_models_are_named(arguments, make_vae):
+    key = ("β-VAE", 1, 0)
+    for model, message in ((PLAIN, "got Autoencoder"), (make_vae(latent_dim=1), "latent_dim 1")):
+        with pytest.raises(TypeError, match=rf"models\[\('β-VAE', 1, 0\)\] .*{message}"):
+            traversal_studio(**(arguments | {"models": {key: model}}))
+    same = {("a", 1.0, 0): make_vae(), ("a", 1 + 1e-9, 0): make_vae()}
+    with pytest.raises(ValueError, match="models must have values that differ in six digits"):
+        traversal_studio(**(arguments | {"models": same}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
         (
-            partial(traversal_studio, {("a", 1.0, 0): vae, ("a", 1 + 1e-9, 0): vae}, x, factors, NAMES),
-            ValueError,
-            "models must have values that differ in six digits",
+            {"x": torch.zeros(288, 1, 16, 16)},
+            "a decoded image and an image of x must have the same",
         ),
-        (with_data(large, factors, NAMES), ValueError, r"a decoded image and an image of x must have the same shape"),
-        (with_data(x, factors[:-1], NAMES), ValueError, "x and factors: codes and factors must have the same length"),
-        (with_data(x[:100], factors[:100], NAMES), ValueError, "x and factors: codes must have at least 216 rows"),
-        (with_data(x, factors, NAMES[:2]), ValueError, "names must hold one text for each of the 3 factors, got"),
-        (with_data(x, factors, "abc"), ValueError, "names must hold one text for each of the 3 factors, got 'abc'"),
-        (with_data(x, factors, ["a", "b", 3]), ValueError, "names must hold one text"),
-        (partial(studio, n_dims=0), ValueError, "n_dims must be a whole number of at least 1, got 0"),
-        (partial(traversal_rows, plain, x, factors, NAMES), TypeError, "model must be a VAE, got Autoencoder"),
-        (partial(rows, n_dims=0), ValueError, "n_dims must be"),
-        (partial(rows, image=288), ValueError, "image must be a row of x, a whole number from 0 to 287, got 288"),
-        (partial(rows, image=-1), ValueError, "image must be a row of x"),
-        (partial(rows, image=1.0), ValueError, "image must be a row of x"),
-        (partial(rows, values=[0.0]), TypeError, "values must be a tensor of floats, got list"),
-        (partial(rows, values=torch.tensor([torch.nan])), ValueError, "values must be finite"),
-    ):  # fmt: skip
-        with pytest.raises(error, match=message):
-            call()
+        ({"names": NAMES[:2]}, "names must hold one text for each of the 3 factors, got"),
+        ({"names": "abc"}, "names must hold one text for each of the 3 factors, got 'abc'"),
+        ({"names": ["a", "b", 3]}, "names must hold one text"),
+        ({"n_dims": 0}, "n_dims must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_other_bad_arguments_are_named(changed, message, arguments):
+    with pytest.raises(ValueError, match=message):
+        traversal_studio(**(arguments | changed))
+
+
+def test_too_few_images_are_named(arguments):
+    few = {name: arguments[name][:100] for name in ("x", "factors")}
+    with pytest.raises(ValueError, match="x and factors: codes must have at least 216 rows"):
+        traversal_studio(**(arguments | few))
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"model": PLAIN}, TypeError, "model must be a VAE, got Autoencoder"),
+        ({"n_dims": 0}, ValueError, "n_dims must be"),
+        ({"image": 288}, ValueError, "image must be a row of x, .* from 0 to 287, got 288"),
+        ({"image": -1}, ValueError, "image must be a row of x"),
+        ({"image": 1.0}, ValueError, "image must be a row of x"),
+        ({"values": [0.0]}, TypeError, "values must be a tensor of floats, got list"),
+        ({"values": torch.tensor([torch.nan])}, ValueError, "values must be finite"),
+    ],
+)
+def test_bad_arguments_of_rows_are_named(changed, error, message, models, data):
+    arguments = {"model": models[KEYS[0]], "x": data[0], "factors": data[1], "names": NAMES}
+    with pytest.raises(error, match=message):
+        traversal_rows(**(arguments | changed))
+
+
+def test_a_panel_needs_a_slider(model, digits):
+    with pytest.raises(ValueError, match="n_dims must be a whole number of at least 1"):
+        traversal_panel(model, digits.x_test, digits.y_test, n_dims=0)
