@@ -211,12 +211,12 @@ def move(control: ipywidgets.Widget, share: float) -> None:
 def moves(root: ipywidgets.Widget, n: int) -> Iterator[None]:
     """n moves of controls drawn by chance, the same at every call; three of four move a slider.
 
-    What takes long is left alone: chains of 400 steps, and files.
+    Files, which take long, are left alone.
     """
-    chance, slow = random.Random(0), ("steps", "Save GIF")
+    chance = random.Random(0)
     for _ in range(n):
         controls = [
-            part for part in controls_of(root) if getattr(part, "description", "") not in slow
+            part for part in controls_of(root) if getattr(part, "description", "") != "Save GIF"
         ]
         sliders = [part for part in controls if isinstance(part, (*SLIDERS, CodeMap))]
         among = sliders if sliders and chance.random() < 0.75 else controls

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from helpers.pictures import pixels
 from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
@@ -25,6 +26,7 @@ from tutorial_utils.plotting import (
     show_images,
     show_rows,
     span,
+    to_png,
 )
 
 ALT = "A gray picture of nothing, for a test."
@@ -136,6 +138,21 @@ def test_zero_is_black_one_is_white_and_the_rest_is_in_between(shape):
 def test_values_outside_0_to_1_are_clipped():
     shown = gray(show_image(torch.tensor([[-3.0, 0.0], [1.0, 7.0]])))
     assert shown.tolist() == [[0, 0], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [torch.linspace(-0.5, 1.5, 560).reshape(28, 20), torch.arange(256).reshape(16, 16) / 255],
+)
+def test_a_png_holds_the_image_rounded_to_8_bits_and_clipped(image):
+    png = to_png(image)
+    assert Image.open(io.BytesIO(png)).mode == "L"
+    np.testing.assert_array_equal(pixels(png), (255 * image.clamp(0, 1)).round())
+
+
+def test_a_png_is_of_one_gray_image():
+    with pytest.raises(ValueError, match="image must be a non-empty tensor with 2 axes"):
+        to_png(torch.zeros(1, 8, 8))
 
 
 def test_an_image_of_one_row_is_an_image():

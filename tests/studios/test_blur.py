@@ -112,12 +112,8 @@ def test_without_noise_the_sample_is_the_mean_and_noise_grows_in_a_line(
 ):
     likelihood = likelihoods[name]
     blur = start_blur(likelihood, digits.x_test[:5], source=source)
-    assert torch.equal(sample_noisy(likelihood, blur, 0.0, 3), blur.mean) and blur.mean.shape == (
-        5,
-        1,
-        8,
-        8,
-    )
+    assert blur.mean.shape == (5, 1, 8, 8)
+    assert torch.equal(sample_noisy(likelihood, blur, 0.0, 3), blur.mean)
     noise = sample_noisy(likelihood, blur, 1.0, 3) - blur.mean
     for t in (0.05, 0.6, 1.5):  # the same noise, whatever t is
         torch.testing.assert_close(sample_noisy(likelihood, blur, t, 3), blur.mean + t * noise)
@@ -129,19 +125,13 @@ def test_start_decodes_the_posterior_mean_or_draws_from_the_prior(likelihoods, d
     with torch.no_grad():
         params = likelihood[0].decode(likelihood[0].encode(x)[0])
     blur = start_blur(likelihood, x)
-    assert (
-        torch.equal(blur.params, params)
-        and torch.equal(blur.mean, params[:, :1].sigmoid())
-        and blur.x is x
-    )
+    assert torch.equal(blur.params, params) and blur.x is x
+    assert torch.equal(blur.mean, params[:, :1].sigmoid())
     first, again, other = (
         start_blur(likelihood, x, source="prior", seed=seed).params for seed in (1, 1, 2)
     )
-    assert (
-        torch.equal(first, again)
-        and not torch.equal(first, other)
-        and not torch.equal(first, params)
-    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other) and not torch.equal(first, params)
     elsewhere = start_blur(likelihood, digits.x_test[4:8], source="prior", seed=1)
     assert torch.equal(elsewhere.params, first)  # the image has no say
     with pytest.raises(ValueError, match="source must be one of 'posterior', 'prior', got 'mean'"):
@@ -164,10 +154,8 @@ def test_state_has_the_numbers_of_the_functions(likelihoods, digits):
 def test_rows_are_the_images_the_means_and_the_samples(likelihoods, digits):
     x = digits.x_test[:6]
     rows = blur_rows(likelihoods, x, t=0.8, seed=2)
-    assert list(rows) == [
-        "test image",
-        *(f"{name}: {what}" for name in likelihoods for what in ("mean", "sample")),
-    ]
+    names = [f"{name}: {what}" for name in likelihoods for what in ("mean", "sample")]
+    assert list(rows) == ["test image", *names]
     assert torch.equal(rows["test image"], x)
     for name, likelihood in likelihoods.items():
         blur = start_blur(likelihood, x)
@@ -223,12 +211,11 @@ def test_axis_is_the_least_that_holds_all_values():
     assert axis_around([0.31, 18.8]) == pytest.approx((0.2, 20))
     assert axis_around([1, 10]) == pytest.approx((1, 10))
     assert axis_around([0.0, 3.0]) == pytest.approx((2, 5))
-    assert axis_around([2, 2]) == pytest.approx((2, 5)) and axis_around([0.0]) == pytest.approx(
-        (1, 2)
-    )
-    for values in (
-        torch.rand(30, 4, generator=torch.Generator().manual_seed(0)).exp().pow(7).tolist()
-    ):
+    assert axis_around([2, 2]) == pytest.approx((2, 5))
+    assert axis_around([0.0]) == pytest.approx((1, 2))
+    with local_seed(0):
+        many = torch.rand(30, 4).exp().pow(7).tolist()
+    for values in many:
         low, high = axis_around(values)
         assert low <= min(values) * 1.001 and high >= max(values) * 0.999
         assert low > min(values) / 2.51 and high < max(values) * 2.51
@@ -238,9 +225,7 @@ def test_band_holds_the_middle_of_the_images_and_the_axis_what_the_studio_shows(
     likelihoods, digits
 ):
     x = digits.x_test
-    smooth = torch.linspace(0, 1, 64).reshape(
-        1, 1, 8, 8
-    )  # as a trained model's mean, unlike those two
+    smooth = torch.linspace(0, 1, 64).reshape(1, 1, 8, 8)  # as a trained model's mean
     likelihoods["smooth"] = (
         likelihoods["Bernoulli"][0],
         lambda params: smooth.expand_as(params),
@@ -251,20 +236,15 @@ def test_band_holds_the_middle_of_the_images_and_the_axis_what_the_studio_shows(
     assert (values < band[0]).float().mean() == pytest.approx(0.1, abs=0.01)
     assert (values > band[1]).float().mean() == pytest.approx(0.1, abs=0.01)
     assert low < band[0] < band[1] < high
-    images = smooth.expand(5, 1, 8, 8)
-    assert (
-        probe({"a": likelihoods["smooth"]}, images, laplacian_sharpness)[1][1]
-        > 5 * laplacian_sharpness(smooth).item()
-    )
+    only = probe({"a": likelihoods["smooth"]}, smooth.expand(5, 1, 8, 8), laplacian_sharpness)
+    assert only[1][1] > 5 * laplacian_sharpness(smooth).item()
     for likelihood in likelihoods.values():
         for source in ("posterior", "prior"):
             blur = start_blur(likelihood, x[:1], source=source)
             for t in (0, T_MAX):
                 state = blur_state(likelihood, blur, t)
-                assert (
-                    low <= state["mean"].sharpness <= high
-                    and low <= state["sample"].sharpness <= high
-                )
+                assert low <= state["mean"].sharpness <= high
+                assert low <= state["sample"].sharpness <= high
 
 
 # ---- the studio ----
@@ -328,49 +308,72 @@ def test_picture_says_when_it_is_clipped(likelihoods, digits):
     beyond = state["sample"]._replace(image=state["sample"].image - 0.5)
     for sample, clipped in ((state["sample"], False), (beyond, True)):
         part = pictures(state | {"sample": sample}, 3, "posterior", 1.0)[2]
-        assert (
-            "shown clipped to [0, 1]" in part.title and "shown clipped to [0, 1]" in part.alt
-        ) == clipped
+        for text in (part.title, part.alt):
+            assert ("shown clipped to [0, 1]" in text) == clipped
 
 
 # ---- errors ----
 
 
-def test_wrong_arguments_are_named(likelihoods, digits, make_vae):
-    x, (model, mean, sample) = digits.x_test, likelihoods["Bernoulli"]
-    autoencoder = Autoencoder(mlp([64, 2]), mlp([2, 64], out_shape=(1, 8, 8)))
-    for wrong in ({}, [likelihoods["Bernoulli"]], None):
-        with pytest.raises(TypeError, match="likelihoods must map one name or more to"):
-            blur_studio(wrong, x)
-    for wrong in (model, (model, mean), (model, mean, 0.1), [model, mean, sample]):
-        with pytest.raises(
+def mean_of(params: torch.Tensor) -> torch.Tensor:
+    return params.sigmoid()
+
+
+PAIR = r"likelihoods\['a'\] must be \(model, mean, sample\), the last two functions"
+
+
+@pytest.mark.parametrize("wrong", [(), (mean_of,), (mean_of, 0.1)])
+def test_a_likelihood_is_a_model_and_two_functions(wrong, make_vae, digits):
+    with pytest.raises(TypeError, match=PAIR):
+        blur_studio({"a": (make_vae(), *wrong)}, digits.x_test)
+
+
+@pytest.mark.parametrize(
+    ("mean", "sample", "error", "message"),
+    [
+        (
+            mean_of,
+            lambda params, t: bernoulli_sample(params, 1.0),
+            ValueError,
+            r"sample\(params, 0\) must be mean\(params\), got images that differ",
+        ),
+        (
+            lambda params: mean_of(params)[..., :4],
+            bernoulli_sample,
+            ValueError,
+            r"likelihoods\['a'\]: mean\(params\) and an image of x must have the same shape",
+        ),
+        (
+            mean_of,
+            lambda params, t: mean_of(params) / (t != 1),
+            ValueError,
+            r"sample\(params, 1\) must be finite",
+        ),
+        (
+            lambda params: [0],
+            bernoulli_sample,
             TypeError,
-            match=r"likelihoods\['a'\] must be \(model, mean, sample\), the last two functions",
-        ):
-            blur_studio({"a": wrong}, x)
-    with pytest.raises(
-        TypeError, match=r"likelihoods\['a'\]: model must be a VAE, got Autoencoder"
-    ):
-        blur_rows({"a": (autoencoder, mean, sample)}, x)
-    with pytest.raises(
-        ValueError, match=r"sample\(params, 0\) must be mean\(params\), got images that differ"
-    ):
-        blur_studio({"a": (model, mean, lambda params, t: bernoulli_sample(params, 1.0))}, x)
-    with pytest.raises(
-        ValueError,
-        match=r"likelihoods\['a'\]: mean\(params\) and an image of x must have the same shape",
-    ):
-        blur_studio({"a": (model, lambda params: mean(params)[..., :4], sample)}, x)
-    with pytest.raises(ValueError, match=r"sample\(params, 1\) must be finite"):
-        blur_studio({"a": (model, mean, lambda params, t: mean(params) / (t != 1))}, x)
-    with pytest.raises(TypeError, match=r"mean\(params\) must be a tensor of floats, got list"):
-        blur_studio({"a": (model, lambda params: [0], sample)}, x)
-    with pytest.raises(
-        TypeError, match=r"sample\(params, t\) must be a tensor of floats, got NoneType"
-    ):
-        blur_studio({"a": (model, mean, lambda params, t: None)}, x)
-    with pytest.raises(ValueError, match=r"x must lie in \[0, 1\]"):
-        blur_studio(likelihoods, x * 255)
+            r"mean\(params\) must be a tensor of floats, got list",
+        ),
+        (
+            mean_of,
+            lambda params, t: None,
+            TypeError,
+            r"sample\(params, t\) must be a tensor of floats, got NoneType",
+        ),
+    ],
+)
+def test_functions_that_do_not_fit_are_named(mean, sample, error, message, make_vae, digits):
+    with pytest.raises(error, match=message):
+        blur_studio({"a": (make_vae(), mean, sample)}, digits.x_test)
+
+
+def test_other_wrong_arguments_are_named(likelihoods, digits):
+    x, plain = digits.x_test, Autoencoder(mlp([64, 2]), mlp([2, 64], out_shape=(1, 8, 8)))
+    with pytest.raises(TypeError, match="likelihoods must map one name or more to"):
+        blur_studio({}, x)
+    with pytest.raises(TypeError, match=r"likelihoods\['a'\]: model must be a VAE, got Autoenc"):
+        blur_rows({"a": (plain, mean_of, bernoulli_sample)}, x)
     with pytest.raises(ValueError, match=r"x must be a non-empty tensor with 4 axes"):
         blur_rows(likelihoods, x[0])
     with pytest.raises(TypeError, match="sharpness must be a function of images, got str"):

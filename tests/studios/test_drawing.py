@@ -1,4 +1,4 @@
-"""Drawing without a browser: the image of strokes obeys MNIST's rules, the widget shows what the model makes of it."""
+"""Drawing: the image of strokes obeys MNIST's rules, the widget shows what the model makes."""
 
 import math
 import re
@@ -8,7 +8,9 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
+from helpers.models import make_judge
 from helpers.pictures import pixels
+from helpers.widgets import numbers
 
 from tutorial_utils.losses import bernoulli_nll, kl_standard_normal
 from tutorial_utils.models import VAE, Autoencoder, decode_images, encode_image, mlp
@@ -67,8 +69,7 @@ def images(mnist):
 
 @pytest.fixture(scope="module")
 def judge():
-    with local_seed(3):
-        return mlp([784, 10]).eval()
+    return make_judge([784, 10], seed=3)
 
 
 @pytest.fixture
@@ -87,9 +88,13 @@ def test_image_is_white_ink_on_black_20_pixels_long_and_centered_by_mass(strokes
     rows, columns = image[0].sum(1), image[0].sum(0)
     mass = torch.stack([columns @ CENTERS, rows @ CENTERS]) / image.sum()
     torch.testing.assert_close(mass, torch.tensor([14.0, 14.0]), atol=0.1, rtol=0)
-    inked = [int((profile >= 0.5).nonzero().max() - (profile >= 0.5).nonzero().min()) + 1 for profile in
-             (image[0].amax(0), image[0].amax(1))]  # fmt: skip
-    assert max(inked) == pytest.approx(BOX, abs=1)
+    inked = [(image[0].amax(axis) >= 0.5).nonzero() for axis in (0, 1)]
+    assert max(int(at.max() - at.min()) + 1 for at in inked) == pytest.approx(BOX, abs=1)
+
+
+def gives(strokes, image: torch.Tensor) -> None:
+    """The image of strokes is `image`."""
+    torch.testing.assert_close(image_of_strokes(strokes), image, atol=1e-5, rtol=0)
 
 
 @drawings
@@ -100,42 +105,32 @@ def test_place_and_size_of_a_drawing_do_not_matter(strokes):
         {"scale": 0.3},
         {"scale": 2.0, "right": -3.0, "down": 0.4},
     ):
-        torch.testing.assert_close(
-            image_of_strokes(moved(strokes, **change)), image, atol=1e-5, rtol=0
-        )
+        gives(moved(strokes, **change), image)
 
 
 @drawings
 def test_order_direction_and_number_of_strokes_do_not_matter(strokes):
     image = image_of_strokes(strokes)
     turned = [line[::-1] for line in strokes[::-1]]
-    cut = [
-        piece for line in strokes for piece in ((line[:2], line[1:]) if len(line) > 2 else (line,))
-    ]
+    cut = [part for line in strokes for part in ([line[:2], line[1:]] if line[2:] else [line])]
     doubled = [[point for point in line for _ in range(2)] for line in strokes]
-    halved = [
-        [p for a, b in pairwise(line) for p in (a, tuple(np.add(a, b) / 2), b)] or line
-        for line in strokes
-    ]
-    for same in (
-        turned,
-        cut,
-        doubled,
-        halved,
-        [*strokes, *strokes],
-        [*strokes, []],
-        [torch.tensor(s) for s in strokes],
-    ):
-        torch.testing.assert_close(image_of_strokes(same), image, atol=1e-5, rtol=0)
+    halved = [with_middles(line) for line in strokes]
+    tensors = [torch.tensor(line) for line in strokes]
+    for same in (turned, cut, doubled, halved, [*strokes, *strokes], [*strokes, []], tensors):
+        gives(same, image)
+
+
+def with_middles(line):
+    """The points of a line, and one halfway between each and the next."""
+    middles = [tuple(np.add(a, b) / 2) for a, b in pairwise(line)]
+    return [*(point for pair in zip(line, middles, strict=False) for point in pair), line[-1]]
 
 
 @drawings
 def test_a_mirrored_or_turned_drawing_gives_the_mirrored_or_turned_image(strokes):
     image = image_of_strokes(strokes)
-    mirrored = image_of_strokes([[(-x, y) for x, y in line] for line in strokes])
-    turned = image_of_strokes([[(y, x) for x, y in line] for line in strokes])
-    torch.testing.assert_close(mirrored, image.flip(2), atol=1e-5, rtol=0)
-    torch.testing.assert_close(turned, image.transpose(1, 2), atol=1e-5, rtol=0)
+    gives([[(-x, y) for x, y in line] for line in strokes], image.flip(2))
+    gives([[(y, x) for x, y in line] for line in strokes], image.transpose(1, 2))
 
 
 def test_no_strokes_are_an_empty_image_and_a_dot_is_a_disk():
@@ -151,9 +146,8 @@ def test_no_strokes_are_an_empty_image_and_a_dot_is_a_disk():
 def test_a_straight_line_is_as_wide_as_the_pen_and_as_long_as_the_box():
     image = image_of_strokes([[(0.5, 0.1), (0.5, 0.9)]])[0]
     assert image[14].sum() == pytest.approx(PEN, abs=0.01)
-    assert image[:, 14].sum() == pytest.approx(
-        BOX, abs=0.5
-    )  # beside the middle, where the round ends are
+    beside = image[:, 14].sum()  # not in the middle, where the round ends are
+    assert beside == pytest.approx(BOX, abs=0.5)
     assert image.sum() == pytest.approx(PEN * (BOX - PEN) + math.pi / 4 * PEN**2, rel=0.02)
 
 
@@ -171,26 +165,25 @@ def test_the_pen_is_as_wide_as_those_of_mnist(mnist):
 def test_many_points_are_the_same_as_few_on_the_same_line():
     for n in (2, 63, 64, 65, 500):
         line = [(0.3 + 0.2 * k / n, 0.2 + 0.6 * k / n) for k in range(n + 1)]
-        torch.testing.assert_close(
-            image_of_strokes([line]), image_of_strokes([line[:1] + line[-1:]]), atol=1e-5, rtol=0
-        )
+        gives([line], image_of_strokes([line[:1] + line[-1:]]))
 
 
-def test_bad_strokes_are_named():
-    for strokes, message in (
-        (
-            [[(0.1, math.nan)]],
-            r"strokes\[0\] must be a list of finite points \(x, y\), got \[\(0.1, nan\)\]",
-        ),
-        ([[(0.1, 0.2)], [(math.inf, 0.2)]], r"strokes\[1\] must be a list of finite points"),
-        ([[0.1, 0.2]], r"strokes\[0\] must be a list of finite points"),
-        ([[(0.1, 0.2, 0.3)]], r"strokes\[0\] must be a list of finite points"),
-        ([[(0.1, 0.2), (0.3,)]], r"strokes\[0\] must be a list of finite points"),
-        ([["a"]], r"strokes\[0\] must be a list of finite points"),
-        ([0.5], r"strokes\[0\] must be a list of finite points"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            image_of_strokes(strokes)
+@pytest.mark.parametrize(
+    ("strokes", "k"),
+    [
+        ([[(0.1, math.nan)]], 0),
+        ([[(0.1, 0.2)], [(math.inf, 0.2)]], 1),
+        ([[0.1, 0.2]], 0),
+        ([[(0.1, 0.2, 0.3)]], 0),
+        ([[(0.1, 0.2), (0.3,)]], 0),
+        ([["a"]], 0),
+        ([0.5], 0),
+    ],
+)
+def test_bad_strokes_are_named(strokes, k):
+    message = f"strokes[{k}] must be a list of finite points (x, y), got {strokes[k]!r}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        image_of_strokes(strokes)
 
 
 # ---- the widget ----
@@ -202,19 +195,17 @@ def check_all(widget_of, model, judge) -> None:
     with torch.no_grad():
         mu, logvar = model.encode(image[None])
         logits = model.decode(mu)
-        numbers = (bernoulli_nll(logits, image[None]).item(), kl_standard_normal(mu, logvar).item())
+        terms = [bernoulli_nll(logits, image[None]).item(), kl_standard_normal(mu, logvar).item()]
         digits = judge(torch.cat([image, logits[0].sigmoid()])).argmax(1).tolist()
     assert widget_of.chooser.picture.value == to_png(image[0])
-    assert (
-        abs(pixels(widget_of.picture.value) - 255 * decode_images(model, mu)[0].numpy()).max() <= 1
-    )
+    decoded = 255 * decode_images(model, mu)[0].numpy()
+    assert abs(pixels(widget_of.picture.value) - decoded).max() <= 1
     text = widget_of.label.value
-    shown = re.search(r"recon_loss (\S+) nats at z = μ, kl (\S+) nats", text).groups()
-    assert [float(number) for number in shown] == pytest.approx(numbers, abs=0.051)  # one decimal
+    shown = re.search(r"recon_loss \S+ nats at z = μ, kl \S+ nats", text)[0]
+    assert numbers(shown) == pytest.approx(terms, abs=0.051)  # one decimal
     assert f"judge: {digits[0]} (" in text and f"of the reconstruction: {digits[1]} (" in text
-    assert text.replace("<br>", "; ") == widget_of.map.text.removesuffix(
-        "; The code lies outside the map."
-    )
+    said = widget_of.map.text.removesuffix("; The code lies outside the map.")
+    assert text.replace("<br>", "; ") == said
     std = (0.5 * logvar[0]).exp()
     assert widget_of.map.ellipse == pytest.approx([*mu[0].tolist(), *std.tolist()], abs=1e-4)
     assert [widget_of.map.x, widget_of.map.y] == pytest.approx(mu[0].tolist(), abs=0.01)
@@ -226,7 +217,7 @@ def test_a_drawing_is_what_the_model_sees(widget_of, model, judge):
     draw(widget_of.area, SEVEN)
     assert [len(line) for line in widget_of.area.strokes] == [4, 2]
     np.testing.assert_allclose(widget_of.area.strokes[0], SEVEN[0])
-    torch.testing.assert_close(widget_of.chooser.image, image_of_strokes(SEVEN), atol=1e-5, rtol=0)
+    gives(SEVEN, widget_of.chooser.image)
     assert widget_of.name == "your drawing"
     check_all(widget_of, model, judge)
 
@@ -245,9 +236,7 @@ def test_undo_and_clear_go_back_to_the_test_image(widget_of, model, judge, image
     start = (widget_of.chooser.picture.value, widget_of.label.value)
     draw(widget_of.area, SEVEN)
     widget_of.area.undo.click()
-    torch.testing.assert_close(
-        widget_of.chooser.image, image_of_strokes(SEVEN[:1]), atol=1e-5, rtol=0
-    )
+    gives(SEVEN[:1], widget_of.chooser.image)
     check_all(widget_of, model, judge)
     for act in (widget_of.area.undo.click, widget_of.area.clear.click, widget_of.area.undo.click):
         act()
@@ -256,10 +245,8 @@ def test_undo_and_clear_go_back_to_the_test_image(widget_of, model, judge, image
     draw(widget_of.area, SEVEN)
     widget_of.area.clear.click()
     check_all(widget_of, model, judge)
-    assert (
-        widget_of.area.strokes == []
-        and (widget_of.chooser.picture.value, widget_of.label.value) == start
-    )
+    assert widget_of.area.strokes == []
+    assert (widget_of.chooser.picture.value, widget_of.label.value) == start
 
 
 def test_a_test_image_takes_the_place_of_the_drawing(widget_of, model, judge, images):
@@ -308,23 +295,20 @@ def test_morph_buttons_put_the_image_into_the_studio(model, images):
     studio = interpolation_studio(model, *images)
     found = drawing_studio(model, *images, studio=studio)
     draw(found.area, RING)
-    for button, end, words in zip(
-        found.buttons, (studio.start, studio.end), ("starts", "ends"), strict=True
-    ):
+    ends = {"starts": studio.start, "ends": studio.end}
+    for button, (words, end) in zip(found.buttons, ends.items(), strict=True):
         before = studio.start.picture.value, studio.end.picture.value
         button.click()
         assert before != (studio.start.picture.value, studio.end.picture.value)
-        assert torch.equal(end.image, found.chooser.image) and end.picture.alt.endswith(
-            "your drawing"
-        )
+        assert torch.equal(end.image, found.chooser.image)
+        assert end.picture.alt.endswith("your drawing")
         assert found.said.value == f"The morph in the studio {words} with your drawing now."
     assert torch.equal(studio.start.image, studio.end.image)
     found.area.clear.click()
     assert found.said.value == "" and torch.equal(studio.end.image, studio.start.image)
     found.buttons[1].click()
-    assert "with test image 0 now" in found.said.value and torch.equal(
-        studio.end.image, images[0][0]
-    )
+    assert "with test image 0 now" in found.said.value
+    assert torch.equal(studio.end.image, images[0][0])
     assert drawing_studio(model, *images).buttons == []
 
 
@@ -338,26 +322,12 @@ def test_other_models_have_no_map_or_no_numbers(images):
     assert deep.map is None and "…)" in deep.label.value and "recon_loss" in deep.label.value
     code = encode_image(plain, flat.chooser.image).tolist()
     assert [flat.map.x, flat.map.y] == pytest.approx(code, abs=0.01) and flat.map.ellipse == []
-    assert (
-        "nats" not in flat.label.value
-        and "decoded image" in flat.picture.alt
-        and "judge" not in flat.label.value
-    )
+    assert "nats" not in flat.label.value and "judge" not in flat.label.value
+    assert "decoded image" in flat.picture.alt
 
 
-def test_bad_arguments_are_named(model, images, judge, digits):
-    x, y = images
-    for call, error, message in (
-        (
-            lambda: drawing_studio(model, digits.x_test, digits.y_test),
-            ValueError,
-            "x must hold images of 28 x 28 pixels",
-        ),
-        (
-            lambda: drawing_studio(model, x, y, studio=ipywidgets.VBox()),
-            TypeError,
-            "studio must be an InterpolationStudio",
-        ),
-    ):
-        with pytest.raises(error, match=message):
-            call()
+def test_what_does_not_fit_is_named(model, images, digits):
+    with pytest.raises(ValueError, match="x must hold images of 28 x 28 pixels"):
+        drawing_studio(model, digits.x_test, digits.y_test)
+    with pytest.raises(TypeError, match="studio must be an InterpolationStudio"):
+        drawing_studio(model, *images, studio=ipywidgets.VBox())

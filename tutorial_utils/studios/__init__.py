@@ -1,1 +1,1 @@
-"""Studios: what a learner drags, one module per widget, on `base`, `controls`, `panel` and `svg`."""
+"""Studios: what a learner drags; one module per widget, and shared parts such as `base`."""

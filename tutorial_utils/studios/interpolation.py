@@ -2,7 +2,6 @@
 
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
 
 import ipywidgets
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from ..evidence import log_aggregate, log_normal
 from ..latent import N_FRAMES, great_circle, side_by_side, straight_line
 from ..metrics import name_digits
-from ..models import decode_images, encode_image, encode_images, is_vae
+from ..models import decode_images, encode_images, is_vae
 from ..plotting import to_png
 from ..store.files import write_atomically
 from ..support.animation import gif_bytes
@@ -27,39 +26,6 @@ N_CODES = 2000  # images on the map, whose q(z|x) make up the aggregate posterio
 N_STEPS = 81  # of t in a chart; every tenth is a frame of the strip
 N_GIF = 25  # frames of a GIF from t = 0 to t = 1, then back
 FADE = "cross-fade of pixels"
-
-
-class Walk(NamedTuple):
-    """A path from a to b [D]: codes of a model, or, for "pixels", the pixels of images [H, W]."""
-
-    model: nn.Module
-    path: str
-    a: Tensor
-    b: Tensor
-    shape: torch.Size
-
-    def points(self, t: Tensor) -> Tensor:
-        """The codes, or pixels, at each t [n] from 0 to 1: [n, D]."""
-        return PATHS[self.path](self.a, self.b, t.to(self.a.device))
-
-    def images(self, points: Tensor) -> Tensor:
-        """The decoded codes, or the pixels as they are: [n, H, W]."""
-        if self.path == "pixels":
-            return points.reshape(-1, *self.shape)
-        return decode_images(self.model, points)
-
-
-def start_walk(model: nn.Module, image_a: Tensor, image_b: Tensor, path: str) -> Walk:
-    """The walk on a path, one of PATHS, between two images [1, H, W].
-
-    Raises ValueError where the path does not exist: a circle from or to a code of zeros.
-    """
-    ends = [image_a.flatten(), image_b.flatten()]
-    if path != "pixels":
-        ends = [encode_image(model, image) for image in (image_a, image_b)]
-    walk = Walk(model, path, *ends, image_a.shape[-2:])
-    walk.points(torch.zeros(1))
-    return walk
 
 
 def mark_frame(strip: Tensor, frame: int, n: int = N_FRAMES) -> Tensor:
@@ -203,11 +169,7 @@ class InterpolationStudio(Studio):
         """The walk there and back as a GIF that loops, models side by side, each frame labelled."""
         t = torch.linspace(0, 1, N_GIF)
         frames = torch.cat(
-            [
-                nn.functional.pad(side.walk.images(side.walk.points(t)).cpu(), (1, 1))
-                for side in self.shown
-            ],
-            dim=2,
+            [nn.functional.pad(side.walk(t)[1].cpu(), (1, 1)) for side in self.shown], dim=2
         )
         what = " | ".join(side.title for side in self.shown)
         what += "" if self.path.value == "pixels" else f", {self.path.value}"
@@ -219,7 +181,8 @@ class InterpolationStudio(Studio):
 class Side:
     """One model in the studio: `picture` at t, `strip` of the whole path, `label` in words.
 
-    `show_path` after a choice of ends or path, `show_point` at every t.  `walk` is the path.
+    `show_path` after a choice of ends or path, `show_point` at every t.  `ends` [2, D] are codes of
+    the model, or, on the path "pixels", the pixels of images of this `shape` [H, W].
     """
 
     box: ipywidgets.VBox | None = None  # with `add_details`: all parts, a chart, and perhaps a map
@@ -250,14 +213,19 @@ class Side:
     @property
     def title(self) -> str:
         """What the pictures come from."""
-        return FADE if self.walk.path == "pixels" else self.name
+        return FADE if self.path == "pixels" else self.name
 
     def show_path(self, image_a: Tensor, image_b: Tensor, path: str) -> None:
-        """Two images [1, H, W] and a path, one of PATHS: everything that does not depend on t."""
-        self.walk = start_walk(self.model, image_a, image_b, path)
+        """Two images [1, H, W] and a path, one of PATHS: everything that does not depend on t.
+
+        Raises ValueError where the path does not exist: a circle from or to a code of zeros.
+        """
+        images = torch.stack([image_a.cpu(), image_b.cpu()])
+        pixels = path == "pixels"
+        self.path, self.shape = path, images.shape[-2:]
+        self.ends = images.flatten(1) if pixels else encode_images(self.model, images)[0]
         t = torch.linspace(0, 1, N_STEPS if self.box else N_FRAMES)
-        points = self.walk.points(t)
-        images = self.walk.images(points)
+        points, images = self.walk(t)
         self._frames, self._frame = side_by_side(images[:: len(t) // (N_FRAMES - 1)]), None
         if not self.box:
             return
@@ -265,19 +233,25 @@ class Side:
         judged = None if self.judge is None else name_digits(self.judge, images)
         self.chart.value, _alt = svg_chart(judged, self._densities(points))
         if self.map:
-            self.map.layout.display = "none" if path == "pixels" else None
-            self.map.path = [] if path == "pixels" else points.tolist()
+            self.map.layout.display = "none" if pixels else None
+            self.map.path = [] if pixels else points.tolist()
+
+    def walk(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """The points [n, D] of the path at each t [n] from 0 to 1, and the images [n, H, W]."""
+        points = PATHS[self.path](*self.ends, t)
+        if self.path == "pixels":
+            return points, points.unflatten(1, self.shape)
+        return points, decode_images(self.model, points)
 
     def show_point(self, t: float) -> None:
         """The point at t: its picture, its frame in the strip, its place on map and chart."""
-        point = self.walk.points(torch.tensor([float(t)]))
-        image = self.walk.images(point)
+        point, image = self.walk(torch.tensor([float(t)]))
         self.picture.value = to_png(image[0])
         frame = round(t * (N_FRAMES - 1))
         if frame != self._frame:
             self._frame = frame
             self.strip.value = to_png(mark_frame(self._frames, frame))
-            images = "cross-faded" if self.walk.path == "pixels" else "decoded"
+            images = "cross-faded" if self.path == "pixels" else "decoded"
             self.strip.alt = (
                 f"{N_FRAMES} {images} images from t = 0 to t = 1; a border marks number {frame + 1}"
             )
@@ -287,7 +261,7 @@ class Side:
         if self.box:
             top = 0 if self.judge is None else VERDICTS
             self.cursor.value = f'<div style="left: {across(t):.2f}%; top: {top}px"></div>'
-        if self.map and self.walk.path != "pixels":
+        if self.map and self.path != "pixels":
             self.map.x, self.map.y = point[0].tolist()
             self.map.text = (
                 f"Map of codes with the path from a to b; at t = {t:.2f}, z = {show_code(point[0])}"
@@ -295,7 +269,7 @@ class Side:
 
     def _describe(self, t: float, point: Tensor, image: Tensor) -> list[str]:
         """What the picture is, what the judge says of it, and how dense the codes are there."""
-        if self.walk.path == "pixels":
+        if self.path == "pixels":
             lines = [f"{FADE} at t = {t:.2f}"]
         else:
             lines = [f"{name_of_decoded(self.model)} at t = {t:.2f}, z = {show_code(point[0])}"]
@@ -310,11 +284,11 @@ class Side:
 
     def _densities(self, points: Tensor) -> tuple[Tensor, Tensor] | str | None:
         """Log densities of the aggregate posterior and the prior, or why there are none."""
-        if self.walk.path == "pixels":
+        if self.path == "pixels":
             return None
         if self.posterior is None:
             return "no density: an autoencoder defines none"
-        points, zeros = points.cpu(), torch.zeros_like(points, device="cpu")
+        zeros = torch.zeros_like(points)
         return log_aggregate(points, *self.posterior), log_normal(points, zeros, zeros)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from helpers.pictures import pixels
-from helpers.svg import elements, number, root, text_of
+from helpers.svg import elements, number, root, text_of, texts
+from helpers.widgets import numbers
 from torch import nn
 
 from tutorial_utils.latent import decode_grid
@@ -96,10 +97,8 @@ def caption(part: Part) -> str:
 
 
 def stds(part: Part) -> list[float]:
-    return [
-        float(value)
-        for value in re.search(r"Std z₁ ([\d.]+), z₂ ([\d.]+)\.$", caption(part)).groups()
-    ]
+    said = re.search(r"Std z₁ [\d.]+, z₂ [\d.]+\.$", caption(part))[0]
+    return numbers(said)
 
 
 # ---- the pictures are the models' ----
@@ -108,16 +107,8 @@ def stds(part: Part) -> list[float]:
 def test_labels_are_sorted_and_short(models, digits):
     panels = beta_panels(models, scores_of(models), digits.x_test, digits.y_test)
     assert list(panels) == ["0", "1e-7", "0.5", "200"]
-    assert [label_of(b) for b in (0, 1e-7, 0.01, 0.1, 1, 2.0, 12, 1e9)] == [
-        "0",
-        "1e-7",
-        "0.01",
-        "0.1",
-        "1",
-        "2",
-        "12",
-        "1e9",
-    ]
+    labels = ["0", "1e-7", "0.01", "0.1", "1", "2", "12", "1e9"]
+    assert [label_of(float(label)) for label in labels] == labels
     assert all(isinstance(part, Part) for parts in panels.values() for part in parts)
 
 
@@ -144,9 +135,8 @@ def test_prior_samples_decode_the_same_normal_numbers_at_every_beta(noise):
     codes = {}
     for label, panel in draw(models, noise).items():
         image = torch.tensor(pixels(panel["prior"].content, "RGBA")[..., 0]) / 255
-        logits = (
-            image.reshape(2, 8, 10, 8).permute(0, 2, 1, 3).flatten(2).logit() / gains[int(label)]
-        )
+        tiles = image.reshape(2, 8, 10, 8).permute(0, 2, 1, 3).flatten(2)
+        logits = tiles.logit() / gains[int(label)]
         codes[label] = [logits[0, :, :2], logits[1, :, :5]]
     for low, high in zip(codes["0"], codes["1"], strict=True):
         assert (low - high).abs().quantile(0.9) < 0.05  # logits are read from 256 gray values
@@ -169,9 +159,8 @@ def test_captions_give_the_std_of_means_and_of_samples(scale, std, noise):
     panel = draw(one_of_each(scale=scale, std=std), noise)["1"]
     of_means = scale / math.sqrt(12)  # of uniform pixels
     assert stds(panel["means"]) == pytest.approx([of_means] * 2, abs=0.01 + 0.03 * of_means)
-    assert stds(panel["samples"]) == pytest.approx(
-        [math.hypot(of_means, std)] * 2, rel=0.06, abs=0.006
-    )
+    of_samples = math.hypot(of_means, std)
+    assert stds(panel["samples"]) == pytest.approx([of_samples] * 2, rel=0.06, abs=0.006)
 
 
 @pytest.mark.parametrize(
@@ -192,11 +181,8 @@ def test_a_scale_holds_99_percent_of_the_codes_on_both_axes():
 
 def test_both_maps_have_the_scale_of_the_wider_one(noise):
     panel = draw(one_of_each(scale=1.0, std=20.0), noise)["1"]
-    assert (
-        re.match(r"Axes ±(\d+)", caption(panel["means"]))[1]
-        == re.match(r"Axes ±(\d+)", caption(panel["samples"]))[1]
-    )
-    assert caption(panel["means"]).startswith("Axes ±100")
+    for name in ("means", "samples"):
+        assert caption(panel[name]).startswith("Axes ±100. ")
 
 
 def test_a_code_is_drawn_where_it_is_and_the_ring_at_two(noise):
@@ -221,12 +207,9 @@ def test_a_code_is_drawn_where_it_is_and_the_ring_at_two(noise):
 
 def marks(svg: str, name: str) -> list[tuple[float, float]]:
     """Where the circles and squares of a class stand."""
-    return [
-        (number(node, "cx"), number(node, "cy"))
-        if node.get("cx")
-        else (number(node, "x"), number(node, "y"))
-        for node in elements(svg, name=name)
-    ]
+    found = elements(svg, name=name)
+    centers = [("cx", "cy") if node.get("cx") else ("x", "y") for node in found]
+    return [(number(node, x), number(node, y)) for node, (x, y) in zip(found, centers, strict=True)]
 
 
 def ticks(svg: str) -> tuple[dict[float, float], dict[float, float]]:
@@ -257,9 +240,8 @@ def test_the_scores_are_in_the_table(models, digits):
             row = re.search(rf'<th scope="row">{dim} numbers</th>(.*?)</tr>', table)[1]
             cells = re.findall("<td>(.*?)</td>", row)
             total = score["recon_loss"] + score["kl"]
-            assert cells[:3] == [
-                f"{value:.1f}" for value in (total, score["recon_loss"], score["kl"])
-            ]
+            terms = (total, score["recon_loss"], score["kl"])
+            assert cells[:3] == [f"{value:.1f}" for value in terms]
             assert cells[3] == f"{int((kl > ACTIVE).sum())} of {dim}"
             assert all(cell in panel["table"].alt for cell in cells)
 
@@ -314,19 +296,16 @@ def test_bars_are_as_high_as_the_axis_says(values):
 
 
 def test_axes_of_bars_are_the_same_up_to_ten_nats():
-    assert {
-        max(ticks(svg_bars({"some": [value]}, 0.01)[0])[1]) for value in (0, 1e-5, 0.3, 9.9)
-    } == {10}
+    for value in (0, 1e-5, 0.3, 9.9):
+        assert max(ticks(svg_bars({"some": [value]}, 0.01)[0])[1]) == 10
 
 
 def test_bars_of_a_panel_are_sorted_means_over_the_images(models, digits):
     model = models[5, 0]
     kl = kl_per_dimension(*model.encode(digits.x_test)).detach().sort(descending=True).values
     alt = draw(models, (digits.x_test, digits.y_test))["0"]["bars"].alt
-    assert (
-        f"5 numbers: {', '.join(f'{value:.1f}' for value in [*kl[:3].tolist(), float(kl[4])])}."
-        in alt
-    )
+    shown = ", ".join(f"{value:.1f}" for value in kl[[0, 1, 2, 4]].tolist())
+    assert f"5 numbers: {shown}." in alt
 
 
 @pytest.mark.parametrize(
@@ -338,11 +317,7 @@ def test_densities_have_equal_areas_and_their_peak_at_the_mean(mu, std):
         np.array(re.findall(r"([\d.-]+) ([\d.-]+)", node.get("d")), float)
         for node in elements(svg, "path")[2:]
     ]
-    reach = max(
-        float(text.text)
-        for text in elements(svg, "text")
-        if re.fullmatch(r"[\d.]+", text.text or "")
-    )
+    reach = max(float(text) for text in texts(svg) if re.fullmatch(r"[\d.]+", text))
     floor = posterior[:, 1].max()
     heights = [floor - curve[:, 1] for curve in (prior, posterior)]
     areas = [float((np.diff(posterior[:, 0]) * (h[1:] + h[:-1]) / 2).sum()) for h in heights]
@@ -358,9 +333,8 @@ def test_charts_are_well_formed_and_say_what_they_show(models, digits):
             if isinstance(part.content, str) and part.content.startswith("<svg"):
                 chart = root(part.content)
                 assert chart.get("role") == "img" and len(chart.get("aria-label")) > 20
-                assert (
-                    "#" not in part.content and "font-size" not in part.content
-                )  # both are the style sheet's
+                for of_the_style_sheet in ("#", "font-size"):
+                    assert of_the_style_sheet not in part.content
 
 
 # ---- the table with a multiplier ----

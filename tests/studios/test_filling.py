@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.models import make_judge
 from helpers.pictures import pixels
 
 from tutorial_utils.models import VAE, Autoencoder, mlp
@@ -26,8 +27,7 @@ def x(digits):
 
 @pytest.fixture
 def judge():
-    with local_seed(5):
-        return mlp([64, 4])
+    return make_judge([64, 4], seed=5)
 
 
 @pytest.fixture
@@ -123,15 +123,10 @@ def test_the_seen_side():
         "left": 8,
         "right": 8,
     }
-    assert (
-        seen["top"][:2].all()
-        and seen["bottom"][2:].all()
-        and seen["left"][:, :2].all()
-        and seen["right"][:, 3:].all()
-    )
-    with pytest.raises(
-        ValueError, match="side must be one of 'top', 'bottom', 'left', 'right', got 'up'"
-    ):
+    assert seen["top"][:2].all() and seen["bottom"][2:].all()
+    assert seen["left"][:, :2].all() and seen["right"][:, 3:].all()
+    message = "side must be one of 'top', 'bottom', 'left', 'right', got 'up'"
+    with pytest.raises(ValueError, match=message):
         observed_from("up", 1, (4, 4))
 
 
@@ -155,31 +150,15 @@ def test_without_a_classifier_nothing_is_read(model, x):
     assert filling_studio(model, x).view.parts[1]["caption"] == ""
 
 
-def test_errors(make_vae, x, digits):
-    model = make_vae(0)
-    wrong = [
-        (
-            TypeError,
-            "model must be a VAE, got Autoencoder",
-            (Autoencoder(mlp([64, 2]), mlp([2, 64])), x),
-            {},
-        ),
-        (ValueError, "x must hold zeros and ones only", (model, digits.x_test[:5]), {}),
-        (ValueError, "x must hold gray images", (model, x.expand(-1, 3, -1, -1)), {}),
-        (ValueError, "a decoded image and an image of x", (model, torch.zeros(2, 1, 9, 9)), {}),
-        (
-            ValueError,
-            "n_answers must be a whole number of at least 1, got 0",
-            (model, x),
-            {"n_answers": 0},
-        ),
-        (
-            ValueError,
-            "judge must give logits",
-            (model, x),
-            {"classifier": torch.nn.Conv2d(1, 1, 1)},
-        ),
-    ]
-    for error, message, arguments, options in wrong:
-        with pytest.raises(error, match=message):
-            filling_studio(*arguments, **options)
+def test_what_does_not_fit_is_named(model, x, digits):
+    plain = Autoencoder(mlp([64, 2]), mlp([2, 64]))
+    with pytest.raises(TypeError, match="model must be a VAE, got Autoencoder"):
+        filling_studio(plain, x)
+    with pytest.raises(ValueError, match="x must hold zeros and ones only"):
+        filling_studio(model, digits.x_test[:5])
+    with pytest.raises(ValueError, match="a decoded image and an image of x"):
+        filling_studio(model, torch.zeros(2, 1, 9, 9))
+    with pytest.raises(ValueError, match="n_answers must be a whole number of at least 1, got 0"):
+        filling_studio(model, x, n_answers=0)
+    with pytest.raises(ValueError, match="judge must give logits"):
+        filling_studio(model, x, classifier=torch.nn.Conv2d(1, 1, 1))

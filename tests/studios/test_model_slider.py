@@ -1,4 +1,4 @@
-"""Model slider in a notebook, without a page: each label shows its panel, in one message."""
+"""Model slider: each label shows its panel."""
 
 import pytest
 import torch
@@ -62,18 +62,6 @@ def test_buttons_go_one_step_and_end_at_the_ends(panels):
     ]
     steps.play.value = 0
     assert steps.value == "a" and steps.play.max == 2
-
-
-def test_a_move_is_one_message_with_the_bytes_of_its_pictures(panels, monkeypatch):
-    studio = model_slider("β", panels, start="a")
-    sent = []
-    monkeypatch.setattr(
-        studio.view, "_send", lambda message, buffers=None: sent.append((message, buffers))
-    )
-    studio.controls.label.value = "b"
-    ((message, buffers),) = sent
-    assert set(message["state"]) == {"parts", "text"}
-    assert [bytes(buffer) for buffer in buffers] == [part.content for part in panels["b"][1:3]]
 
 
 def test_one_label_is_a_slider_too(panels):

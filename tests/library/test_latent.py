@@ -1,0 +1,138 @@
+"""Latent space: morphs, strips and grids are decoded images at the codes that they stand for."""
+
+import pytest
+import torch
+
+from tutorial_utils.latent import (
+    decode_grid,
+    great_circle,
+    morph,
+    morph_strip,
+    name_of_dimension,
+    straight_line,
+    traversal_grid,
+)
+from tutorial_utils.models import Autoencoder, decode_images, encode_image, mlp
+
+
+@pytest.fixture
+def model(make_vae):
+    return make_vae().eval()
+
+
+@pytest.fixture
+def deep(make_vae):
+    return make_vae(latent_dim=12).eval()
+
+
+@pytest.mark.parametrize("kind", ["vae", "autoencoder"])
+def test_morph_starts_and_ends_at_the_decoded_ends(kind, model, digits):
+    if kind == "autoencoder":
+        model = Autoencoder(mlp([64, 8, 3]), mlp([3, 8, 64], out_shape=(1, 8, 8)))
+    z_a, z_b = (encode_image(model, image) for image in digits.x_test[:2])
+    with torch.no_grad():
+        ends = model.decode(torch.stack([z_a, z_b])).sigmoid()[:, 0]
+        middle = model.decode((0.5 * (z_a + z_b))[None]).sigmoid()[0, 0]
+    for t, image in ((0, ends[0]), (1, ends[1]), (0.5, middle)):
+        torch.testing.assert_close(morph(model, z_a, z_b, t), image)
+
+
+@pytest.mark.parametrize("path", [straight_line, great_circle])
+def test_strip_is_the_morph_at_equal_steps_and_constant_between_identical_digits(path, model):
+    z_a, z_b = torch.tensor([-1.0, 2.0]), torch.tensor([1.5, 0.0])
+    frames = morph_strip(model, z_a, z_b, n=5, path=path).reshape(8, 5, 8).unbind(1)
+    for k, frame in enumerate(frames):
+        torch.testing.assert_close(frame, morph(model, z_a, z_b, k / 4, path=path))
+        point = path(z_a, z_b, torch.tensor([k / 4]))
+        torch.testing.assert_close(frame, decode_images(model, point)[0])
+    same = morph_strip(model, z_a, z_a, n=5, path=path).reshape(8, 5, 8)
+    torch.testing.assert_close(same, same[:, :1].expand_as(same))
+
+
+def test_grid_lies_on_normal_quantiles_with_the_second_axis_upward(model):
+    n = 3
+    grid = decode_grid(model, n)
+    cells = torch.distributions.Normal(0.0, 1.0).icdf(torch.tensor([1 / 6, 1 / 2, 5 / 6]))
+    for row in range(n):
+        for column in range(n):
+            z = torch.stack([cells[column], cells[n - 1 - row]])
+            tile = grid[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+            torch.testing.assert_close(tile, decode_images(model, z[None])[0])
+
+
+def test_grid_on_other_axes_may_be_a_rectangle(model):
+    z_1, z_2 = torch.tensor([-1.0, 0.0, 2.0]), torch.tensor([0.5, 3.0])
+    grid = decode_grid(model, z_1=z_1, z_2=z_2)
+    assert grid.shape == (16, 24)
+    torch.testing.assert_close(grid[:8, 16:], decode_images(model, torch.tensor([[2.0, 3.0]]))[0])
+    torch.testing.assert_close(grid[8:, :8], decode_images(model, torch.tensor([[-1.0, 0.5]]))[0])
+
+
+def test_grid_changes_one_number_per_row_and_keeps_the_others(deep):
+    z, values, dims = (
+        torch.randn(12, generator=torch.Generator().manual_seed(1)),
+        torch.linspace(-2, 2, 5),
+        [7, 0, 11],
+    )
+    before = z.clone()
+    grid = traversal_grid(deep, z, dims, values)
+    assert grid.shape == (3 * 8, 5 * 8) and torch.equal(z, before)
+    for row, dim in enumerate(dims):
+        for column, value in enumerate(values):
+            code = z.clone()
+            code[dim] = value
+            tile = grid[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+            torch.testing.assert_close(tile, decode_images(deep, code[None])[0])
+
+
+def test_grid_is_z_itself_where_the_value_is_that_of_z(deep):
+    z = torch.linspace(-1, 1, 12)
+    for dim in range(12):
+        torch.testing.assert_close(
+            traversal_grid(deep, z, [dim], z[[dim]]), decode_images(deep, z[None])[0]
+        )
+
+
+def test_dimensions_are_counted_from_one():
+    assert [name_of_dimension(dim) for dim in (0, 6, 9, 31)] == ["z₁", "z₇", "z₁₀", "z₃₂"]
+
+
+Z, VALUES = torch.zeros(12), torch.linspace(-1, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((Z, [12], VALUES), ValueError, "dims must hold whole numbers from 0 to 11, got"),
+        ((Z, [-1], VALUES), ValueError, "dims must hold whole numbers from 0 to 11, got"),
+        ((Z, [0.5], VALUES), ValueError, "dims must hold whole numbers from 0 to 11, got"),
+        ((Z, [], VALUES), ValueError, r"dims must hold whole numbers from 0 to 11, got \[]"),
+        ((Z[None], [0], VALUES), ValueError, "z must be a non-empty tensor with 1 axes"),
+        ((Z / 0, [0], VALUES), ValueError, "z must be finite"),
+        ((Z, [0], VALUES / 0), ValueError, "values must be finite"),
+        ((Z, [0], [1.0]), TypeError, "values must be a tensor of floats, got list"),
+    ],
+)
+def test_bad_arguments_of_a_traversal_are_named(arguments, error, message, deep):
+    with pytest.raises(error, match=message):
+        traversal_grid(deep, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((Z, Z[:1], 0.5), ValueError, "z_a and z_b must have the same shape"),
+        (([0, 0], Z, 0.5), TypeError, "z_a must be a tensor of floats"),
+        ((Z, Z, torch.nan), ValueError, "z must be finite"),
+    ],
+)
+def test_bad_arguments_of_a_morph_are_named(arguments, error, message, deep):
+    with pytest.raises(error, match=message):
+        morph(deep, *arguments)
+
+
+def test_bad_arguments_of_a_grid_are_named(model, deep):
+    with pytest.raises(ValueError, match="model must have latent_dim 2, got 12"):
+        decode_grid(deep)
+    with pytest.raises(ValueError, match="n must be a whole number"):
+        decode_grid(model, 0)
