@@ -352,9 +352,9 @@ def test_measured_is_what_the_functions_say(models, data):
         measure_model(model, x, factors, NAMES, seed=3),
         samples(model, x, 3),
     )
-    assert measured.told == name_dimensions(z, factors, NAMES)
+    assert measured.labels == name_dimensions(z, factors, NAMES)
     assert measured.mig == pytest.approx(mig(z, factors), abs=1e-6)
-    for dim, text in enumerate(measured.told):
+    for dim, text in enumerate(measured.labels):
         best = measured.shares[dim].max()
         assert text == (
             "none" if best < 0.1 else f"{NAMES[measured.shares[dim].argmax()]} {best:.2f}"

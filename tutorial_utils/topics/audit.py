@@ -284,7 +284,7 @@ def _reading(name: str, terms: list[float]) -> str:
 
 
 def _effective_beta(recon: _Part, kl: _Part, kl_weight: float, batch_size: int) -> float:
-    """Weight of the KL over that of the reconstruction: 0 without a KL, inf with nothing but a KL."""
+    """Weight of the KL over that of the reconstruction: 0 without a KL, inf without the other."""
     if kl_weight == 0:
         return 0.0
     beta = kl_weight / recon.weights[0] if recon.weights[0] else math.inf
