@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 from torch.nn.functional import pad
-from torchvision.transforms.functional import gaussian_filter
+from torchvision.transforms.functional import gaussian_blur
 
 from tutorial_utils.data import load_images
 from tutorial_utils.topics.sharpness import (
@@ -55,7 +55,7 @@ def patches() -> torch.Tensor:
 @pytest.mark.parametrize("name", ["digits28", "patches"])
 def test_falls_strictly_with_every_wider_blur_of_every_image(measure, name, request):
     x = pad(request.getfixturevalue(name), (10,) * 4)
-    values = [measure(x), *(measure(gaussian_filter(x, 21, std)) for std in BLURS)]
+    values = [measure(x), *(measure(gaussian_blur(x, 21, std)) for std in BLURS)]
     assert all((after < before).all() and (after > 0).all() for before, after in pairwise(values))
 
 
@@ -71,7 +71,7 @@ def test_share_falls_strictly_where_blur_takes_from_each_frequency(name, request
 
 def test_cut_edges_are_sharp_for_the_share_however_wide_the_blur(patches):
     """Its weakness: the transform sees the edges where a patch was cut out, which no blur takes away."""
-    values = [measure(gaussian_filter(patches, 21, 3.0)).mean() for measure in MEASURES_OF_IMAGES]
+    values = [measure(gaussian_blur(patches, 21, 3.0)).mean() for measure in MEASURES_OF_IMAGES]
     before = [measure(patches).mean() for measure in MEASURES_OF_IMAGES]
     assert values[0] < 0.01 * before[0] and 0.1 * before[1] < values[1] < before[1]
 
@@ -210,7 +210,7 @@ def test_spectrum_does_not_see_the_cut_edges_of_a_smooth_ramp():
 
 def test_spectrum_falls_where_an_image_is_blurred(patches):
     frequency, power = radial_spectrum(patches)
-    blurred = radial_spectrum(gaussian_filter(patches, 13, 1.0))[1]
+    blurred = radial_spectrum(gaussian_blur(patches, 13, 1.0))[1]
     kept = (blurred / power)[frequency < 0.4]
     assert (kept.diff() < 0).all() and kept[0] > 0.8 and (power > 0).all()
 
