@@ -382,7 +382,7 @@ def test_ctrl_c_during_validation_leaves_columns_of_one_length():
 
 
 def shown(text: str) -> list[str]:
-    """The lines a terminal shows after `text`: what follows a carriage return overwrites its line."""
+    """The lines on a terminal after `text`: after a carriage return a line is overwritten."""
     lines = []
     for raw in text.removesuffix("\n").split("\n"):
         line = ""
