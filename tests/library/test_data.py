@@ -1,4 +1,4 @@
-"""Data: what is loaded is what it should be to the last byte; what is damaged is never used in silence."""
+"""Data: loaded to the last byte as published; a damaged file is never used in silence."""
 
 import gzip
 import hashlib
@@ -6,6 +6,7 @@ import pickle
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,18 +30,15 @@ from tutorial_utils.support.datasets import DEBIAN_FASHION, IDX_FILES
 
 needs_fashion = pytest.mark.skipif(
     not (DEBIAN_FASHION / f"{IDX_FILES[0]}.gz").exists(),
-    reason=f"needs good files to download from; install Debian's package dataset-fashion-mnist ({DEBIAN_FASHION})",
+    reason=f"needs Debian's package dataset-fashion-mnist, in {DEBIAN_FASHION}",
 )
+MNIST = Path(data_module.__file__).parent / "assets" / "mnist"
 
 
 def entropy(x: torch.Tensor) -> torch.Tensor:
     """The cross-entropy of gray images x with themselves, [N], in nats."""
-    return torch.cat(
-        [
-            (torch.special.entr(part) + torch.special.entr(1 - part)).flatten(1).sum(1)
-            for part in x.split(5000)
-        ]
-    )
+    entr = torch.special.entr
+    return torch.cat([(entr(part) + entr(1 - part)).flatten(1).sum(1) for part in x.split(5000)])
 
 
 def mean_image_cost(data: ImageData) -> float:
@@ -53,24 +51,22 @@ def mean_image_cost(data: ImageData) -> float:
 
 
 def test_mnist_files_have_the_published_hashes():
-    folder = Path(data_module.__file__).parent / "assets" / "mnist"
-    raw = {file: gzip.decompress((folder / f"{file}.gz").read_bytes()) for file in IDX_FILES}
-    assert {file: hashlib.sha256(content).hexdigest() for file, content in raw.items()} == {
-        "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    }
+    published = [
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ]
+    raw = [gzip.decompress((MNIST / f"{file}.gz").read_bytes()) for file in IDX_FILES]
+    assert [hashlib.sha256(content).hexdigest() for content in raw] == published
 
 
 def test_mnist_tensors_are_the_files_pixels(mnist):
-    folder = Path(data_module.__file__).parent / "assets" / "mnist"
-    for file, start, tensor in zip(IDX_FILES, (16, 8, 16, 8), (0, 1, 2, 3), strict=True):
-        pixels = np.frombuffer(
-            gzip.decompress((folder / f"{file}.gz").read_bytes()), np.uint8, offset=start
-        )
-        scale = 255 if mnist[tensor].is_floating_point() else 1
-        assert torch.equal((mnist[tensor] * scale).round().byte().flatten(), torch.tensor(pixels))
+    for file, start, tensor in zip(IDX_FILES, (16, 8, 16, 8), mnist, strict=True):
+        content = gzip.decompress((MNIST / f"{file}.gz").read_bytes())
+        scale = 255 if tensor.is_floating_point() else 1
+        expected = torch.tensor(np.frombuffer(content, np.uint8, offset=start))
+        assert torch.equal((tensor * scale).round().byte().flatten(), expected)
 
 
 def test_mnist_exact_bounds(mnist):
@@ -91,11 +87,9 @@ def test_mnist_pca_table(mnist):
     directions = torch.linalg.eigh(covariance).eigenvectors.flip(1)
     codes = (x_test - mean) @ directions
     total = codes.square().sum(1).mean()
-    mse = {
-        k: (total - codes[:, :k].square().sum(1).mean()).item() / 784 for k in (2, 8, 16, 32, 64)
-    }
-    exact = {2: 0.05567, 8: 0.03744, 16: 0.02686, 32: 0.01683, 64: 0.00905}
-    assert mse == pytest.approx(exact, abs=0.000006)
+    for k, mse in {2: 0.05567, 8: 0.03744, 16: 0.02686, 32: 0.01683, 64: 0.00905}.items():
+        missing = total - codes[:, :k].square().sum(1).mean()
+        assert missing.item() / 784 == pytest.approx(mse, abs=0.000006)
 
 
 # every data set
@@ -179,10 +173,8 @@ def test_train_and_test_patches_come_from_regions_that_do_not_overlap(monkeypatc
 
 @pytest.mark.parametrize("name", ["MNIST", "", None, "imagenet"])
 def test_an_unknown_name_lists_the_known_ones(name):
-    with pytest.raises(
-        ValueError,
-        match="name must be one of 'mnist', 'fashion_mnist', 'cifar10', 'digits', 'patches'",
-    ):
+    known = "'mnist', 'fashion_mnist', 'cifar10', 'digits', 'patches'"
+    with pytest.raises(ValueError, match=f"name must be one of {known}"):
         load_images(name)
 
 
@@ -257,9 +249,8 @@ def test_batches_follow_their_generator_alone():
     x = torch.arange(100)
 
     def order(seed: int) -> list[int]:
-        return torch.cat(
-            list(batches(x, batch_size=8, generator=torch.Generator().manual_seed(seed)))
-        ).tolist()
+        generator = torch.Generator().manual_seed(seed)
+        return torch.cat(list(batches(x, batch_size=8, generator=generator))).tolist()
 
     before = torch.get_rng_state()
     assert order(0) == order(0)
@@ -269,11 +260,8 @@ def test_batches_follow_their_generator_alone():
 
 
 def test_a_generator_gives_another_order_in_every_epoch():
-    generator = torch.Generator().manual_seed(0)
-    first, second = (
-        torch.cat(list(batches(torch.arange(100), batch_size=8, generator=generator)))
-        for _ in range(2)
-    )
+    epoch = partial(batches, batch_size=8, generator=torch.Generator().manual_seed(0))
+    first, second = (torch.cat(list(epoch(torch.arange(100)))) for _ in range(2))
     assert not torch.equal(first, second)
 
 
@@ -291,7 +279,7 @@ DAMAGES = {
 @pytest.mark.parametrize("file", IDX_FILES[2:])
 def test_a_damaged_file_of_the_package_is_named_and_never_used(file, damage, tmp_path, monkeypatch):
     folder = tmp_path / "assets" / "mnist"
-    shutil.copytree(Path(data_module.__file__).parent / "assets" / "mnist", folder)
+    shutil.copytree(MNIST, folder)
     monkeypatch.setattr(data_module, "files", lambda package: tmp_path)
     path = folder / f"{file}.gz"
     path.write_bytes(damage(path.read_bytes()))
@@ -304,20 +292,29 @@ def test_a_damaged_file_of_the_package_is_named_and_never_used(file, damage, tmp
 
 @pytest.fixture
 def downloads(monkeypatch, tmp_path):
-    """Debian's folder hidden, and torchvision's download replaced by a copy of the good files; counts the calls."""
+    """The names of files that were downloaded: Debian's folder is hidden, and downloads are copies.
+
+    They replace torchvision's function.
+    """
     monkeypatch.setattr(datasets, "DEBIAN_FASHION", tmp_path / "no-such-folder")
     calls = []
 
-    def download_and_extract_archive(url, download_root, filename=None, md5=None, **_):
+    def download(url, download_root, filename=None, md5=None, **_):
         calls.append(filename)
         content = (DEBIAN_FASHION / filename).read_bytes()
         (Path(download_root) / filename).write_bytes(content)
         (Path(download_root) / filename.removesuffix(".gz")).write_bytes(gzip.decompress(content))
 
-    monkeypatch.setattr(
-        torchvision.datasets.mnist, "download_and_extract_archive", download_and_extract_archive
-    )
+    monkeypatch.setattr(torchvision.datasets.mnist, "download_and_extract_archive", download)
     return calls
+
+
+@pytest.fixture
+def raw_fashion(tmp_path):
+    """An empty folder where unpacked files of Fashion-MNIST belong, under tmp_path."""
+    folder = tmp_path / "FashionMNIST" / "raw"
+    folder.mkdir(parents=True)
+    return folder
 
 
 @needs_fashion
@@ -335,13 +332,8 @@ def test_fashion_mnist_is_taken_from_debians_folder(empty_data_dir, monkeypatch,
 
 def test_whether_a_data_set_is_here(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "DEBIAN_FASHION", tmp_path / "debian")
-    assert [is_here(name, root=tmp_path) for name in data_module.NAMES] == [
-        True,
-        False,
-        False,
-        True,
-        True,
-    ]
+    here = [name for name in data_module.NAMES if is_here(name, root=tmp_path)]
+    assert here == ["mnist", "digits", "patches"]
     for folder, suffix in ((tmp_path / "FashionMNIST" / "raw", ""), (tmp_path / "debian", ".gz")):
         folder.mkdir(parents=True)
         for file in IDX_FILES:
@@ -368,21 +360,18 @@ def test_fashion_mnist_is_downloaded_once(empty_data_dir, downloads, capsys):
 @needs_fashion
 @pytest.mark.parametrize(
     ("damage", "suffix"),
-    [
-        ("truncated", ".gz"),
-        ("one byte flipped", ".gz"),
-        ("one byte flipped", ""),
-        ("empty", ""),
-        ("another file", ".gz"),
-    ],
+    [(name, ".gz") for name in ("truncated", "one byte flipped", "another file")]
+    + [(name, "") for name in ("one byte flipped", "empty")],
 )
-def test_damaged_fashion_mnist_is_said_and_replaced(tmp_path, downloads, capsys, damage, suffix):
-    raw = tmp_path / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
+def test_damaged_fashion_mnist_is_said_and_replaced(
+    tmp_path, raw_fashion, downloads, capsys, damage, suffix
+):
     for file in IDX_FILES:
         content = (DEBIAN_FASHION / f"{file}.gz").read_bytes()
-        (raw / f"{file}{suffix}").write_bytes(content if suffix else gzip.decompress(content))
-    path = raw / f"{IDX_FILES[3]}{suffix}"
+        (raw_fashion / f"{file}{suffix}").write_bytes(
+            content if suffix else gzip.decompress(content)
+        )
+    path = raw_fashion / f"{IDX_FILES[3]}{suffix}"
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     data = load_images("fashion_mnist", root=tmp_path)
     said = capsys.readouterr().out
@@ -395,13 +384,11 @@ def test_damaged_fashion_mnist_is_said_and_replaced(tmp_path, downloads, capsys,
 
 
 @needs_fashion
-def test_an_unpacked_file_left_half_written_is_replaced(tmp_path, downloads, capsys):
+def test_an_unpacked_file_left_half_written_is_replaced(tmp_path, raw_fashion, downloads, capsys):
     """torchvision takes a raw file for good as soon as it exists."""
-    raw = tmp_path / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
     for file in IDX_FILES:
         content = gzip.decompress((DEBIAN_FASHION / f"{file}.gz").read_bytes())
-        (raw / file).write_bytes(content[:1000])
+        (raw_fashion / file).write_bytes(content[:1000])
     data = load_images("fashion_mnist", root=tmp_path)
     assert data.x_train.shape == (60_000, 1, 28, 28) and len(downloads) == 4
     assert "damaged" in capsys.readouterr().out
@@ -409,9 +396,7 @@ def test_an_unpacked_file_left_half_written_is_replaced(tmp_path, downloads, cap
 
 @needs_fashion
 def test_mnists_files_are_not_taken_for_fashion_mnist(tmp_path, downloads, capsys):
-    shutil.copytree(
-        Path(data_module.__file__).parent / "assets" / "mnist", tmp_path / "FashionMNIST" / "raw"
-    )
+    shutil.copytree(MNIST, tmp_path / "FashionMNIST" / "raw")
     data = load_images("fashion_mnist", root=tmp_path)
     assert "damaged" in capsys.readouterr().out and len(downloads) == 4
     assert entropy(data.x_test).mean().item() == pytest.approx(189.86, abs=0.005)
@@ -422,33 +407,27 @@ def test_mnists_files_are_not_taken_for_fashion_mnist(tmp_path, downloads, capsy
 
 @pytest.fixture
 def small_cifar10(monkeypatch):
-    """torchvision's CIFAR10 made to expect tiny batches, and its download replaced; returns the calls and files."""
+    """Calls of the download, and the files: torchvision's CIFAR10 expects and gets tiny batches."""
     rng, CIFAR10 = np.random.default_rng(0), torchvision.datasets.CIFAR10
-    content = {
-        name: pickle.dumps(
-            {"data": rng.integers(0, 256, (4, 3072), dtype=np.uint8), "labels": [0, 1, 8, 9]}
-        )
-        for name in ("data_batch_1", "data_batch_2", "test_batch")
-    }
+    train_names, test_name, content = ("data_batch_1", "data_batch_2"), "test_batch", {}
+    for name in (*train_names, test_name):
+        data = rng.integers(0, 256, (4, 3072), dtype=np.uint8)
+        content[name] = pickle.dumps({"data": data, "labels": [0, 1, 8, 9]})
     content["batches.meta"] = pickle.dumps({"label_names": list("abcdefghij")})
     md5 = {name: hashlib.md5(value).hexdigest() for name, value in content.items()}
-    monkeypatch.setattr(
-        CIFAR10, "train_list", [[n, md5[n]] for n in ("data_batch_1", "data_batch_2")]
-    )
-    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
+    monkeypatch.setattr(CIFAR10, "train_list", [[name, md5[name]] for name in train_names])
+    monkeypatch.setattr(CIFAR10, "test_list", [[test_name, md5[test_name]]])
     monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5["batches.meta"]})
     calls = []
 
-    def download_and_extract_archive(url, download_root, **_):
+    def download(url, download_root, **_):
         calls.append(url)
         folder = Path(download_root) / CIFAR10.base_folder
         folder.mkdir(parents=True, exist_ok=True)
         for name, value in content.items():
             (folder / name).write_bytes(value)
 
-    monkeypatch.setattr(
-        torchvision.datasets.cifar, "download_and_extract_archive", download_and_extract_archive
-    )
+    monkeypatch.setattr(torchvision.datasets.cifar, "download_and_extract_archive", download)
     return calls, content
 
 
@@ -457,24 +436,22 @@ def test_cifar10_is_downloaded_once_and_laid_out_in_channels(empty_data_dir, sma
     data = load_images("cifar10")
     assert data.x_train.shape == (8, 3, 32, 32) and data.x_test.shape == (4, 3, 32, 32)
     assert data.x_train.dtype == torch.float32 and data.y_test.tolist() == [0, 1, 8, 9]
-    pixels = torch.from_numpy(pickle.loads(content["test_batch"])["data"]).view(
-        4, 3, 32, 32
-    )  # red, green, blue planes
-    assert torch.equal((data.x_test * 255).round().byte(), pixels)
+    planes = torch.from_numpy(pickle.loads(content["test_batch"])["data"])  # red, green, blue
+    assert torch.equal((data.x_test * 255).round().byte(), planes.view(4, 3, 32, 32))
     load_images("cifar10", n_train=3)
     assert len(calls) == 1
     assert capsys.readouterr().out.count("Downloading") == 1
 
 
 @pytest.mark.parametrize("file", ["data_batch_2", "test_batch", "batches.meta"])
-@pytest.mark.parametrize(
-    "damage", [lambda content: content[:-7], None], ids=["truncated", "missing"]
-)
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
 def test_damaged_cifar10_is_said_and_replaced(empty_data_dir, small_cifar10, capsys, file, damage):
     calls, content = small_cifar10
     load_images("cifar10")
     path = empty_data_dir / "cifar-10-batches-py" / file
-    path.write_bytes(damage(content[file])) if damage else path.unlink()
+    path.unlink()
+    if damage == "truncated":
+        path.write_bytes(content[file][:-7])
     capsys.readouterr()
     assert load_images("cifar10").x_train.shape == (8, 3, 32, 32)
     assert len(calls) == 2 and path.read_bytes() == content[file]

@@ -1,7 +1,6 @@
-"""The evidence: the grid against closed forms, ELBO <= IWAE-k <= IWAE-(k+1) <= log p(x), and the linear VAE's law."""
+"""Evidence: closed forms, ELBO <= IWAE-k <= IWAE-(k+1) <= log p(x), and the linear VAE's law."""
 
 import math
-from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -15,6 +14,7 @@ from tutorial_utils.evidence import iwae_bound, linear_vae_law, log_normal, log_
 from tutorial_utils.losses import (
     bernoulli_nll,
     gaussian_nll,
+    kl_per_dimension,
     kl_standard_normal,
     negative_elbo,
     squared_error,
@@ -30,7 +30,7 @@ def rng():
 
 @pytest.fixture
 def vae():
-    """A small VAE with two latent numbers whose posteriors are off, and eight images of zeros and ones."""
+    """A small VAE with two latent numbers and wrong posteriors, and eight binary images."""
     torch.manual_seed(0)
     model = VAE(mlp([16, 8, 4]), mlp([2, 8, 16], out_shape=(1, 4, 4)), latent_dim=2).eval()
     with torch.no_grad():
@@ -41,7 +41,7 @@ def vae():
 
 
 class TwoImages(nn.Module):
-    """A decoder that paints one image where z_1 < 0 and another where z_1 > 0: log p(x) is known."""
+    """A decoder with one image where z_1 < 0 and another where z_1 > 0: log p(x) is known."""
 
     def __init__(self, below, above):
         super().__init__()
@@ -75,9 +75,7 @@ def test_the_evidence_of_two_images_is_their_mixture(rng):
     logits = torch.randn(2, 1, 4, 4, generator=rng)
     model = VAE(mlp([16, 4]), TwoImages(*logits), latent_dim=2)
     x = torch.bernoulli(torch.full((6, 1, 4, 4), 0.5), generator=rng)
-    _, log_evidence, log_posterior = posterior_on_grid(
-        model, x, n=400
-    )  # an even n: no point on the border
+    _, log_evidence, log_posterior = posterior_on_grid(model, x, n=400)  # even: none on the border
     parts = torch.stack([-bernoulli_nll(one.expand_as(x), x) for one in logits])
     torch.testing.assert_close(log_evidence, parts.logsumexp(0) - math.log(2), atol=1e-3, rtol=0)
     # p(z|x) / p(z) is the share of the image on its side: z_1 runs along the second axis
@@ -98,9 +96,8 @@ def test_the_true_posterior_is_a_density_and_obeys_bayes(vae):
     axis, log_evidence, log_posterior = posterior_on_grid(model, x)
     assert axis.shape == (401,) and log_posterior.shape == (8, 401, 401)
     area = (axis[1] - axis[0]) ** 2
-    torch.testing.assert_close(
-        log_posterior.exp().sum((1, 2)) * area, torch.ones(8), atol=1e-4, rtol=0
-    )
+    mass = log_posterior.exp().sum((1, 2)) * area
+    torch.testing.assert_close(mass, torch.ones(8), atol=1e-4, rtol=0)
     z = torch.stack([axis[120], axis[250]])[None]
     with torch.no_grad():
         joint = log_joint(model, x, z)[0]
@@ -117,16 +114,14 @@ def test_a_finer_and_wider_grid_changes_nothing(vae):
 def test_the_gap_of_the_elbo_is_the_kl_to_the_true_posterior(vae):
     model, x = vae
     axis, log_evidence, log_posterior = posterior_on_grid(model, x)
-    z = torch.cartesian_prod(axis, axis)
+    z, area = torch.cartesian_prod(axis, axis), (axis[1] - axis[0]) ** 2
     with torch.no_grad():
         mu, logvar = model.encode(x)
         torch.manual_seed(0)
         log_w = log_weights(model, x, k=20_000)
         for i in range(len(x)):
             log_q = log_normal(z, mu[[i]].expand_as(z), logvar[[i]].expand_as(z))
-            kl = (log_q.exp() * (log_q - log_posterior[i].flatten())).sum() * (
-                axis[1] - axis[0]
-            ) ** 2
+            kl = (log_q.exp() * (log_q - log_posterior[i].flatten())).sum() * area
             error = 5 * log_w[:, i].std() / len(log_w) ** 0.5
             assert abs(log_evidence[i] - log_w[:, i].mean() - kl) < error + 1e-3
             assert kl > 2 * error, "the comparison means something"
@@ -158,21 +153,21 @@ def test_log_weights_average_to_the_negative_loss(vae):
 
 @pytest.fixture(scope="module")
 def linear_gaussian():
-    """log p(x), and log_weights(shift, widen, n): weights under a posterior moved and widened from the true one."""
+    """log p(x), the true posterior, and weights(shift, widen, k) and elbo(shift, widen, k).
+
+    The last two use a posterior with a shifted mean and a wider variance than the true one.
+    """
     generator = torch.Generator().manual_seed(3)
     std, n = 0.6, 8
-    W = torch.linalg.qr(torch.randn(5, 2, generator=generator)).Q * torch.tensor(
-        [1.5, 0.7]
-    )  # orthogonal columns
+    orthogonal = torch.linalg.qr(torch.randn(5, 2, generator=generator)).Q
+    W = orthogonal * torch.tensor([1.5, 0.7])
     x = torch.randn(n, 2, generator=generator) @ W.T + std * torch.randn(n, 5, generator=generator)
     log_p = D.MultivariateNormal(torch.zeros(5), W @ W.T + std**2 * torch.eye(5)).log_prob(x)
     variance = 1 / (1 + W.square().sum(0) / std**2)  # the true posterior factorizes as q does
     mu, logvar = (x @ W / std**2) * variance, variance.log().expand(n, 2)
 
     def weights(shift: float, widen: float, k: int) -> torch.Tensor:
-        many_mu, many_logvar = (
-            (part + by).expand(k, n, 2) for part, by in ((mu, shift), (logvar, widen))
-        )
+        many_mu, many_logvar = (mu + shift).expand(k, n, 2), (logvar + widen).expand(k, n, 2)
         z = reparameterize(many_mu, many_logvar)
         zero = torch.zeros_like(z)
         log_lik = -gaussian_nll(linear(z, W).flatten(0, 1), x.repeat(k, 1), std=std).view(k, n)
@@ -190,16 +185,13 @@ def test_bounds_are_ordered(linear_gaussian):
     log_p, _, _, weights, elbo = linear_gaussian
     torch.manual_seed(0)
     log_w = weights(0.3, 0.8, 200_000)
-    ks = (1, 2, 5, 20, 100)
-    groups = [
-        log_w.unflatten(0, (-1, k)).transpose(0, 1).flatten(1) for k in ks
-    ]  # [k, 200,000 / k * images]
+    # [k, 200,000 / k * images] each
+    groups = [log_w.unflatten(0, (-1, k)).transpose(0, 1).flatten(1) for k in (1, 2, 5, 20, 100)]
     bounds = [iwae_bound(group).unflatten(0, (-1, log_w.shape[1])) for group in groups]
     errors = [5 * bound.std(0) / len(bound) ** 0.5 for bound in bounds]
     means = [bound.mean(0) for bound in bounds]
-    torch.testing.assert_close(
-        means[0], elbo(0.3, 0.8, 100_000), atol=0.03, rtol=0
-    )  # one weight: the ELBO
+    one_weight_is_the_elbo = elbo(0.3, 0.8, 100_000)
+    torch.testing.assert_close(means[0], one_weight_is_the_elbo, atol=0.03, rtol=0)
     for (low, high), (error_low, error_high) in zip(pairwise(means), pairwise(errors), strict=True):
         assert (low < high + error_low + error_high).all()
     assert (means[0] < means[-1] - 0.1).all(), "the comparison means something"
@@ -210,10 +202,8 @@ def test_the_elbos_gap_is_the_kl_in_closed_form(linear_gaussian):
     log_p, mu, logvar, _, elbo = linear_gaussian
     torch.manual_seed(0)
     for shift, widen in ((0.0, 0.0), (0.3, 0.8)):
-        q, p = (
-            D.Normal(mu + shift, (0.5 * (logvar + widen)).exp()),
-            D.Normal(mu, (0.5 * logvar).exp()),
-        )
+        q = D.Normal(mu + shift, (0.5 * (logvar + widen)).exp())
+        p = D.Normal(mu, (0.5 * logvar).exp())
         gap = D.kl_divergence(q, p).sum(1)
         torch.testing.assert_close(elbo(shift, widen, 200_000), log_p - gap, atol=0.03, rtol=0)
 
@@ -225,12 +215,10 @@ def test_with_the_true_posterior_every_weight_is_log_p(linear_gaussian):
 
 def test_iwae_bound_of_equal_weights_is_the_weight_and_never_overflows():
     for value in (-500.0, 0.0, 500.0):
-        assert iwae_bound(torch.full((7, 3), value)).tolist() == pytest.approx(
-            [value] * 3, abs=1e-4
-        )
-    assert iwae_bound(torch.tensor([[math.log(1.0)], [math.log(3.0)]])).item() == pytest.approx(
-        math.log(2)
-    )
+        bound = iwae_bound(torch.full((7, 3), value))
+        torch.testing.assert_close(bound, torch.full((3,), value), atol=1e-4, rtol=0)
+    mean_of_1_and_3 = iwae_bound(torch.tensor([[1.0], [3.0]]).log())
+    assert mean_of_1_and_3.item() == pytest.approx(math.log(2))
 
 
 # --- the law of the linear VAE
@@ -244,89 +232,82 @@ def test_law_at_known_values():
 
 def test_law_depends_on_the_product_of_beta_and_variance_only(rng):
     eigenvalues = 5 * torch.rand(20, generator=rng)
-    for one, other in zip(
+    split, product = (
         linear_vae_law(eigenvalues, beta=2.0, variance=0.3),
         linear_vae_law(eigenvalues, beta=0.6),
-        strict=True,
-    ):
-        torch.testing.assert_close(one, other)
+    )
+    torch.testing.assert_close(split, product)
 
 
 @pytest.mark.parametrize("threshold", [0.3, 1.0, 2.5, 7.0])
 def test_law_is_the_minimum_found_by_search(threshold):
-    """One direction of variance 2.5: decoder w, encoder a and u as in the notebook, minimized without the formula."""
-    eigenvalue, beta, variance = 2.5, threshold / 0.5, 0.5
-    w, a, u = torch.meshgrid(
-        *[torch.linspace(0, 2, 161)] * 2, torch.linspace(0.005, 1, 200), indexing="ij"
-    )
+    """One direction of variance 2.5, with decoder w and encoder a, u as in the notebook."""
+    eigenvalue, beta, variance = torch.tensor(2.5), threshold / 0.5, 0.5
+    w, a = [torch.linspace(0, 2, 161)] * 2
+    w, a, u = torch.meshgrid(w, a, torch.linspace(0.005, 1, 200), indexing="ij")
     error = (1 - w * a).square() * eigenvalue + w.square() * u
     kl = 0.5 * (a.square() * eigenvalue + u - 1 - u.log())
     loss = error / (2 * variance) + beta * kl
-    law_kl, law_error = (
-        part.item()
-        for part in linear_vae_law(torch.tensor(eigenvalue), beta=beta, variance=variance)
-    )
-    assert law_error / (2 * variance) + beta * law_kl == pytest.approx(loss.min().item(), rel=2e-3)
-    assert law_error / (2 * variance) + beta * law_kl <= loss.min().item() + 1e-5
-    assert kl.flatten()[loss.argmin()].item() == pytest.approx(law_kl, abs=0.03)
+    law_kl, law_error = linear_vae_law(eigenvalue, beta=beta, variance=variance)
+    law_loss = (law_error / (2 * variance) + beta * law_kl).item()
+    assert law_loss == pytest.approx(loss.min().item(), rel=2e-3)
+    assert law_loss <= loss.min().item() + 1e-5
+    assert kl.flatten()[loss.argmin()].item() == pytest.approx(law_kl.item(), abs=0.03)
 
 
-def linear_loss(model, x, *, beta):
-    out = model(x)
-    kl = kl_standard_normal(out.mu, out.logvar)
-    return {"loss": 0.5 * squared_error(out.logits, x) + beta * kl, "kl": kl}
+EIGENVALUES = torch.tensor([4.0, 2.0, 1.0, 0.5, 0.25, 0.1])
 
 
-@pytest.mark.parametrize("beta", [0.5, 2.0, 20.0])
-def test_training_a_linear_vae_ends_at_the_law(beta):
+@pytest.fixture(scope="module")
+def gaussian_data():
+    """2,000 points whose covariance has exactly EIGENVALUES, in a rotated frame."""
     generator = torch.Generator().manual_seed(0)
-    variances = torch.tensor([9.0, 4.0, 1.5, 0.3, 0.1])
-    rotation = torch.linalg.qr(torch.randn(5, 5, generator=generator)).Q
-    x = torch.randn(20_000, 5, generator=generator) * variances.sqrt() @ rotation.T
+    z = torch.randn(2000, 6, generator=generator)
+    white = torch.linalg.qr(z - z.mean(0)).Q * 2000**0.5
+    rotation = torch.linalg.qr(torch.randn(6, 6, generator=generator)).Q
+    return white * EIGENVALUES.sqrt() @ rotation.T
+
+
+@pytest.mark.parametrize(
+    ("beta", "variance"), [(0.5, 1.0), (1.0, 0.7), (4.0, 0.4), (10.0, 0.5), (20.0, 1.0)]
+)
+def test_training_a_linear_vae_ends_at_the_law(gaussian_data, beta, variance):
+    """Dimension i is active if and only if EIGENVALUES[i] > beta * variance."""
     torch.manual_seed(0)
-    model = VAE(mlp([5, 8]), mlp([4, 5]), latent_dim=4)
-    loss_fn = partial(linear_loss, beta=beta)
-    settings = {
-        "epochs": 12,
-        "batch_size": 200,
-        "lr": 0.02,
-        "seed": 0,
-        "schedule": warmup_then_linear,
-    }
-    fit(model, x, loss_fn, **settings, show_progress=False)
-    law, _ = linear_vae_law(torch.linalg.eigvalsh(torch.cov(x.T)), beta=beta)
-    assert evaluate(model, x, loss_fn)["kl"] == pytest.approx(law.sum().item(), abs=0.05)
+    model = VAE(mlp([6, 12]), mlp([6, 6]), latent_dim=6)
+
+    def loss_fn(model, x):
+        out = model(x)
+        kl = kl_standard_normal(out.mu, out.logvar)
+        loss = gaussian_nll(out.logits, x, std=variance**0.5) + beta * kl
+        return {"loss": loss, "kl": kl, "distortion": squared_error(out.logits, x)}
+
+    settings = {"epochs": 80, "batch_size": 100, "lr": 1e-2, "seed": 0}
+    settings |= {"schedule": warmup_then_linear, "show_progress": False}
+    fit(model, gaussian_data, loss_fn, **settings)
+    law, law_error = linear_vae_law(EIGENVALUES, beta=beta, variance=variance)
     with torch.no_grad():
-        mu, logvar = model.encode(x)
-    kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
-    assert (kl > 0.02).sum() == (law > 0).sum()
+        kl = kl_per_dimension(*model.encode(gaussian_data)).sort(descending=True).values
+    torch.testing.assert_close(kl, law, atol=0.02, rtol=0.03)
+    assert ((kl > 0.02) == (beta * variance < EIGENVALUES)).all()
+    scores = evaluate(model, gaussian_data.repeat(10, 1), loss_fn)
+    assert scores["kl"] == pytest.approx(law.sum().item(), abs=0.05)
+    assert scores["distortion"] == pytest.approx(law_error.sum().item(), rel=0.03)
 
 
 # --- bad input
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda model, x: log_weights(model, x, k=0), "k must be a whole number of at least 1"),
-        (
-            lambda model, x: iwae_bound(torch.zeros(3)),
-            "log_w must be a non-empty tensor with 2 axes",
-        ),
-        (
-            lambda model, x: linear_vae_law(torch.ones(3), beta=0.0),
-            "beta must be a finite number above 0",
-        ),
-        (
-            lambda model, x: linear_vae_law(torch.ones(3), beta=1.0, variance=-1.0),
-            "variance must be",
-        ),
-        (
-            lambda model, x: log_normal(torch.zeros(3, 2), torch.zeros(1, 2), torch.zeros(3, 2)),
-            "the same shape",
-        ),
-    ],
-)
-def test_bad_arguments_are_named(vae, call, message):
+BAD_CALLS = {
+    "k must be a whole number of at least 1": lambda model, x: log_weights(model, x, k=0),
+    "log_w must be a non-empty tensor with 2 axes": lambda *_: iwae_bound(torch.zeros(3)),
+    "beta must be a finite number above 0": lambda *_: linear_vae_law(torch.ones(3), beta=0.0),
+    "variance must be": lambda *_: linear_vae_law(torch.ones(3), beta=1.0, variance=-1.0),
+    "the same shape": lambda *_: log_normal(*(torch.zeros(n, 2) for n in (3, 1, 3))),
+}
+
+
+@pytest.mark.parametrize(("message", "call"), BAD_CALLS.items())
+def test_bad_arguments_are_named(vae, message, call):
     with pytest.raises(ValueError, match=message):
         call(*vae)

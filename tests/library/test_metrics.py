@@ -1,5 +1,4 @@
-"""Judges: losses and densities by definition, the digit classifier by what it gets right, the rest where the answer
-is known."""
+"""Metrics: by definition, in closed form, and on cases where the answer is known."""
 
 import math
 
@@ -89,11 +88,8 @@ def test_digit_classifier_is_right_in_its_band_and_is_trained_once(mnist, reques
     assert torch.equal(again(mnist.x_test[:100]), classifier(mnist.x_test[:100]))
     assert torch.equal(torch.get_rng_state(), state)
 
-    assert (
-        confidence(classifier, mnist.x_test).mean()
-        > 0.95
-        > confidence(classifier, torch.rand(500, 1, 28, 28)).mean()
-    )
+    sure = confidence(classifier, mnist.x_test).mean()
+    assert sure > 0.95 > confidence(classifier, torch.rand(500, 1, 28, 28)).mean()
 
 
 def test_retrain_trains_again_to_the_same_weights(digits, empty_data_dir):
@@ -101,9 +97,8 @@ def test_retrain_trains_again_to_the_same_weights(digits, empty_data_dir):
     path = next(models_dir().iterdir())
     written = path.stat().st_mtime_ns, path.stat().st_ino
     second = digit_classifier(digits, retrain=True)
-    assert (path.stat().st_mtime_ns, path.stat().st_ino) != written and len(
-        list(models_dir().iterdir())
-    ) == 1
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) != written
+    assert len(list(models_dir().iterdir())) == 1
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, other)
 
@@ -111,9 +106,8 @@ def test_retrain_trains_again_to_the_same_weights(digits, empty_data_dir):
 def test_digit_classifier_never_sees_a_test_image(digits, empty_data_dir, request):
     digit_classifier(digits)
     request.getfixturevalue("no_training")
-    hidden = digits._replace(
-        x_test=torch.full_like(digits.x_test, float("nan")), y_test=digits.y_test * 0
-    )
+    no_images = torch.full_like(digits.x_test, math.nan)
+    hidden = digits._replace(x_test=no_images, y_test=digits.y_test * 0)
     digit_classifier(hidden)  # found in the cache: nothing that made it has changed
 
 
@@ -128,25 +122,19 @@ def posteriors() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_kl_per_dimension_is_torchs_and_adds_up_to_the_kl(posteriors):
     mu, logvar = posteriors
-    q = Normal(mu, (0.5 * logvar).exp())
-    torch.testing.assert_close(
-        kl_per_dimension(mu, logvar), kl_divergence(q, Normal(0.0, 1.0)).mean(0)
-    )
-    torch.testing.assert_close(
-        kl_per_dimension(mu, logvar).sum(), kl_standard_normal(mu, logvar).mean()
-    )
+    kl, q = kl_per_dimension(mu, logvar), Normal(mu, (0.5 * logvar).exp())
+    torch.testing.assert_close(kl, kl_divergence(q, Normal(0.0, 1.0)).mean(0))
+    torch.testing.assert_close(kl.sum(), kl_standard_normal(mu, logvar).mean())
     assert (kl_per_dimension(torch.zeros(5, 2), torch.zeros(5, 2)) == 0).all()
 
 
 def test_log_aggregate_is_the_density_of_torchs_mixture(posteriors):
     mu, logvar = posteriors
-    mixture = MixtureSameFamily(
-        Categorical(torch.ones(40)), Independent(Normal(mu, (0.5 * logvar).exp()), 1)
-    )
+    parts = Independent(Normal(mu, (0.5 * logvar).exp()), 1)
+    expected = MixtureSameFamily(Categorical(torch.ones(40)), parts)
     z = 2 * torch.randn(25, 3, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(
-        log_aggregate(z, mu, logvar), mixture.log_prob(z), rtol=1e-4, atol=1e-4
-    )
+    found = log_aggregate(z, mu, logvar)
+    torch.testing.assert_close(found, expected.log_prob(z), rtol=1e-4, atol=1e-4)
 
 
 def test_log_aggregate_of_tiny_posteriors_far_out_keeps_its_digits():
@@ -155,9 +143,9 @@ def test_log_aggregate_of_tiny_posteriors_far_out_keeps_its_digits():
     assert log_aggregate(mu[:1], mu, logvar).item() == pytest.approx(exact, abs=1e-3)
 
 
-@pytest.mark.parametrize("slope, noise", [(1.0, 1.0), (0.6, 0.8), (0.2, 0.1)])
+@pytest.mark.parametrize(("slope", "noise"), [(1.0, 1.0), (0.6, 0.8), (0.2, 0.1)])
 def test_kl_of_the_aggregate_on_gaussians_and_what_is_left_of_the_kl(slope, noise):
-    """x ~ N(0, 1) and q(z|x) = N(slope x, noise^2): q(z) is N(0, slope^2 + noise^2), the rest is information."""
+    """With x ~ N(0, 1) and q(z|x) = N(slope x, noise^2), q(z) is N(0, slope^2 + noise^2)."""
     generator = torch.Generator().manual_seed(0)
     mu = slope * torch.randn(4000, 1, generator=generator)
     logvar = torch.full_like(mu, 2 * math.log(noise))
@@ -168,9 +156,8 @@ def test_kl_of_the_aggregate_on_gaussians_and_what_is_left_of_the_kl(slope, nois
     mismatch = (log_aggregate(z, mu, logvar) - prior).mean().item()
     assert mismatch == pytest.approx(known, abs=0.04)
     information = 0.5 * math.log(variance / noise**2)
-    assert kl_standard_normal(mu, logvar).mean().item() - mismatch == pytest.approx(
-        information, abs=0.06
-    )
+    kl = kl_standard_normal(mu, logvar).mean().item()
+    assert kl - mismatch == pytest.approx(information, abs=0.06)
 
 
 def test_knn_is_one_for_pure_regions_and_chance_for_labels_that_mean_nothing():
@@ -191,10 +178,9 @@ def test_knn_of_two_overlapping_normal_distributions_is_nearly_the_best_there_is
 
 
 def test_a_code_is_not_its_own_neighbor():
-    y = torch.randint(2, (400,), generator=torch.Generator().manual_seed(0))
-    assert (
-        knn_accuracy(torch.randn(400, 2, generator=torch.Generator().manual_seed(1)), y, k=1) < 0.6
-    )
+    generator = torch.Generator().manual_seed(0)
+    y, z = torch.randint(2, (400,), generator=generator), torch.randn(400, 2, generator=generator)
+    assert knn_accuracy(z, y, k=1) < 0.6
 
 
 def test_confusion_says_which_class_is_taken_for_which():
@@ -211,9 +197,7 @@ def test_confusion_says_which_class_is_taken_for_which():
 def test_rows_of_the_confusion_are_classes_and_columns_what_they_are_taken_for():
     y = torch.tensor([0] * 50 + [1] * 450)
     shares = knn_confusion(torch.randn(500, 1, generator=torch.Generator().manual_seed(0)), y, k=25)
-    assert (
-        shares[0, 1] > 0.95 and shares[1, 0] < 0.05
-    )  # the rare class is taken for the frequent one
+    assert shares[0, 1] > 0.95 and shares[1, 0] < 0.05, "rare is taken for frequent"
 
 
 def test_bad_codes_are_named(posteriors):
@@ -233,7 +217,7 @@ def test_bad_codes_are_named(posteriors):
 
 
 def test_looks_of_bars():
-    """Ink adds up; a bar that leans right has a positive slant, its mirror image the opposite; a wider one is wider."""
+    """Ink is a sum, a bar that leans right has a positive slant, a mirror image the opposite."""
     upright, leaning, wide = torch.zeros(3, 1, 1, 28, 28)
     upright[..., 4:24, 13:15] = 1
     wide[..., 4:24, 11:17] = 1
@@ -241,7 +225,6 @@ def test_looks_of_bars():
         leaning[..., row, 23 - row // 2 : 25 - row // 2] = 1
     ink, slant, width = looks(torch.cat([upright, leaning, leaning.flip(3), wide])).T
     assert ink.tolist() == [40, 40, 40, 120]
-    assert (
-        slant[0].abs() < 1e-5 and slant[1] > 0.3 and torch.isclose(slant[2], -slant[1], atol=1e-5)
-    )
+    assert slant[0].abs() < 1e-5 and slant[1] > 0.3
+    assert slant[2].item() == pytest.approx(-slant[1].item(), abs=1e-5)
     assert width[3] > 2 * width[0]

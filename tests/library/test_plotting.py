@@ -84,9 +84,11 @@ DRAW = {
     "show_images": lambda images, codes, **more: show_images(images, **more),
     "plot_codes": lambda images, codes, **more: plot_codes(*codes, **more),
 }
+with_rows = {**DRAW, "show_rows": lambda images, codes: show_rows({"a": images})}
+every_drawing = pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
 
 
-@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
+@every_drawing
 def test_draws_into_the_axes_it_is_given(draw, images, codes):
     fig, (ax, other) = plt.subplots(1, 2)
     assert draw(images, codes, ax=ax, title="A finding") is ax
@@ -94,34 +96,27 @@ def test_draws_into_the_axes_it_is_given(draw, images, codes):
     assert ax.has_data() and not other.has_data() and plt.get_fignums() == [fig.number]
 
 
-@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
+@every_drawing
 def test_makes_axes_of_its_own_when_given_none(draw, images, codes):
     busy = plt.subplots()[1]
     ax = draw(images, codes)
     assert ax is not busy and ax.has_data() and not busy.has_data()
 
 
-@pytest.mark.parametrize(
-    "draw", [*DRAW.values(), lambda images, codes: show_rows({"a": images})], ids=[*DRAW, "rows"]
-)
+@pytest.mark.parametrize("draw", with_rows.values(), ids=with_rows)
 def test_leaves_inputs_random_states_and_settings_alone(draw, images, codes):
-    def states():
-        return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    def state():
+        numpy_state = np.random.get_state()[1].tolist()  # noqa: NPY002
+        random_states = torch.get_rng_state().tolist(), numpy_state, random.getstate()
+        inputs = [tensor.tolist() for tensor in (images, *codes)]
+        return random_states, inputs, dict(matplotlib.rcParams), torch.is_grad_enabled()
 
-    inputs = [images, *codes]
-    before = (
-        states(),
-        dict(matplotlib.rcParams),
-        [tensor.clone() for tensor in inputs],
-        torch.is_grad_enabled(),
-    )
+    before = state()
     draw(images, codes)
-    assert states() == before[0] and dict(matplotlib.rcParams) == before[1]
-    assert all(torch.equal(tensor, copy) for tensor, copy in zip(inputs, before[2], strict=True))
-    assert torch.is_grad_enabled() == before[3]
+    assert state() == before
 
 
-@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
+@every_drawing
 def test_takes_what_still_has_a_gradient(draw, images, codes):
     draw(images.clone().requires_grad_(), (codes[0].clone().requires_grad_(), codes[1]))
 
@@ -176,11 +171,8 @@ def test_images_have_no_ticks(images):
 @pytest.mark.parametrize(("n_columns", "n_rows"), [(3, 3), (7, 1), (10, 1), (1, 7)])
 def test_the_grid_holds_every_image_in_reading_order(images, n_columns, n_rows):
     shown = gray(show_images(images, n_columns=n_columns))
-    width = min(n_columns, 7)
-    assert shown.shape == (
-        1 + 6 * n_rows,
-        1 + 5 * width,
-    )  # one pixel between images, and around them
+    # One pixel between images, and around them.
+    assert shown.shape == (1 + 6 * n_rows, 1 + 5 * min(n_columns, 7))
     for n, image in enumerate(images[:, 0]):
         top, left = 1 + 6 * (n // n_columns), 1 + 5 * (n % n_columns)
         assert torch.allclose(shown[top : top + 5, left : left + 4].float(), image, atol=1 / 128)
@@ -191,25 +183,20 @@ def test_the_lines_of_the_grid_are_neither_black_nor_white():
     assert 0.1 < shown[0, 0] < 0.9 and torch.equal(shown[0], shown[:, 4].mean().expand(9))
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        torch.rand(5, 4),
-        torch.rand(3, 5, 4),
-        torch.rand(0, 1, 5, 4),
-        torch.ones(3, 1, 5, 4).int(),
-        np.ones((3, 1, 5, 4)),
-    ],
-    ids=["image", "no channel", "empty", "int", "numpy"],
-)
+NO_IMAGES = {
+    "image": torch.rand(5, 4),
+    "no channel": torch.rand(3, 5, 4),
+    "empty": torch.rand(0, 1, 5, 4),
+    "int": torch.ones(3, 1, 5, 4).int(),
+    "numpy": np.ones((3, 1, 5, 4)),
+    "colored": torch.rand(3, 3, 5, 4),
+}
+
+
+@pytest.mark.parametrize("wrong", NO_IMAGES.values(), ids=NO_IMAGES)
 def test_images_of_another_kind_are_refused_by_name(wrong):
     with pytest.raises((TypeError, ValueError), match="images"):
         show_images(wrong)
-
-
-def test_colored_images_are_refused_not_shown_by_their_red_alone():
-    with pytest.raises(ValueError, match="images"):
-        show_images(torch.rand(3, 3, 5, 4))
 
 
 # ---- rows ----
@@ -227,9 +214,8 @@ def test_rows_are_named_on_the_left_and_every_image_is_in_its_place(images):
         for i, image in enumerate(row):
             start = i * (width + gap)
             assert torch.allclose(shown[:, start : start + width], image, atol=1 / 128)
-            assert (shown[:, start + width : start + width + gap] == 1).all(), (
-                "white between images"
-            )
+            between = shown[:, start + width : start + width + gap]
+            assert (between == 1).all(), "white"
 
 
 def test_size_is_inches_per_image(images):
@@ -242,10 +228,8 @@ def test_each_text_is_above_the_middle_of_its_image_and_below_the_row_before(ima
     rows = {"x": images[:3], "recon": images[3:6]}
     fig = show_rows(rows, above={"recon": ["one", 2, "three"], "x": "abc"}, title="Texts")
     fig.canvas.draw()
-    assert [[text.get_text() for text in ax.texts] for ax in fig.axes] == [
-        ["a", "b", "c"],
-        ["one", "2", "three"],
-    ]
+    texts = [[text.get_text() for text in ax.texts] for ax in fig.axes]
+    assert texts == [["a", "b", "c"], ["one", "2", "three"]]
     width = images.shape[3]
     bottom = fig.axes[0].get_window_extent().y0
     for ax in fig.axes:
@@ -272,18 +256,10 @@ def test_one_row_of_one_image_is_a_figure_too(images):
     assert gray(ax).shape == images.shape[2:]
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda images: show_rows({"x": images[:3], "recon": images[:2]}),
-        lambda images: show_rows({"x": images[:2], "recon": images[:3]}),
-        lambda images: show_rows({}),
-    ],
-    ids=["fewer", "more", "no rows"],
-)
-def test_rows_that_do_not_fit_are_refused_and_leave_no_figure(images, wrong):
+@pytest.mark.parametrize("lengths", [(3, 2), (2, 3), ()], ids=["fewer", "more", "no rows"])
+def test_rows_that_do_not_fit_are_refused_and_leave_no_figure(images, lengths):
     with pytest.raises(ValueError, match="rows"):
-        wrong(images)
+        show_rows({str(k): images[:n] for k, n in enumerate(lengths)})
     assert not plt.get_fignums()
 
 
@@ -291,23 +267,25 @@ def test_rows_that_do_not_fit_are_refused_and_leave_no_figure(images, wrong):
 
 
 def glyphs(ax) -> list[tuple]:
-    return [
-        tuple(map(tuple, collection.get_paths()[0].vertices.round(3)))
-        for collection in ax.collections
-    ]
+    paths = [collection.get_paths()[0] for collection in ax.collections]
+    return [tuple(map(tuple, path.vertices.round(3))) for path in paths]
+
+
+def colors(ax) -> list[str]:
+    return [to_hex(collection.get_facecolor()[0]) for collection in ax.collections]
 
 
 def test_each_class_has_its_own_glyph_and_color(codes):
     ax = plot_codes(*codes)
     assert len(ax.collections) == len(set(glyphs(ax))) == 10
-    assert [to_hex(collection.get_facecolor()[0]) for collection in ax.collections] == list(COLORS)
+    assert colors(ax) == list(COLORS)
 
 
 def test_a_class_keeps_its_glyph_and_color_when_others_are_missing(codes):
     z, y = codes
     every, some = plot_codes(z, y), plot_codes(z[(y == 3) | (y == 8)], y[(y == 3) | (y == 8)])
     assert glyphs(some) == [glyphs(every)[3], glyphs(every)[8]]
-    assert to_hex(some.collections[1].get_facecolor()[0]) == COLORS[8]
+    assert colors(some) == [COLORS[3], COLORS[8]]
 
 
 def test_more_than_ten_classes_still_differ_by_glyph():
@@ -324,9 +302,7 @@ def test_every_code_is_at_its_place_under_its_class(codes):
 def test_only_the_first_n_codes_are_drawn(codes):
     ax = plot_codes(*codes, n=25)
     drawn = np.concatenate([collection.get_offsets() for collection in ax.collections])
-    assert {tuple(row) for row in drawn.round(4)} == {
-        tuple(row) for row in codes[0][:25].numpy().astype(float).round(4)
-    }
+    assert sorted(drawn.astype(np.float32).tolist()) == sorted(codes[0][:25].tolist())
 
 
 def test_axes_of_codes_are_labelled(codes):
@@ -335,17 +311,16 @@ def test_axes_of_codes_are_labelled(codes):
     assert "z_1" in ax.get_xlabel() and "z_2" in ax.get_ylabel()
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        torch.randn(60),
-        torch.randn(60, 3),
-        torch.randn(60, 1),
-        torch.randn(59, 2),
-        torch.zeros(60, 2).long(),
-    ],
-    ids=["one axis", "three columns", "one column", "other length", "int"],
-)
+NO_CODES = {
+    "one axis": torch.randn(60),
+    "three columns": torch.randn(60, 3),
+    "one column": torch.randn(60, 1),
+    "other length": torch.randn(59, 2),
+    "int": torch.zeros(60, 2).long(),
+}
+
+
+@pytest.mark.parametrize("wrong", NO_CODES.values(), ids=NO_CODES)
 def test_codes_that_cannot_be_drawn_are_refused_by_name(wrong):
     with pytest.raises((TypeError, ValueError), match=r"\bz\b"):
         plot_codes(wrong, torch.arange(60) % 10)
@@ -401,9 +376,7 @@ def test_the_displayed_picture_is_smaller_and_looks_the_same(displayed):
     fig.savefig(png, format="png", bbox_inches="tight")
     show_figure(fig, alt=ALT)
     small = displayed[0][0]["image/png"]
-    before, after = [
-        np.asarray(Image.open(f).convert("RGB")).astype(int) for f in (png, io.BytesIO(small))
-    ]
+    before, after = pixels(png.getvalue(), "RGB"), pixels(small, "RGB")
     assert len(small) < 0.7 * len(png.getvalue()) and before.shape == after.shape
     assert abs(after - before).mean() < 1 and abs(after - before).max() < 32
     for color in COLORS:  # where it stands alone
@@ -411,13 +384,13 @@ def test_the_displayed_picture_is_smaller_and_looks_the_same(displayed):
         assert spot.sum() > 5 and abs(after[spot] - before[spot]).max() < 16
 
 
-@pytest.mark.parametrize(
-    "show",
-    [
-        lambda alt: show_figure(plt.figure(), alt=alt),
-        lambda alt: show_animation(torch.zeros(2, 4, 4), alt=alt),
-    ],
-)
+SHOW = {
+    "figure": lambda alt: show_figure(plt.figure(), alt=alt),
+    "animation": lambda alt: show_animation(torch.zeros(2, 4, 4), alt=alt),
+}
+
+
+@pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
 @pytest.mark.parametrize("alt", ["", "A figure", " " * 40])
 def test_a_description_that_describes_nothing_is_refused(show, alt, displayed):
     with pytest.raises(ValueError, match="alt"):
@@ -467,39 +440,38 @@ def test_a_span_of_nothing_is_refused():
         span([])
 
 
-@pytest.mark.parametrize(
-    ("rows", "options", "lines"),
-    [
-        (
-            {(0.1, 0.5): [0.3, 0.25, 0.21], (1, 4): [2.5, 2.5, 2.5]},
-            {"columns": ["from β", "to β", "nats per nat"]},
-            [
-                "from β  to β  nats per nat",
-                "0.1     0.5   0.21 to 0.30",
-                "1       4             2.50",
-            ],
-        ),
-        (
-            {"plain": {"loss": 1.04, "active": 2}, "β = 4": {"loss": [1, 3.0], "active": [9, 10]}},
-            {"digits": 1},
-            [
-                "             loss   active",
-                "plain         1.0        2",
-                "β = 4  1.0 to 3.0  9 to 10",
-            ],
-        ),
-        (
-            [{"model": "VAE", "kl": torch.tensor(21.126)}, {"model": "plain", "kl": np.float32(3)}],
-            {},
-            ["model     kl", "VAE    21.13", "plain   3.00"],
-        ),
-        ({"a": 1.0}, {"columns": ["name", "x"]}, ["name     x", "a     1.00"]),
-    ],
-    ids=["key tuples", "named rows", "list", "one value"],
-)
-def test_a_table_is_aligned_and_ranges_over_seeds(rows, options, lines, capsys):
+TABLES = {
+    "key tuples": (
+        {(0.1, 0.5): [0.3, 0.25, 0.21], (1, 4): [2.5, 2.5, 2.5]},
+        {"columns": ["from β", "to β", "nats per nat"]},
+        """
+from β  to β  nats per nat
+0.1     0.5   0.21 to 0.30
+1       4             2.50
+""",
+    ),
+    "named rows": (
+        {"plain": {"loss": 1.04, "active": 2}, "β = 4": {"loss": [1, 3.0], "active": [9, 10]}},
+        {"digits": 1},
+        """
+             loss   active
+plain         1.0        2
+β = 4  1.0 to 3.0  9 to 10
+""",
+    ),
+    "list": (
+        [{"model": "VAE", "kl": torch.tensor(21.126)}, {"model": "plain", "kl": np.float32(3)}],
+        {},
+        "\nmodel     kl\nVAE    21.13\nplain   3.00\n",
+    ),
+    "one value": ({"a": 1.0}, {"columns": ["name", "x"]}, "\nname     x\na     1.00\n"),
+}
+
+
+@pytest.mark.parametrize(("rows", "options", "text"), TABLES.values(), ids=TABLES)
+def test_a_table_is_aligned_and_ranges_over_seeds(rows, options, text, capsys):
     print_table(rows, **options)
-    assert capsys.readouterr().out.splitlines() == lines
+    assert "\n" + capsys.readouterr().out == text
 
 
 @pytest.mark.parametrize(
@@ -578,7 +550,7 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 
 
 def closest(colors, vision: str) -> tuple[float, str, str]:
-    """The two colors that are hardest to tell apart, and how far apart they are."""
+    """The smallest distance between two of the colors, and these two."""
     seen = {color: lab(np.array(VISION[vision]) @ linear_rgb(color)) for color in colors}
     return min((float(np.linalg.norm(seen[a] - seen[b])), a, b) for a, b in combinations(colors, 2))
 

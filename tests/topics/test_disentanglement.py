@@ -1,6 +1,7 @@
 """Metrics of disentanglement: codes whose scores are known on paper, and what must not matter."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ LOG2, LOG3, LOG4 = math.log(2), math.log(3), math.log(4)
 
 
 def grid(*sizes: int, times: int = 1) -> torch.Tensor:
-    """Every combination of as many levels, `times` over, [N, K]: the factors are exactly independent."""
+    """Every combination of so many levels, `times` over, [N, K]: independent factors."""
     return torch.cartesian_prod(*[torch.arange(size) for size in sizes]).repeat(times, 1)
 
 
@@ -37,9 +38,13 @@ PERFECT = F.float()
 
 def scores(codes, factors, **settings) -> torch.Tensor:
     """MIG, SAP and the three of DCI."""
-    return torch.tensor(
-        [mig(codes, factors), sap(codes, factors, **settings), *dci(codes, factors)]
-    )
+    both = mig(codes, factors), sap(codes, factors, **settings)
+    return torch.tensor([*both, *dci(codes, factors)])
+
+
+def columns(*values: torch.Tensor) -> torch.Tensor:
+    """Codes with these dimensions, [N, D]."""
+    return torch.stack(values, dim=1).float()
 
 
 def turned(codes: torch.Tensor) -> torch.Tensor:
@@ -54,14 +59,12 @@ def turned(codes: torch.Tensor) -> torch.Tensor:
 def test_entropies_are_in_nats():
     torch.testing.assert_close(entropies(F), torch.tensor([3.0, 4, 6, 8]).log())
     unequal = torch.tensor([[5], [5], [5], [-7]])
-    torch.testing.assert_close(
-        entropies(unequal), torch.tensor([0.75 * math.log(4 / 3) + 0.25 * LOG4])
-    )
+    expected = torch.tensor([0.75 * math.log(4 / 3) + 0.25 * LOG4])
+    torch.testing.assert_close(entropies(unequal), expected)
 
 
-JOINT = torch.tensor(
-    [[0.30, 0.05, 0.05], [0.10, 0.40, 0.10]]
-)  # 2 levels of the code, 3 of the factor
+# 2 levels of the code, 3 of the factor.
+JOINT = torch.tensor([[0.30, 0.05, 0.05], [0.10, 0.40, 0.10]])
 
 
 def from_joint(n: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -84,12 +87,10 @@ def test_mutual_information_of_a_discrete_joint_is_the_closed_form():
 def test_rows_are_dimensions_and_columns_are_factors():
     """Dimension 0 is factor 1, dimension 1 is half of factor 1, dimension 2 is nothing."""
     factors = grid(2, 4, times=1000)
-    codes = torch.stack([factors[:, 1], factors[:, 1] // 2, 0 * factors[:, 1]], dim=1).float()
-    table = mutual_information(codes, factors)
-    assert table.shape == (3, 2)
-    torch.testing.assert_close(
-        table, torch.tensor([[0, LOG4], [0, LOG2], [0, 0]]), atol=1e-3, rtol=0
-    )
+    b = factors[:, 1]
+    table = mutual_information(columns(b, b // 2, 0 * b), factors)
+    expected = torch.tensor([[0, LOG4], [0, LOG2], [0, 0]])
+    torch.testing.assert_close(table, expected, atol=1e-3, rtol=0)
 
 
 def test_a_code_tells_of_itself_its_entropy_exactly():
@@ -108,26 +109,23 @@ def test_no_relation_gives_zero_on_average_and_what_is_subtracted_is_not_little(
 
 def test_noise_only_takes_away():
     factors, codes = F[:, 3:], F[:, 3:].float()
-    told = [
-        mutual_information(codes + s * noise(len(F), 1), factors).item() for s in (0, 0.3, 1, 3, 30)
-    ]
-    assert told == sorted(told, reverse=True) and len(set(told)) == 5
+    noisy = [codes + std * noise(len(F), 1) for std in (0, 0.3, 1, 3, 30)]
+    values = [mutual_information(one, factors).item() for one in noisy]
+    assert values == sorted(values, reverse=True) and len(set(values)) == 5
 
 
 def test_any_increasing_function_of_a_dimension_tells_the_same():
-    codes = PERFECT + 0.5 * noise(len(F), 4)
+    codes = (PERFECT + 0.5 * noise(len(F), 4)).double()
+    expected = mutual_information(codes, F)
     for function in (torch.exp, lambda z: z**3, lambda z: 1e-6 * z - 5):
-        assert torch.equal(
-            mutual_information(function(codes.double()), F), mutual_information(codes.double(), F)
-        )
+        assert torch.equal(mutual_information(function(codes), F), expected)
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_rare_levels_at_one_end_are_told_apart_from_either_side(sign):
     factors = torch.tensor([0] * 900 + [1] * 60 + [2] * 40)[:, None]
-    assert mutual_information(sign * factors.float(), factors).item() == pytest.approx(
-        entropies(factors).item()
-    )
+    found = mutual_information(sign * factors.float(), factors)[0]
+    torch.testing.assert_close(found, entropies(factors))
 
 
 def test_an_outlier_does_not_swallow_the_bins():
@@ -138,9 +136,8 @@ def test_an_outlier_does_not_swallow_the_bins():
 
 def test_more_bins_tell_no_less_of_a_continuous_code():
     codes = PERFECT[:, 3:] + 0.5 * noise(len(F), 1)
-    two, eight, forty = (
-        mutual_information(codes, F[:, 3:], bins=bins).item() for bins in (2, 8, 40)
-    )
+    information = partial(mutual_information, codes, F[:, 3:])
+    two, eight, forty = (information(bins=bins).item() for bins in (2, 8, 40))
     assert 0.5 < two < LOG2 and two < eight < forty
 
 
@@ -150,26 +147,19 @@ def test_more_bins_tell_no_less_of_a_continuous_code():
 def test_a_perfect_code_scores_one():
     torch.testing.assert_close(scores(PERFECT, F), torch.ones(5), atol=1e-6, rtol=0)
     assert isinstance(dci(PERFECT, F), DCI)
-    assert name_dimensions(PERFECT, F, ["shape", "scale", "rotation", "x"]) == [
-        "shape 1.00",
-        "scale 1.00",
-        "rotation 1.00",
-        "x 1.00",
-    ]
+    names = ["shape", "scale", "rotation", "x"]
+    assert name_dimensions(PERFECT, F, names) == [f"{name} 1.00" for name in names]
 
 
 @pytest.mark.parametrize(
     "codes", [PERFECT, PERFECT + 0.4 * noise(len(F), 4)], ids=["perfect", "noisy"]
 )
 def test_order_sign_and_unit_of_dimensions_do_not_matter(codes):
-    other = codes[:, [2, 0, 3, 1]] * torch.tensor([-1.0, 1e-4, -300, 7]) + torch.tensor(
-        [5.0, 0, -900, 1]
-    )
+    order, units = [2, 0, 3, 1], torch.tensor([-1.0, 1e-4, -300, 7])
+    other = codes[:, order] * units + torch.tensor([5.0, 0, -900, 1])
     torch.testing.assert_close(scores(other, F), scores(codes, F), atol=0.01, rtol=0)
-    names = name_dimensions(codes, F, list("abcd"))
-    assert [name[0] for name in name_dimensions(other, F, list("abcd"))] == [
-        names[k][0] for k in (2, 0, 3, 1)
-    ]
+    before, after = (name_dimensions(z, F, list("abcd")) for z in (codes, other))
+    assert [name[0] for name in after] == [before[k][0] for k in order]
 
 
 def test_names_of_the_levels_do_not_matter_where_they_have_no_order():
@@ -178,9 +168,8 @@ def test_names_of_the_levels_do_not_matter_where_they_have_no_order():
     renamed[:, 0] = torch.tensor([7, -2, 4])[F[:, 0]]
     assert mig(codes, renamed) == pytest.approx(mig(codes, F), abs=1e-6)
     assert sap(codes, renamed) == pytest.approx(sap(codes, F), abs=1e-6)
-    assert dci(codes, renamed).informativeness == pytest.approx(
-        dci(codes, F).informativeness, abs=0.02
-    )
+    before, after = (dci(codes, factors).informativeness for factors in (F, renamed))
+    assert after == pytest.approx(before, abs=0.02)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -210,9 +199,9 @@ def test_a_code_that_collapsed_scores_zero():
 
 
 def test_one_factor_told_of_two():
-    """Each score is the mean over factors: half, but for the disentanglement, which weighs by importance."""
+    """MIG, SAP and informativeness are means over factors: 1/2."""
     factors = grid(4, 4, times=200)
-    codes = torch.cat([factors[:, :1].float(), torch.zeros(len(factors), 1)], dim=1)
+    codes = columns(factors[:, 0], 0 * factors[:, 0])
     assert mig(codes, factors) == pytest.approx(0.5) and sap(codes, factors) == pytest.approx(0.5)
     assert dci(codes, factors).informativeness == pytest.approx(0.5, abs=0.02)
 
@@ -221,10 +210,10 @@ def test_one_factor_told_of_two():
 
 
 def test_mig_and_sap_on_paper_and_not_of_the_transposed_table():
-    """Factor a (4 levels) is whole in dimension 0 and half in 1; factor b is nowhere; dimension 2 is nothing."""
+    """Factor a (4 levels) is whole in dimension 0 and half in dimension 1; factor b is nowhere."""
     factors = grid(4, 2, times=1000)
     a = factors[:, 0]
-    codes = torch.stack([a, a // 2, 0 * a], dim=1).float()
+    codes = columns(a, a // 2, 0 * a)
     assert mig(codes, factors) == pytest.approx((0.5 + 0) / 2, abs=1e-3)  # (log 4 - log 2) / log 4
     r2 = 0.5**2 / (1.25 * 0.25)  # of a // 2: covariance, variance of a, its own
     assert sap(codes, factors, categorical=()) == pytest.approx((1 - r2) / 2, abs=1e-6)
@@ -241,7 +230,7 @@ def test_mig_is_in_units_of_the_factors_entropy():
 def test_each_factor_weighs_the_same_in_the_gap():
     """A factor of 16 levels is told, one of 2 is not: 1/2, not log 16 / log 32."""
     factors = grid(16, 2, times=200)
-    codes = torch.stack([factors[:, 0], 0 * factors[:, 0]], dim=1).float()
+    codes = columns(factors[:, 0], 0 * factors[:, 0])
     assert mig(codes, factors) == pytest.approx(0.5, abs=1e-3)
 
 
@@ -249,33 +238,27 @@ def test_a_factor_told_twice_has_no_gap_and_is_incomplete_but_disentangled():
     twice = torch.cat([PERFECT, -2 * PERFECT[:, :1]], dim=1)
     assert mig(twice, F) == pytest.approx(3 / 4, abs=1e-6)
     assert sap(twice, F) == pytest.approx(3 / 4, abs=1e-6)
-    disentanglement, completeness, informativeness = dci(twice, F)
-    assert disentanglement == pytest.approx(1, abs=1e-6) and informativeness == pytest.approx(
-        1, abs=1e-6
-    )
-    assert completeness == pytest.approx(
-        1 - LOG2 / math.log(5) / 4, abs=0.02
-    )  # one of four, in 2 of 5 dimensions
+    found = dci(twice, F)
+    assert found.disentanglement == pytest.approx(1, abs=1e-6)
+    assert found.informativeness == pytest.approx(1, abs=1e-6)
+    one_of_four_in_two_of_five = 1 - LOG2 / math.log(5) / 4
+    assert found.completeness == pytest.approx(one_of_four_in_two_of_five, abs=0.02)
 
 
 def test_two_factors_in_one_dimension_are_entangled_but_complete():
     factors = grid(3, 4, 5, times=30)
-    codes = torch.stack(
-        [10 * factors[:, 0] + factors[:, 1], factors[:, 2], 0 * factors[:, 0]], dim=1
-    ).float()
-    disentanglement, completeness, informativeness = dci(codes, factors)
-    assert completeness == pytest.approx(1, abs=1e-6) and informativeness == pytest.approx(
-        1, abs=0.01
-    )
-    # two thirds of the importance lie on the dimension that serves two of three factors, one third on the pure one
-    assert disentanglement == pytest.approx(2 / 3 * (1 - LOG2 / LOG3) + 1 / 3, abs=1e-3)
-    assert mig(codes, factors) == pytest.approx(1, abs=1e-6), "the gap does not see it"
+    codes = columns(10 * factors[:, 0] + factors[:, 1], factors[:, 2], 0 * factors[:, 0])
+    found = dci(codes, factors)
+    assert found.completeness == pytest.approx(1, abs=1e-6)
+    assert found.informativeness == pytest.approx(1, abs=0.01)
+    # Two thirds of the importance lie on the dimension of two factors, one third on the pure one.
+    assert found.disentanglement == pytest.approx(2 / 3 * (1 - LOG2 / LOG3) + 1 / 3, abs=1e-3)
+    assert mig(codes, factors) == pytest.approx(1, abs=1e-6), "the gap does not notice"
 
 
 def test_dimensions_of_noise_do_not_hide_a_pure_code_that_is_noisy():
-    codes = torch.cat(
-        [PERFECT / PERFECT.std(0) + 0.3 * noise(len(F), 4), noise(len(F), 6, seed=1)], dim=1
-    )
+    noisy = PERFECT / PERFECT.std(0) + 0.3 * noise(len(F), 4)
+    codes = torch.cat([noisy, noise(len(F), 6, seed=1)], dim=1)
     disentanglement, completeness, _ = dci(codes, F)
     assert disentanglement > 0.8 and completeness > 0.75
 
@@ -289,14 +272,14 @@ def test_informativeness_is_of_rows_not_learned_from_and_guessing_the_frequent_l
 def test_informativeness_is_the_share_of_errors_avoided():
     """Levels 2 and 3 of 4 look the same: 1/4 of all answers are errors, 3/4 if guessed."""
     factors = grid(4, 2, times=400)
-    codes = torch.stack([factors[:, 0].clamp(max=2), factors[:, 1]], dim=1).float()
+    codes = columns(factors[:, 0].clamp(max=2), factors[:, 1])
     assert dci(codes, factors).informativeness == pytest.approx((2 / 3 + 1) / 2, abs=0.03)
 
 
 def test_sap_of_levels_without_order():
     """Levels 0, 1, 2 lie at 0, 5 and -5: a tree tells them, a line explains a quarter."""
     factors = grid(3, 4, times=100)
-    codes = torch.stack([torch.tensor([0.0, 5, -5])[factors[:, 0]], factors[:, 1].float()], dim=1)
+    codes = columns(torch.tensor([0.0, 5, -5])[factors[:, 0]], factors[:, 1])
     assert sap(codes, factors, categorical=(0,)) == pytest.approx(1, abs=1e-6)
     assert sap(codes, factors, categorical=()) == pytest.approx((0.25 + 1) / 2, abs=1e-6)
     assert sap(codes[:, [1, 0]], factors[:, [1, 0]], categorical=(1,)) == pytest.approx(1, abs=1e-6)
@@ -308,20 +291,20 @@ def test_the_score_of_a_category_is_moved_so_that_chance_is_zero():
     Rare levels count as much as frequent ones.
     """
     factors = torch.cat([grid(3, 2, times=100), torch.tensor([[0, 0], [0, 1]]).repeat(2000, 1)])
-    codes = torch.stack([(factors[:, 0] > 0).float(), factors[:, 1].float()], dim=1)
+    codes = columns(factors[:, 0] > 0, factors[:, 1])
     assert sap(codes, factors) == pytest.approx((1 / 2 + 1) / 2, abs=1e-3)
 
 
 def test_the_tree_of_a_category_answers_for_rare_levels_too():
-    """Nine of ten rows are level 0, 3 of 10 of them look like level 1: right for 0.7 of the one, all of the other."""
+    """Nine of ten rows have level 0, and 3 of 10 of them look like level 1, the rare one."""
     rare = (torch.arange(2000) % 10 == 0).long()
     like = torch.where(torch.arange(2000) // 10 % 10 < 3, 1, rare)
-    codes = torch.stack([like, 0 * like], dim=1).float()
+    codes = columns(like, 0 * like)
     assert sap(codes, rare[:, None]) == pytest.approx((0.7 + 1) / 2 * 2 - 1, abs=0.04)
 
 
 def test_names_are_of_the_largest_share_not_of_the_most_nats():
-    """The dimension tells log 4 of the log 64 nats of one factor, and of the other log 2, but that is all."""
+    """The dimension has log 4 of the log 64 nats of one factor, and all log 2 of the other."""
     a = torch.arange(64).repeat(80)
     factors = torch.stack([a, a // 32], dim=1)
     codes = (a // 16)[:, None].float()
@@ -334,9 +317,8 @@ def test_noise_is_never_given_a_name_down_to_the_fewest_rows():
     sizes = [len(values) for values in FACTORS.values()]
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)
-        factors = torch.stack(
-            [torch.randint(size, (576,), generator=generator) for size in sizes], dim=1
-        )
+        levels = [torch.randint(size, (576,), generator=generator) for size in sizes]
+        factors = torch.stack(levels, dim=1)
         assert name_dimensions(noise(576, 6, seed), factors, list(FACTORS)) == ["none"] * 6
 
 
@@ -360,87 +342,65 @@ def test_nothing_random_is_touched_and_a_seed_repeats():
     first = scores(codes, F)
     assert torch.equal(scores(codes, F), first)
     assert torch.equal(torch.get_rng_state(), before) and (numpy_state() == kept).all()
-    assert dci(codes, F, seed=1) != dci(codes, F, seed=0)
-    assert torch.allclose(
-        torch.tensor(dci(codes, F, seed=1)), torch.tensor(dci(codes, F, seed=0)), atol=0.06
-    )
+    one, other = (torch.tensor(dci(codes, F, seed=seed)) for seed in (0, 1))
+    assert not torch.equal(one, other) and torch.allclose(one, other, atol=0.06)
 
 
 def test_gradients_and_other_kinds_of_numbers_are_welcome():
     assert mig(PERFECT.clone().requires_grad_(), F) == pytest.approx(1)
     assert mig(PERFECT.half(), F.to(torch.uint8)) == pytest.approx(1)
-    assert (
-        type(mig(PERFECT, F))
-        is type(sap(PERFECT, F))
-        is type(dci(PERFECT, F).completeness)
-        is float
-    )
+    numbers = mig(PERFECT, F), sap(PERFECT, F), *dci(PERFECT, F)
+    assert all(type(number) is float for number in numbers)
     assert mutual_information(PERFECT.double(), F).dtype == entropies(F).dtype == torch.float32
 
 
+WHOLE = "factors must be a tensor of whole numbers, got"
+BAD_INPUT = [
+    (F, F, TypeError, "codes must be a tensor of floats, got a tensor of torch.int64"),
+    (PERFECT, PERFECT, TypeError, f"{WHOLE} torch.float32"),
+    (PERFECT, F > 1, TypeError, f"{WHOLE} torch.bool"),
+    (PERFECT, [1, 2], TypeError, f"{WHOLE} list"),
+    (PERFECT[:, 0], F, ValueError, "codes must be a non-empty tensor with 2 axes"),
+    (
+        PERFECT,
+        F[:, 0],
+        ValueError,
+        r"factors must be a non-empty tensor \[N, K\], got shape \[1728",
+    ),
+    (PERFECT / 0, F, ValueError, "codes must be finite"),
+    (PERFECT[1:], F, ValueError, "codes and factors .* same length, got 1727 and 1728"),
+    (PERFECT, F * torch.tensor([1, 0, 1, 0]), ValueError, r"factors must vary, .*: \[1, 3\]"),
+    (PERFECT[:150], F[:150, 2:], ValueError, "at least 576 rows, .* 24 bins times 8 .* got 150"),
+]
+
+
 @pytest.mark.parametrize("metric", [mutual_information, mig, sap, dci])
-def test_bad_codes_and_factors_are_named(metric):
-    for codes, factors, error, message in (
-        (F, F, TypeError, "codes must be a tensor of floats, got a tensor of torch.int64"),
-        (
-            PERFECT,
-            PERFECT,
-            TypeError,
-            "factors must be a tensor of whole numbers, got torch.float32",
-        ),
-        (PERFECT, F > 1, TypeError, "factors must be a tensor of whole numbers, got torch.bool"),
-        (PERFECT, [1, 2], TypeError, "factors must be a tensor of whole numbers, got list"),
-        (PERFECT[:, 0], F, ValueError, "codes must be a non-empty tensor with 2 axes"),
-        (
-            PERFECT,
-            F[:, 0],
-            ValueError,
-            r"factors must be a non-empty tensor \[N, K\], got shape \[1728\]",
-        ),
-        (PERFECT / 0, F, ValueError, "codes must be finite"),
-        (
-            PERFECT[1:],
-            F,
-            ValueError,
-            "codes and factors must have the same length, got 1727 and 1728",
-        ),
-        (PERFECT, F * torch.tensor([1, 0, 1, 0]), ValueError, r"factors must vary, .*: \[1, 3\]"),
-        (
-            PERFECT[:150],
-            F[:150, 2:],
-            ValueError,
-            "codes must have at least 576 rows, .* 24 bins times 8 levels of a factor, got 150",
-        ),
-    ):
-        with pytest.raises(error, match=message):
-            metric(codes, factors)
+@pytest.mark.parametrize(("codes", "factors", "error", "message"), BAD_INPUT)
+def test_bad_codes_and_factors_are_named(metric, codes, factors, error, message):
+    with pytest.raises(error, match=message):
+        metric(codes, factors)
 
 
-def test_other_bad_arguments_are_named():
-    for call, message in (
+COLUMNS = "categorical must hold columns of factors, 0 to 3, got"
+NAMES = "names must hold one name for each of the 4 factors"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
         (lambda: mig(PERFECT[:, :1], F), "codes must have at least 2 columns"),
         (lambda: sap(PERFECT[:, :1], F), "codes must have at least 2 columns"),
         (lambda: dci(PERFECT[:, :1], F), "codes must have at least 2 columns"),
         (lambda: dci(PERFECT, F[:, :1]), "factors must have at least 2 columns"),
         (lambda: mutual_information(PERFECT, F, bins=0), "bins must be a whole number"),
         (lambda: mutual_information(PERFECT, F, bins=300), "codes must have at least 7200 rows"),
-        (
-            lambda: sap(PERFECT, F, categorical=(0, 4)),
-            r"categorical must hold columns of factors, 0 to 3, got \[4\]",
-        ),
-        (
-            lambda: sap(PERFECT, F, categorical=(-1,)),
-            r"categorical must hold columns of factors, 0 to 3, got \[-1\]",
-        ),
-        (lambda: sap(PERFECT, F, categorical=0), "categorical must hold columns of factors"),
-        (
-            lambda: name_dimensions(PERFECT, F, ["a", "b"]),
-            "names must hold one name for each of the 4 factors",
-        ),
-        (
-            lambda: name_dimensions(PERFECT, F, "abcd"),
-            "names must hold one name for each of the 4 factors",
-        ),
-    ):
-        with pytest.raises(ValueError, match=message):
-            call()
+        (lambda: sap(PERFECT, F, categorical=(0, 4)), rf"{COLUMNS} \[4\]"),
+        (lambda: sap(PERFECT, F, categorical=(-1,)), rf"{COLUMNS} \[-1\]"),
+        (lambda: sap(PERFECT, F, categorical=0), COLUMNS),
+        (lambda: name_dimensions(PERFECT, F, ["a", "b"]), NAMES),
+        (lambda: name_dimensions(PERFECT, F, "abcd"), NAMES),
+    ],
+)
+def test_other_bad_arguments_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

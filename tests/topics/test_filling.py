@@ -1,4 +1,4 @@
-"""Filling in: the draws have the exact conditional law, however bad the encoder; what is seen stays."""
+"""Filling in: samples have the exact conditional law, and observed pixels stay."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ N = 1000  # chains, each of which ends in one independent draw
 
 
 class OneAnswer(nn.Module):
-    """An encoder that says the same of every image: mu = (0.5, -0.3), log variance = 1.2 for both."""
+    """An encoder with the same output for every image: mu = (0.5, -0.3), log variances 1.2."""
 
     def forward(self, x):
         return torch.tensor([0.5, -0.3, 1.2, 1.2]).expand(len(x), 4)
@@ -22,7 +22,7 @@ class OneAnswer(nn.Module):
 
 @pytest.fixture
 def vae():
-    """A VAE of 4x4 images with two latent numbers and an encoder that is wrong about every image."""
+    """A VAE of 4x4 images with two latent numbers and an encoder that is always wrong."""
     torch.manual_seed(3)
     decoder = mlp([2, 8, 16], out_shape=(1, 4, 4))
     with torch.no_grad():
@@ -54,7 +54,7 @@ def exact_means(model, image, seen) -> torch.Tensor:
 
 
 def distance(images, expected, where) -> float:
-    """How far the mean over the chains is from `expected`: the largest number of standard errors over the pixels."""
+    """The largest distance of a pixel's mean over the chains to `expected`, in standard errors."""
     errors = (images.mean(0) - expected) / (images.std(0) / len(images) ** 0.5).clamp(min=1e-6)
     return errors[where.expand_as(errors)].abs().max().item()
 
@@ -64,9 +64,8 @@ def test_a_weight_is_the_joint_density_over_that_of_the_encoder(vae, image):
     z = torch.randn(5, 2)
     with torch.no_grad():
         found = log_weight(vae.decode(z), x, z, mu, logvar)
-        torch.testing.assert_close(
-            found, log_joint(vae, image, z)[:, 0] - log_normal(z, mu, logvar)
-        )
+        expected = log_joint(vae, image, z)[:, 0] - log_normal(z, mu, logvar)
+        torch.testing.assert_close(found, expected)
         torch.manual_seed(0)
         drawn = log_weights(vae, image, k=5)[:, 0]
         torch.manual_seed(0)
@@ -84,11 +83,10 @@ def test_long_chains_have_the_exact_conditional_means_however_bad_the_encoder(va
 
 
 def test_taking_every_proposal_would_not(vae, image, seen, monkeypatch):
-    """What makes the test above a test: pseudo-Gibbs, that is no Metropolis, is far off with this encoder."""
+    """So the test above means something: pseudo-Gibbs alone is far off with this encoder."""
     expected = exact_means(vae, image, seen)
-    monkeypatch.setattr(
-        "tutorial_utils.topics.filling.log_weight", lambda logits, x, *_: torch.zeros(len(x))
-    )
+    accept = lambda logits, x, *_: torch.zeros(len(x))  # noqa: E731
+    monkeypatch.setattr("tutorial_utils.topics.filling.log_weight", accept)
     torch.manual_seed(0)
     _, mean = fill_missing(vae, image.expand(N, -1, -1, -1), seen, n_steps=160)
     assert distance(mean, expected, ~seen) > 20

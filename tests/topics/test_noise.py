@@ -1,5 +1,6 @@
-"""Noise, judges and filters of notebook 08: means and variances in closed form, bounds, the SSIM of scikit-image."""
+"""Noise, image quality and filters (notebook 08): closed forms, bounds, scikit-image's SSIM."""
 
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -66,14 +67,13 @@ def test_mean_and_variance_of_a_pixel(noise, value, level):
 
 @every_noise
 def test_pixels_channels_and_images_are_independent(noise):
-    """No two rows of pixels are correlated, in one image or between images: each has noise of its own."""
+    """No two rows of pixels are correlated, in one image or between images."""
     noisy = noise(torch.full((3, 2, 2, N // 4), 0.5), 0.5)
     correlation = torch.corrcoef(noisy.flatten(0, 2))
     assert (correlation - torch.eye(12)).abs().max() < 5 / (N // 4) ** 0.5
-    along = torch.corrcoef(torch.stack([noisy[0, 0, 0, :-1], noisy[0, 0, 0, 1:]]))[
-        0, 1
-    ]  # neighbors in a row
-    assert along.abs() < 5 / (N // 4) ** 0.5
+    row = noisy[0, 0, 0]
+    neighbors = torch.corrcoef(torch.stack([row[:-1], row[1:]]))[0, 1]
+    assert neighbors.abs() < 5 / (N // 4) ** 0.5
 
 
 def test_salt_or_pepper_does_not_depend_on_which_pixels_are_hit():
@@ -126,14 +126,14 @@ def test_more_masks_what_less_had_masked(x):
 
 
 def test_psnr_of_known_errors(x):
-    for error, decibels in ((1.0, 0.0), (0.1, 20.0), (0.01, 40.0)):
-        torch.testing.assert_close(
-            psnr(x + error, x), torch.full((40,), decibels), atol=1e-4, rtol=0
-        )
-    assert torch.equal(psnr(x, x), torch.full((40,), torch.inf))
+    def assert_decibels(images, value):
+        torch.testing.assert_close(psnr(images, x), torch.full((40,), value), atol=1e-3, rtol=0)
+
     half = x.clone()
     half[..., :14, :] += 0.1  # half as much squared error
-    torch.testing.assert_close(psnr(half, x), torch.full((40,), 23.0103), atol=1e-3, rtol=0)
+    for images, value in ((x + 1.0, 0.0), (x + 0.1, 20.0), (x + 0.01, 40.0), (half, 23.0103)):
+        assert_decibels(images, value)
+    assert torch.equal(psnr(x, x), torch.full((40,), torch.inf))
     torch.testing.assert_close(psnr(x, half), psnr(half, x))
 
 
@@ -157,14 +157,7 @@ def test_more_noise_has_smaller_numbers(x):
 
 def test_ssim_is_1_for_equal_images_only_and_symmetric(x):
     assert torch.equal(ssim(x, x), torch.ones(40))
-    for other in (
-        gaussian_noise(x, 0.1),
-        1 - x,
-        x.flip(0),
-        x + 0.01,
-        0.99 * x,
-        torch.zeros_like(x),
-    ):
+    for other in (gaussian_noise(x, 0.1), 1 - x, x.flip(0), x + 0.01, 0.99 * x, 0 * x):
         values = ssim(other, x)
         assert (values < 1).all() and (values > -1).all()
         assert torch.equal(values, ssim(x, other))
@@ -175,23 +168,19 @@ def test_ssim_is_that_of_scikit_image(mnist):
     from skimage.metrics import structural_similarity
 
     x = mnist.x_test[:60]
-    others = torch.cat(
-        [gaussian_noise(x, 0.3)[:20], masking_noise(x, 0.5)[20:40], gaussian_filter(x, 1.0)[40:]]
-    )
-    options = {
-        "gaussian_weights": True,
-        "sigma": 1.5,
-        "use_sample_covariance": False,
-        "data_range": 1.0,
-    }
-    expected = [
-        structural_similarity(*pair, **options)
-        for pair in zip(others[:, 0].numpy(), x[:, 0].numpy(), strict=True)
+    others = [
+        gaussian_noise(x, 0.3)[:20],
+        masking_noise(x, 0.5)[20:40],
+        gaussian_filter(x, 1.0)[40:],
     ]
-    torch.testing.assert_close(ssim(others, x), torch.tensor(expected).float(), atol=1e-4, rtol=0)
-    wide = x[..., 5:22, :]  # not square
-    expected = structural_similarity(others[0, 0, 5:22].numpy(), wide[0, 0].numpy(), **options)
-    assert ssim(others[:1, :, 5:22], wide[:1]).item() == pytest.approx(expected, abs=1e-4)
+    others = torch.cat(others)
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    theirs = partial(structural_similarity, data_range=1.0, **options)
+    expected = torch.tensor(list(map(theirs, others[:, 0].numpy(), x[:, 0].numpy())))
+    torch.testing.assert_close(ssim(others, x), expected.float(), atol=1e-4, rtol=0)
+    wide, other = x[:1, :, 5:22], others[:1, :, 5:22]  # not square
+    expected = theirs(other[0, 0].numpy(), wide[0, 0].numpy())
+    assert ssim(other, wide).item() == pytest.approx(expected, abs=1e-4)
 
 
 # ---- filters ----
@@ -210,11 +199,8 @@ def test_filters_take_each_image_for_itself(name, x):
     denoise, setting = FILTERS[name]
     noisy = gaussian_noise(x[:5], 0.3)
     alone = torch.cat([denoise(image[None], setting) for image in noisy])
-    assert (
-        torch.equal(denoise(noisy, setting), alone)
-        and alone.dtype == x.dtype
-        and alone.shape == noisy.shape
-    )
+    assert torch.equal(denoise(noisy, setting), alone)
+    assert alone.dtype == x.dtype and alone.shape == noisy.shape
 
 
 @pytest.mark.parametrize("name", ["blur", "median"])
@@ -253,24 +239,19 @@ def test_blur_keeps_the_sum_and_spreads_a_dot_as_a_gaussian():
 
 
 def test_non_local_means_keeps_what_is_alike_apart_from_what_is_not():
-    """Of stripes it is the mean of white with white and of black with black: the noise goes, the edges stay."""
+    """It averages white stripes with white ones and black with black: the edges stay."""
     stripes = torch.zeros(1, 1, 28, 28)
     stripes[..., ::4] = stripes[..., 1::4] = 1
     noisy = gaussian_noise(stripes, 0.15)
-    means, smooth = (
-        non_local_means(noisy, 0.15),
-        max(psnr(gaussian_filter(noisy, width), stripes).item() for width in (0.5, 1, 2)),
-    )
-    assert psnr(means, stripes).item() > smooth + 3
+    smooth = [psnr(gaussian_filter(noisy, width), stripes).item() for width in (0.5, 1, 2)]
+    assert psnr(non_local_means(noisy, 0.15), stripes).item() > max(smooth) + 3
     torch.testing.assert_close(non_local_means(stripes, 0.01), stripes)
 
 
 def test_tune_finds_the_best_setting(x):
     noisy = gaussian_noise(x, 0.3)
-    assert (
-        tune(lambda images, share: images + share * (x - noisy), [0.0, 0.4, 0.9, 1.3], noisy, x)
-        == 0.9
-    )
+    toward_x = lambda images, share: images + share * (x - noisy)  # noqa: E731
+    assert tune(toward_x, [0.0, 0.4, 0.9, 1.3], noisy, x) == 0.9
     settings = [0.3, 0.8, 3.0]
     scores = [psnr(gaussian_filter(noisy, width).clamp(0, 1), x).mean() for width in settings]
     assert tune(gaussian_filter, settings, noisy, x) == settings[scores.index(max(scores))] == 0.8
@@ -278,46 +259,51 @@ def test_tune_finds_the_best_setting(x):
 
 
 def test_tune_judges_what_is_shown_and_takes_the_first_of_equals(x):
-    beyond = {
-        "far": lambda images: 5 * (images > 0.5),
+    filters = {
+        "far": lambda images: 5.0 * (images > 0.5),
         "near": lambda images: images + 0.2 * (images < 0.5),
     }
     clean = (x > 0.5).float()
-    assert (
-        tune(lambda images, name: beyond[name](images).float(), ["near", "far"], clean, clean)
-        == "far"
-    )
+    assert tune(lambda images, name: filters[name](images), ["near", "far"], clean, clean) == "far"
     assert tune(lambda images, name: images, ["a", "b"], clean, x) == "a"
 
 
 # ---- errors ----
 
 
-def test_wrong_arguments_are_named(x):
-    for judge in (psnr, ssim):
-        with pytest.raises(
-            ValueError,
-            match=r"images and x must have the same shape, got \[1, 1, 28, 28\] and \[40, ",
-        ):
-            judge(x[:1], x)
-        with pytest.raises(ValueError, match="images must be finite, got 784 NaN"):
-            judge(x[:1] / 0 - x[:1] / 0, x[:1])
-        with pytest.raises(ValueError, match="images must be a non-empty tensor with 4 axes"):
-            judge(x[0], x[0])
-    with pytest.raises(ValueError, match="x must be at least 11 pixels high and wide"):
-        ssim(x[..., :10, :], x[..., :10, :])
-    for denoise, wrong in (
-        (gaussian_filter, 0),
-        (gaussian_filter, -1.0),
-        (non_local_means, 0.0),
-        (median_filter, 2),
-        (median_filter, 3.0),
+@pytest.mark.parametrize("judge", [psnr, ssim])
+def test_wrong_images_are_named(judge, x):
+    same_shape = r"images and x must have the same shape, got \[1, 1, 28, 28\] and \[40, "
+    for images, others, message in (
+        (x[:1], x, same_shape),
+        (x[:1] * torch.nan, x[:1], "images must be finite, got 784 NaN"),
+        (x[0], x[0], "images must be a non-empty tensor with 4 axes"),
     ):
-        with pytest.raises(ValueError, match=r"(width|strength|size) must be"):
-            denoise(x, wrong)
+        with pytest.raises(ValueError, match=message):
+            judge(images, others)
+
+
+@pytest.mark.parametrize(
+    ("function", "setting", "name"),
+    [
+        (gaussian_filter, 0, "width"),
+        (gaussian_filter, -1.0, "width"),
+        (non_local_means, 0.0, "strength"),
+        (median_filter, 2, "size"),
+        (median_filter, 3.0, "size"),
+    ],
+)
+def test_wrong_settings_are_named(function, setting, name, x):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        function(x, setting)
+
+
+def test_other_wrong_arguments_are_named(x):
     for denoise, setting in FILTERS.values():
         with pytest.raises(TypeError, match="x must be a tensor of floats, got list"):
             denoise([x], setting)
+    with pytest.raises(ValueError, match="x must be at least 11 pixels high and wide"):
+        ssim(x[..., :10, :], x[..., :10, :])
     with pytest.raises(ValueError, match=r"x must hold gray images \[N, 1, H, W\]"):
         non_local_means(x.expand(-1, 3, -1, -1), 0.3)
     with pytest.raises(ValueError, match="settings must hold at least one setting"):

@@ -1,12 +1,13 @@
-"""Sharpness: blur lowers it, noise raises it, contrast, brightness and place leave it; closed forms where there are."""
+"""Sharpness: blur lowers it, noise raises it, contrast leaves it alone; closed forms."""
 
 import math
+from functools import partial
 from itertools import pairwise
 
 import pytest
 import torch
 from torch.nn.functional import pad
-from torchvision.transforms.functional import gaussian_filter
+from torchvision.transforms.functional import gaussian_blur
 
 from tutorial_utils.data import load_images
 from tutorial_utils.topics.sharpness import (
@@ -26,7 +27,7 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def blurred_around(x: torch.Tensor, std: float) -> torch.Tensor:
-    """x under a Gaussian blur that goes on at the opposite edge: each frequency is multiplied by one number."""
+    """x under a Gaussian blur that goes on at the opposite edge: it scales each frequency."""
     rows, columns = (torch.fft.fftfreq(n).double() for n in x.shape[-2:])
     gain = torch.exp(-2 * (math.pi * std * torch.hypot(rows[:, None], columns)) ** 2)
     return torch.fft.ifft2(torch.fft.fft2(x) * gain).real
@@ -55,23 +56,20 @@ def patches() -> torch.Tensor:
 @pytest.mark.parametrize("name", ["digits28", "patches"])
 def test_falls_strictly_with_every_wider_blur_of_every_image(measure, name, request):
     x = pad(request.getfixturevalue(name), (10,) * 4)
-    values = [measure(x), *(measure(gaussian_filter(x, 21, std)) for std in BLURS)]
+    values = [measure(x), *(measure(gaussian_blur(x, 21, std)) for std in BLURS)]
     assert all((after < before).all() and (after > 0).all() for before, after in pairwise(values))
 
 
 @pytest.mark.parametrize("name", ["digits28", "patches"])
 def test_share_falls_strictly_where_blur_takes_from_each_frequency(name, request):
     x = request.getfixturevalue(name).double()
-    values = [
-        high_frequency_share(x),
-        *(high_frequency_share(blurred_around(x, std)) for std in BLURS),
-    ]
+    values = [high_frequency_share(image) for image in (x, *(blurred_around(x, b) for b in BLURS))]
     assert all((after < before).all() for before, after in pairwise(values))
 
 
 def test_cut_edges_are_sharp_for_the_share_however_wide_the_blur(patches):
-    """Its weakness: the transform sees the edges where a patch was cut out, which no blur takes away."""
-    values = [measure(gaussian_filter(patches, 21, 3.0)).mean() for measure in MEASURES_OF_IMAGES]
+    """Its weakness: the borders of a patch are edges to the transform, and no blur removes them."""
+    values = [measure(gaussian_blur(patches, 21, 3.0)).mean() for measure in MEASURES_OF_IMAGES]
     before = [measure(patches).mean() for measure in MEASURES_OF_IMAGES]
     assert values[0] < 0.01 * before[0] and 0.1 * before[1] < values[1] < before[1]
 
@@ -135,9 +133,8 @@ def test_a_digit_moved_within_its_margin_is_as_sharp(digits28):
 
 def test_share_does_not_know_where_the_image_begins(patches):
     for shift in ((5, 0), (0, -11), (13, 2)):
-        torch.testing.assert_close(
-            high_frequency_share(patches.roll(shift, (-2, -1))), high_frequency_share(patches)
-        )
+        moved = patches.roll(shift, (-2, -1))
+        torch.testing.assert_close(high_frequency_share(moved), high_frequency_share(patches))
 
 
 # ---- closed forms ----
@@ -147,9 +144,8 @@ def test_white_noise_has_20_and_the_area_outside_the_disc():
     x = normal(40, 1, 128, 128) * 0.3 + 2
     assert laplacian_sharpness(x).mean() == pytest.approx(20, rel=0.01)
     for cutoff in (0.1, 0.25, 0.4, 0.5):
-        assert high_frequency_share(x, cutoff=cutoff).mean() == pytest.approx(
-            1 - math.pi * cutoff**2, abs=0.01
-        )
+        share = high_frequency_share(x, cutoff=cutoff).mean()
+        assert share == pytest.approx(1 - math.pi * cutoff**2, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -158,14 +154,11 @@ def test_white_noise_has_20_and_the_area_outside_the_disc():
 def test_a_plane_wave_has_the_closed_form(up, right):
     x = wave(256, 256, up, right)
     gain = 4 - 2 * math.cos(2 * math.pi * up) - 2 * math.cos(2 * math.pi * right)
-    assert laplacian_sharpness(x).item() == pytest.approx(
-        gain**2, rel=0.02
-    )  # the edge has no Laplacian
-    radius = math.hypot(up, right)
+    # Not exact: there is no Laplacian at the border.
+    assert laplacian_sharpness(x).item() == pytest.approx(gain**2, rel=0.02)
     for cutoff in (0.05, 0.25, 0.49):
-        assert high_frequency_share(x, cutoff=cutoff).item() == pytest.approx(
-            float(radius > cutoff), abs=1e-6
-        )
+        above = float(math.hypot(up, right) > cutoff)
+        assert high_frequency_share(x, cutoff=cutoff).item() == pytest.approx(above, abs=1e-6)
 
 
 def test_share_of_two_waves_is_the_share_of_their_squared_amplitudes():
@@ -186,9 +179,8 @@ def test_spectrum_of_white_noise_is_its_variance_everywhere():
     for shape in ((200, 1, 28, 28), (80, 2, 40, 30)):
         frequency, power = radial_spectrum(0.5 * normal(*shape) + 3)
         assert power[1:].tolist() == pytest.approx([0.25] * (len(power) - 1), rel=0.05)
-        torch.testing.assert_close(
-            frequency, torch.arange(1, min(shape[2:]) // 2 + 1) / min(shape[2:])
-        )
+        side = min(shape[2:])
+        torch.testing.assert_close(frequency, torch.arange(1, side // 2 + 1) / side)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +202,7 @@ def test_spectrum_does_not_see_the_cut_edges_of_a_smooth_ramp():
 
 def test_spectrum_falls_where_an_image_is_blurred(patches):
     frequency, power = radial_spectrum(patches)
-    blurred = radial_spectrum(gaussian_filter(patches, 13, 1.0))[1]
+    blurred = radial_spectrum(gaussian_blur(patches, 13, 1.0))[1]
     kept = (blurred / power)[frequency < 0.4]
     assert (kept.diff() < 0).all() and kept[0] > 0.8 and (power > 0).all()
 
@@ -227,12 +219,10 @@ def test_spectrum_is_a_mean_over_images_and_channels():
 
 def test_interval_covers_the_mean_about_95_times_of_100():
     n = 400
-    draws = torch.distributions.Exponential(torch.tensor(1.0).double()).icdf(
-        torch.rand(n, 80, generator=torch.Generator().manual_seed(4)).double()
-    )
-    intervals = [
-        bootstrap_interval(values, n_resamples=200, seed=k) for k, values in enumerate(draws)
-    ]
+    uniform = torch.rand(n, 80, generator=torch.Generator().manual_seed(4)).double()
+    exponential = -torch.log1p(-uniform)
+    interval = partial(bootstrap_interval, n_resamples=200)
+    intervals = [interval(values, seed=k) for k, values in enumerate(exponential)]
     assert sum(low <= 1 <= high for low, high in intervals) / n == pytest.approx(0.94, abs=0.035)
 
 
@@ -262,21 +252,20 @@ def test_interval_leaves_the_global_random_state():
 # ---- errors ----
 
 
+BYTES = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+BAD_IMAGES = [
+    (BYTES, TypeError, "images must be a tensor of floats, got a tensor of"),
+    (torch.zeros(28, 28), ValueError, r"non-empty tensor with 4 axes, got shape \[28, 28\]"),
+    (torch.zeros(1, 1, 2, 9), ValueError, r"at least 3 pixels .*, got shape \[1, 1, 2, 9\]"),
+    (torch.full((1, 1, 8, 8), math.nan), ValueError, "images must be finite"),
+]
+
+
 @pytest.mark.parametrize("function", [*MEASURES_OF_IMAGES, radial_spectrum])
-def test_wrong_images_are_named(function, digits28):
-    with pytest.raises(TypeError, match="images must be a tensor of floats, got a tensor of"):
-        function(torch.zeros(2, 1, 8, 8, dtype=torch.uint8))
-    with pytest.raises(
-        ValueError, match=r"images must be a non-empty tensor with 4 axes, got shape \[28, 28\]"
-    ):
-        function(digits28[0, 0])
-    with pytest.raises(
-        ValueError,
-        match=r"images must be at least 3 pixels high and wide, got shape \[1, 1, 2, 9\]",
-    ):
-        function(torch.zeros(1, 1, 2, 9))
-    with pytest.raises(ValueError, match="images must be finite"):
-        function(torch.full((1, 1, 8, 8), math.nan))
+@pytest.mark.parametrize(("images", "error", "message"), BAD_IMAGES)
+def test_wrong_images_are_named(function, images, error, message):
+    with pytest.raises(error, match=f"images must be .*{message.removeprefix('images must be ')}"):
+        function(images)
 
 
 @pytest.mark.parametrize(
@@ -288,17 +277,18 @@ def test_wrong_cutoffs_are_named(cutoff, message, digits28):
         high_frequency_share(digits28[:1], cutoff=cutoff)
 
 
-def test_wrong_arguments_of_the_interval_are_named():
-    values = normal(9)
-    with pytest.raises(ValueError, match="values must hold at least 2 numbers, got 1"):
-        bootstrap_interval(values[:1])
-    with pytest.raises(ValueError, match="values must be a non-empty tensor with 1 axes"):
-        bootstrap_interval(values[:, None])
-    with pytest.raises(ValueError, match="values must be finite"):
-        bootstrap_interval(values / 0)
-    with pytest.raises(ValueError, match="level must be above 0 and below 1, got 1"):
-        bootstrap_interval(values, level=1.0)
-    with pytest.raises(ValueError, match="level must be a finite number above 0"):
-        bootstrap_interval(values, level=0)
-    with pytest.raises(ValueError, match="n_resamples must be a whole number of at least 1, got 0"):
-        bootstrap_interval(values, n_resamples=0)
+VALUES = torch.linspace(0, 1, 9)
+BAD_INTERVALS = [
+    (VALUES[:1], {}, "values must hold at least 2 numbers, got 1"),
+    (VALUES[:, None], {}, "values must be a non-empty tensor with 1 axes"),
+    (VALUES / 0, {}, "values must be finite"),
+    (VALUES, {"level": 1.0}, "level must be above 0 and below 1, got 1"),
+    (VALUES, {"level": 0}, "level must be a finite number above 0"),
+    (VALUES, {"n_resamples": 0}, "n_resamples must be a whole number of at least 1, got 0"),
+]
+
+
+@pytest.mark.parametrize(("values", "settings", "message"), BAD_INTERVALS)
+def test_wrong_arguments_of_the_interval_are_named(values, settings, message):
+    with pytest.raises(ValueError, match=message):
+        bootstrap_interval(values, **settings)

@@ -1,7 +1,8 @@
-"""Sprites: the whole grid, the same everywhere, and each factor does what its name says and nothing else."""
+"""Sprites: the whole grid, equal on every machine, and what each factor changes."""
 
 import hashlib
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -37,15 +38,13 @@ def values(sprites) -> dict[str, np.ndarray]:
 
 def center(x: torch.Tensor) -> torch.Tensor:
     """The center of mass (x, y) of each image, [N, 2], in pixels from the upper left corner."""
-    middles = torch.arange(SIZE) + 0.5
-    mass = x.sum((1, 2, 3))
-    return torch.stack(
-        [(x.sum((1, 2)) * middles).sum(1) / mass, (x.sum((1, 3)) * middles).sum(1) / mass], dim=1
-    )
+    middles, mass = torch.arange(SIZE) + 0.5, x.sum((1, 2, 3))
+    sums = [(x.sum(axes) * middles).sum(1) for axes in ((1, 2), (1, 3))]
+    return torch.stack(sums, dim=1) / mass[:, None]
 
 
 def moments(x: torch.Tensor) -> torch.Tensor:
-    """The covariance matrix of where the white of one image [1, 1, H, W] is, up to the right, [2, 2], in pixels^2."""
+    """The covariance of the places (right, up) of white in one image, [2, 2], in pixels^2."""
     (cx, cy), middles = center(x)[0], torch.arange(SIZE) + 0.5
     right, up = (middles - cx).expand(SIZE, SIZE), (cy - middles)[:, None].expand(SIZE, SIZE)
     places = torch.stack([right, up]).flatten(1)
@@ -59,9 +58,8 @@ def test_every_combination_is_there_once_in_the_documented_order(sprites):
     sizes = [len(allowed) for allowed in FACTORS.values()]
     assert list(FACTORS) == ["shape", "scale", "rotation", "x", "y"] and sizes == [3, 4, 6, 8, 8]
     assert sprites.factors.dtype == torch.int64 and sprites.factors.shape == (4608, 5)
-    assert torch.equal(
-        sprites.factors, torch.cartesian_prod(*[torch.arange(size) for size in sizes])
-    )
+    expected = torch.cartesian_prod(*[torch.arange(size) for size in sizes])
+    assert torch.equal(sprites.factors, expected)
     assert sprites.factors[:3].tolist() == [[0, 0, 0, 0, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 2]]
 
 
@@ -86,9 +84,8 @@ def test_levels_are_rounded_and_none_is_near_a_rounding_boundary(sprites, values
 def test_all_images_differ_and_not_by_a_rounding(sprites):
     at_one_place = sprites.x[(sprites.factors[:, 3:] == 0).all(1)].flatten(1)
     assert len(at_one_place) == 3 * 4 * 6
-    assert (
-        torch.cdist(at_one_place, at_one_place).fill_diagonal_(9).min() > 1
-    )  # in whole white pixels
+    distances = torch.cdist(at_one_place, at_one_place).fill_diagonal_(9)
+    assert distances.min() > 1, "in whole white pixels"
     assert len(torch.unique(sprites.x.flatten(1), dim=0)) == 4608
 
 
@@ -114,50 +111,38 @@ def test_neighbors_in_x_and_y_are_two_pixels_apart(sprites):
 
 
 def test_scale_is_a_diameter(sprites, values):
-    """The area grows with its square; half a diameter from the center on there is only the edge's gray."""
-    for shape, share in {
-        "ellipse": 0.5,
-        "triangle": 1.05 / math.pi,
-        "heart": 0.659,
-    }.items():  # of the circle's area
-        for scale in FACTORS["scale"]:
-            area = sprites.x[(values["shape"] == shape) & (values["scale"] == scale)].sum((1, 2, 3))
-            expected = share * math.pi * (scale / 2) ** 2
-            assert torch.allclose(area, torch.tensor(expected).float(), rtol=0.1), (shape, scale)
+    """The area grows with its square, and nothing is farther from the center than half of it."""
+    circle_share = {"ellipse": 0.5, "triangle": 1.05 / math.pi, "heart": 0.659}
+    for shape, scale in product(SHAPES, FACTORS["scale"]):
+        area = sprites.x[(values["shape"] == shape) & (values["scale"] == scale)].sum((1, 2, 3))
+        expected = circle_share[shape] * math.pi * (scale / 2) ** 2
+        assert torch.allclose(area, torch.tensor(expected).float(), rtol=0.1), (shape, scale)
     middles = torch.arange(SIZE) + 0.5
     places = torch.stack(torch.meshgrid(middles, middles, indexing="xy"))  # x, y
     asked = torch.from_numpy(np.stack([values["x"], values["y"]], axis=1))[:, :, None, None]
-    outside = (places - asked).norm(dim=1) > torch.from_numpy(values["scale"])[
-        :, None, None
-    ] / 2 + 1.2
+    radius = torch.from_numpy(values["scale"])[:, None, None] / 2
+    gray_edge = 1.2
+    outside = (places - asked).norm(dim=1) > radius + gray_edge
     assert sprites.x.squeeze(1)[outside].max() == 0
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_rotation_turns_counter_clockwise(shape):
-    """The longest axis of the white moves with it; a quarter turn of the sprite is one of the image."""
+    """The axes of the white rotate with it; a quarter turn of the sprite is one of the image."""
     quarter = render_sprites(shape, 14, [0, 90], 16, 16)
     assert (quarter[0].rot90(1, (1, 2)) - quarter[1]).abs().max() < 0.01
     spread = moments(render_sprites(shape, 20, 0, 16, 16))
     for degrees in (20, 45, 75, -30):
         angle = torch.tensor(math.radians(degrees))
         turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()]).reshape(2, 2)
-        assert (
-            moments(render_sprites(shape, 20, degrees, 16, 16)) - turn @ spread @ turn.T
-        ).abs().max() < 0.5
+        found = moments(render_sprites(shape, 20, degrees, 16, 16))
+        assert (found - turn @ spread @ turn.T).abs().max() < 0.5
 
 
 def test_shapes_look_as_the_docstring_says():
     ellipse, triangle, heart = render_sprites(SHAPES, 14, 0, 16, 16)[:, 0]
-    height = {
-        name: image.amax(1).gt(0.5).sum()
-        for name, image in zip(SHAPES, (ellipse, triangle, heart), strict=True)
-    }
-    width = {
-        name: image.amax(0).gt(0.5).sum()
-        for name, image in zip(SHAPES, (ellipse, triangle, heart), strict=True)
-    }
-    assert width["ellipse"] == 14 and height["ellipse"] in (7, 8)
+    height, width = (ellipse.amax(axis).gt(0.5).sum() for axis in (1, 0))
+    assert width == 14 and height in (7, 8)
     first, last = triangle.sum(1).nonzero()[[0, -1], 0]
     assert triangle[first + 1].sum() < triangle[last - 1].sum(), "the triangle points up"
     first, last = heart.sum(1).nonzero()[[0, -1], 0]
@@ -171,11 +156,7 @@ def test_the_nearest_sprite_of_another_shape_is_farther_than_the_nearest_rotatio
     at_one_place = (sprites.factors[:, 3:] == 0).all(1)
     for scale in range(4):
         rows = at_one_place & (sprites.factors[:, 1] == scale)
-        x, shape, rotation = (
-            sprites.x[rows].flatten(1),
-            sprites.factors[rows, 0],
-            sprites.factors[rows, 2],
-        )
+        x, shape, rotation = sprites.x[rows].flatten(1), *sprites.factors[rows][:, [0, 2]].T
         distance = torch.cdist(x, x)
         other_shape = distance[shape[:, None] != shape].min()
         next_rotation = (shape[:, None] == shape) & ((rotation[:, None] - rotation).abs() == 1)
@@ -184,7 +165,7 @@ def test_the_nearest_sprite_of_another_shape_is_farther_than_the_nearest_rotatio
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_between_the_values_sprites_change_smoothly(shape):
-    """A small step in any factor changes each pixel by little: nothing jumps, also where a sprite is drawn first."""
+    """A small step in any factor changes each pixel by little."""
     at = {"scale": 11.0, "rotation": 20.0, "x": 16.5, "y": 16.5}
     before = render_sprites(shape, *at.values())
     assert before[0, 0, 16, 16] == 1, "the pixel at the very center is white"
@@ -213,43 +194,31 @@ def test_one_value_serves_all_rows_and_tensors_and_lists_are_welcome():
 
 def test_a_sprite_may_cross_the_edge():
     x = render_sprites("ellipse", 32, 0, [0, 16], 16)
-    assert x[0, 0, :, 0].max() == 1 and x[0].sum().item() == pytest.approx(
-        x[1].sum().item() / 2, rel=0.01
-    )
+    half, whole = x.sum((1, 2, 3)).tolist()
+    assert x[0, 0, :, 0].max() == 1 and half == pytest.approx(whole / 2, rel=0.01)
 
 
-def test_bad_values_are_named():
+SHAPE_NAMES = "shape must hold names among ellipse, triangle, heart, got"
+ONE_LENGTH = r"arrays \[N\] of one length, got"
+BAD_VALUES = [
+    ({"shape": "star"}, ValueError, f"{SHAPE_NAMES} star"),
+    ({"shape": [0, 1]}, ValueError, f"{SHAPE_NAMES} 0, 1"),
+    ({"scale": 0}, ValueError, "scale must lie from 1 to 32 pixels, got values from 0 to 0"),
+    ({"scale": [8, 40]}, ValueError, "scale must lie from 1 to 32 pixels, got values from 8 to 40"),
+    ({"x": -1}, ValueError, "x must lie from 0 to 32 pixels"),
+    ({"y": 33}, ValueError, "y must lie from 0 to 32 pixels"),
+    ({"rotation": math.nan}, ValueError, "rotation must be finite"),
+    ({"rotation": "left"}, TypeError, "rotation must be a number or an array of numbers"),
+    ({"scale": None}, ValueError, "scale must be finite"),
+    ({"x": [16, 17], "y": [16, 17, 18]}, ValueError, rf"{ONE_LENGTH} .*x \[2\], y \[3\]"),
+    ({"x": [[16, 17]]}, ValueError, rf"{ONE_LENGTH} .*x \[1, 2\]"),
+    ({"x": [[16]]}, ValueError, rf"{ONE_LENGTH} .*x \[1, 1\]"),
+    ({"x": []}, ValueError, "non-empty"),
+]
+
+
+@pytest.mark.parametrize(("bad", "error", "message"), BAD_VALUES)
+def test_bad_values_are_named(bad, error, message):
     good = {"shape": "heart", "scale": 10, "rotation": 0, "x": 16, "y": 16}
-    for bad, error, message in (
-        (
-            {"shape": "star"},
-            ValueError,
-            "shape must hold names among ellipse, triangle, heart, got star",
-        ),
-        (
-            {"shape": [0, 1]},
-            ValueError,
-            "shape must hold names among ellipse, triangle, heart, got 0, 1",
-        ),
-        ({"scale": 0}, ValueError, "scale must lie from 1 to 32 pixels, got values from 0 to 0"),
-        (
-            {"scale": [8, 40]},
-            ValueError,
-            "scale must lie from 1 to 32 pixels, got values from 8 to 40",
-        ),
-        ({"x": -1}, ValueError, "x must lie from 0 to 32 pixels"),
-        ({"y": 33}, ValueError, "y must lie from 0 to 32 pixels"),
-        ({"rotation": float("nan")}, ValueError, "rotation must be finite"),
-        ({"rotation": "left"}, TypeError, "rotation must be a number or an array of numbers"),
-        ({"scale": None}, ValueError, "scale must be finite"),
-        (
-            {"x": [16, 17], "y": [16, 17, 18]},
-            ValueError,
-            r"arrays \[N\] of one length, got .*x \[2\], y \[3\]",
-        ),
-        ({"x": [[16, 17]]}, ValueError, r"arrays \[N\] of one length, got .*x \[1, 2\]"),
-        ({"x": [[16]]}, ValueError, r"arrays \[N\] of one length, got .*x \[1, 1\]"),
-        ({"x": []}, ValueError, "non-empty"),
-    ):
-        with pytest.raises(error, match=message):
-            render_sprites(**{**good, **bad})
+    with pytest.raises(error, match=message):
+        render_sprites(**{**good, **bad})

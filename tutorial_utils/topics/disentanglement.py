@@ -1,10 +1,15 @@
-"""How far the dimensions of a code and the factors of the data match one to one (notebook 07).
+"""Metrics of disentanglement (notebook 07): mutual information, MIG, SAP and DCI.
 
-Codes are [N, D] floats, factors [N, K] whole numbers, as `load_sprites` gives them; at least 3 rows
-for each of 24 bins times the levels of a factor (576 for the sprites), so that what chance gives is
-known.  MIG, SAP and DCI lie in [0, 1], and 1 is best.  Order, sign and unit of the dimensions do
-not matter.  Judge samples z of q(z|x) and not its means: the mean of a collapsed dimension still
-moves a little, and where there is no unit that counts in full."""
+They measure how far the dimensions of a code and the factors of the data match one to one.  MIG,
+SAP and DCI lie in [0, 1], and 1 is best.  Order, sign and unit of the dimensions do not matter.
+
+codes: [N, D] floats.  factors: [N, K] whole numbers, as `load_sprites` gives them.  N is at least
+3 rows for each of 24 bins times the levels of a factor (576 for the sprites): with fewer rows, the
+correction for chance would not hold.
+Pass samples z of q(z|x), not its means: the mean of a collapsed dimension still varies a little,
+and since units do not matter, a little counts as much as a lot.
+All functions raise TypeError or ValueError for bad arguments.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,15 +24,19 @@ from ..models import VAE, encode_images
 from ..support.arguments import finite, float_tensor, gray_images, positive_int
 from ..training import evaluate
 
-BINS = 24  # a multiple of 3, 4, 6 and 8: bins of equal counts need not cut a level of the sprites' factors in two
-NAMED_FROM = (
-    0.1  # share of a factor's entropy from which `name_dimensions` names a dimension after it
-)
+# A multiple of 3, 4, 6 and 8, the numbers of levels of the sprites' factors: with bins of equal
+# counts, no level needs to be cut in two.
+BINS = 24
+NAMED_FROM = 0.1  # the smallest share of a factor's entropy that gives a dimension its name
 
 
 class DCI(NamedTuple):
-    """Three numbers in [0, 1].  Of a dimension: does it serve one factor only?  Of a factor: is it in one dimension
-    only?  Of all dimensions together: do they tell the factors?"""
+    """The three scores of `dci`, each in [0, 1].
+
+    disentanglement: is each dimension informative about one factor only?
+    completeness: is each factor in one dimension only?
+    informativeness: can the factors be predicted from all dimensions together?
+    """
 
     disentanglement: float
     completeness: float
@@ -43,10 +52,11 @@ def mutual_information(codes: Tensor, factors: Tensor, *, bins: int = BINS) -> T
     """The mutual information of each dimension (rows) and each factor (columns) in nats, [D, K].
 
     A dimension is cut into `bins` bins of equal counts, so any increasing function of it gives the
-    same; equal codes share a bin.  Even without any relation N examples would give E = (bins - 1)
-    (levels - 1) / 2N on average.  That is taken away, in proportion to what is unexplained: H (I -
-    E) / (H - E), from 0 (and never below) to the entropy H of the factor.  codes: [N, D], factors:
-    [N, K].  Raises TypeError or ValueError, as all functions here.
+    same result; equal codes share a bin.
+
+    N examples without any relation would have I = E on average, E = (bins - 1)(levels - 1) / 2N.
+    The result is corrected for that: H (I - E) / (H - E), from 0 to the entropy H of the factor.
+    codes: [N, D].  factors: [N, K].
     """
     codes, factors = _checked(codes, factors, positive_int("bins", bins))
     binned = [_equal_counts(dimension, bins) for dimension in codes.T]
@@ -62,22 +72,25 @@ def mutual_information(codes: Tensor, factors: Tensor, *, bins: int = BINS) -> T
 
 
 def mig(codes: Tensor, factors: Tensor) -> float:
-    """The mutual information gap: how much more of a factor the best dimension tells than the second best, in [0, 1].
+    """Mutual information gap (MIG), in [0, 1]: how far the best dimension is ahead of the second.
 
-    The mean over factors of (I_1 - I_2) / H(factor) (Chen et al., 2018), I as in
-    `mutual_information`. codes: [N, D] with D of at least 2, factors: [N, K].
+    The mean over factors of (I_1 - I_2) / H(factor), where I_1 and I_2 are the two largest entries
+    of the factor's column in `mutual_information` (Chen et al., 2018).
+    codes: [N, D] with D of at least 2.  factors: [N, K].
     """
     return (_gap(mutual_information(codes, factors)) / entropies(factors)).mean().item()
 
 
 def sap(codes: Tensor, factors: Tensor, *, categorical: Sequence[int] = (0,)) -> float:
-    """Separated attribute predictability: as `mig`, but of what one dimension alone predicts, in [0, 1].
+    """Separated attribute predictability (SAP), in [0, 1]: a gap as in `mig`, but of predictions.
 
-    The mean over factors of the difference of the two best scores (Kumar et al., 2018).  The score
-    of an ordered factor is the R^2 of a straight line.  The levels of the factors in `categorical`
-    (columns) have no order: theirs is the balanced accuracy of a decision tree with one leaf per
-    level on held-out rows, moved so that chance is 0 and not 1 / levels.  codes: [N, D] with D of
-    at least 2, factors: [N, K].
+    The mean over factors of the difference of the two best scores, each of one dimension alone
+    (Kumar et al., 2018).  The score of an ordered factor is the R^2 of a straight line.  The score
+    of a categorical factor is the balanced accuracy of a decision tree with one leaf per level, on
+    held-out rows, rescaled so that chance is 0.
+
+    codes: [N, D] with D of at least 2.  factors: [N, K].  categorical: the columns of factors whose
+    levels have no order.
     """
     codes, factors = _checked(codes, factors)
     n_factors = factors.shape[1]
@@ -94,16 +107,20 @@ def sap(codes: Tensor, factors: Tensor, *, categorical: Sequence[int] = (0,)) ->
 
 
 def dci(codes: Tensor, factors: Tensor, *, seed: int = 0) -> DCI:
-    """Disentanglement, completeness and informativeness (Eastwood & Williams, 2018).
+    """Disentanglement, completeness and informativeness (DCI; Eastwood & Williams, 2018).
 
-    A random forest learns each factor from the codes of three quarters of the rows (at most 3,000);
-    R[d, k] is the importance of dimension d for factor k, and adds up to 1 over d.
-    Disentanglement: 1 - entropy of row d over the factors, in units of log K, averaged over d with
-    the weights sum_k R[d, k].  Completeness: 1 - entropy of column k over the dimensions, in units
-    of log D, averaged over k.  Informativeness: on the other rows, the share of the errors of
-    guessing the most frequent level that the forest avoids, averaged over k.  A factor that no
-    dimension tells has a column too, of what the forest took for a pattern: it lowers all three.
-    codes: [N, D] with D of at least 2, factors: [N, K] with K of at least 2.
+    A random forest learns each factor from the codes of three quarters of the rows (at most 3,000).
+    R[d, k] is the importance of dimension d for factor k; each column adds up to 1.
+    Disentanglement: 1 - entropy of row d, in units of log K, averaged over d with weights
+    sum_k R[d, k].
+    Completeness: 1 - entropy of column k, in units of log D, averaged over k.
+    Informativeness: the share of the errors that the forest avoids on the other rows, against a
+    guess of the most frequent level, averaged over k.
+    A factor that is in no dimension has a column too, made of accidental patterns: it lowers all
+    three.
+
+    codes: [N, D] with D of at least 2.  factors: [N, K] with K of at least 2.  seed: of the split
+    and of the forests.
     """
     codes, factors = _checked(codes, factors)
     for name, values in (("codes", codes), ("factors", factors)):
@@ -123,20 +140,21 @@ def dci(codes: Tensor, factors: Tensor, *, seed: int = 0) -> DCI:
 
 
 def name_dimensions(codes: Tensor, factors: Tensor, names: Sequence[str]) -> list[str]:
-    """For each dimension the factor it tells most of, and which share of that factor's entropy: "x 0.71", or "none".
+    """Names of the dimensions: the factor that each is most informative about, such as "x 0.71".
 
-    "none" below a share of 0.1.  Without any relation, I of 24 bins and 8 levels scatters around E
-    with a standard deviation of sqrt(2 * 23 * 7) / 2N: 0.008 of log 8 for N = 576, the fewest rows
-    allowed, and as much for fewer levels.  The largest of 100 such shares is near 0.04: 0.1 is no
-    chance.  codes: [N, D], factors: [N, K], names: K.
+    The number is the share of the factor's entropy.  Below a share of 0.1 the name is "none".
+    Chance does not reach 0.1: without any relation, I of 24 bins and 8 levels has a standard
+    deviation of sqrt(2 * 23 * 7) / 2N, that is 0.008 of log 8 for N = 576, the fewest rows allowed.
+    The largest of 100 such shares is near 0.04.
+    codes: [N, D].  factors: [N, K].  names: K texts.
     """
     return name_shares(mutual_information(codes, factors) / entropies(factors), names)
 
 
 def name_shares(shares: Tensor, names: Sequence[str]) -> list[str]:
-    """As `name_dimensions`, from the table: `mutual_information` over `entropies`, [D, K].
+    """Names of the dimensions as in `name_dimensions`, given the shares.
 
-    names: K.
+    shares: `mutual_information` over `entropies`, [D, K].  names: K texts.
     """
     if isinstance(names, str) or len(names) != shares.shape[1]:
         raise ValueError(
@@ -147,7 +165,7 @@ def name_shares(shares: Tensor, names: Sequence[str]) -> list[str]:
 
 
 def _factors(factors: Tensor) -> np.ndarray:
-    """factors as an array, if whole numbers [N, K], no column constant; raises TypeError or ValueError otherwise."""
+    """factors as an array; TypeError or ValueError unless whole numbers [N, K] that all vary."""
     whole = isinstance(factors, Tensor) and not (
         factors.is_floating_point() or factors.dtype == torch.bool
     )
@@ -166,7 +184,7 @@ def _factors(factors: Tensor) -> np.ndarray:
 
 
 def _checked(codes: Tensor, factors: Tensor, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
-    """Both as arrays; raises TypeError or ValueError unless they are [N, D] and [N, K] with N large enough."""
+    """Both as arrays; TypeError or ValueError unless [N, D] and [N, K] with N large enough."""
     codes = finite("codes", float_tensor("codes", codes, ndim=2)).detach().cpu().numpy()
     factors = _factors(factors)
     if len(codes) != len(factors):
@@ -176,19 +194,22 @@ def _checked(codes: Tensor, factors: Tensor, bins: int = BINS) -> tuple[np.ndarr
     levels = _levels(factors).max()
     if len(codes) < 3 * bins * levels:
         raise ValueError(
-            f"codes must have at least {3 * bins * levels} rows, 3 for each of {bins} bins times {levels} levels of a "
-            f"factor, got {len(codes)}"
+            f"codes must have at least {3 * bins * levels} rows, "
+            f"3 for each of {bins} bins times {levels} levels of a factor, got {len(codes)}"
         )
     return codes, factors
 
 
 def _levels(factors: np.ndarray) -> np.ndarray:
-    """How many values each column takes, [K]."""
+    """The number of different values in each column, [K]."""
     return np.array([len(np.unique(factor)) for factor in factors.T])
 
 
 def _entropies(factors: np.ndarray) -> np.ndarray:
-    return np.array([_information(factor, factor) for factor in factors.T])  # H(v) = I(v; v)
+    """The entropy of each column in nats, [K]."""
+    from scipy.stats import entropy
+
+    return np.array([entropy(np.unique(factor, return_counts=True)[1]) for factor in factors.T])
 
 
 def _information(a: np.ndarray, b: np.ndarray) -> float:
@@ -197,19 +218,21 @@ def _information(a: np.ndarray, b: np.ndarray) -> float:
 
     (levels_a, a), (levels_b, b) = (np.unique(column, return_inverse=True) for column in (a, b))
     counts = np.bincount(a * len(levels_b) + b, minlength=len(levels_a) * len(levels_b))
-    return mutual_info_score(
-        None, None, contingency=counts.reshape(len(levels_a), -1)
-    )  # faster than with a and b
+    # A table of counts is faster than the two columns.
+    return mutual_info_score(None, None, contingency=counts.reshape(len(levels_a), -1))
 
 
 def _equal_counts(values: np.ndarray, bins: int) -> np.ndarray:
-    """The bin, 0 to bins - 1, of each value [N]: where the middle of its equals is among all, sorted."""
+    """The bin, 0 to bins - 1, of each value [N].
+
+    The bin depends on a value's rank.  Equal values have the middle one of their ranks.
+    """
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (bins * (2 * counts.cumsum() - counts) // (2 * len(values)))[inverse]
 
 
 def _gap(table: Tensor) -> Tensor:
-    """Of each column (factor) of the table [D, K], the largest number less the second largest, [K]."""
+    """The largest number of each column of the table [D, K] minus the second largest, [K]."""
     if len(table) < 2:
         raise ValueError(f"codes must have at least 2 columns, got {len(table)}")
     first, second = table.topk(2, dim=0).values
@@ -217,23 +240,25 @@ def _gap(table: Tensor) -> Tensor:
 
 
 def _concentration(importance: np.ndarray) -> np.ndarray:
-    """1 - entropy of each row, in units of its maximum: 1 for a single number, 0 for equal ones and for zeros only."""
-    total = importance.sum(1, keepdims=True)
-    shares = np.where(total > 0, importance, 1) / np.where(total > 0, total, importance.shape[1])
-    return 1 + (shares * np.log(np.where(shares > 0, shares, 1))).sum(1) / np.log(
-        importance.shape[1]
-    )
+    """1 - entropy of each row, in units of the largest entropy possible.
+
+    1 where one entry has everything, 0 where all are equal, and 0 for a row of zeros.
+    """
+    from scipy.stats import entropy
+
+    weights = np.where(importance.sum(1, keepdims=True) > 0, importance, 1)
+    return 1 - entropy(weights, base=weights.shape[1], axis=1)
 
 
 def _split(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to learn from, three quarters of n and at most 3,000, and the others, in random order."""
+    """Random rows for training, three quarters of n and at most 3,000, and the other rows."""
     rows = np.random.default_rng(seed).permutation(n)
     n_train = min(3 * n // 4, 3000)
     return rows[:n_train], rows[n_train:]
 
 
 def _forest(codes: np.ndarray, factor: np.ndarray, seed: int) -> tuple[np.ndarray, float]:
-    """The importance of each dimension [D] for a factor, and the share of errors that the forest avoids."""
+    """The importance of each dimension [D] for a factor, and the share of errors avoided."""
     from sklearn.ensemble import RandomForestClassifier
 
     train, test = _split(len(codes), seed)
@@ -245,14 +270,17 @@ def _forest(codes: np.ndarray, factor: np.ndarray, seed: int) -> tuple[np.ndarra
 
 
 def _lines(codes: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """R^2 of the line from each dimension to an ordered factor, [D]: the squared correlation, 0 if nothing moves."""
+    """R^2 of the line from each dimension to an ordered factor, [D]: the squared correlation.
+
+    0 for a constant dimension.
+    """
     codes, factor = codes.astype(np.float64), factor.astype(np.float64)
     codes, factor = codes - codes.mean(0), factor - factor.mean()
     return (codes.T @ factor) ** 2 / np.maximum((codes**2).sum(0) * (factor**2).sum(), 1e-300)
 
 
 def _trees_of_one(codes: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """How well a small decision tree on each dimension alone tells the levels of a factor, [D]; chance is 0."""
+    """The balanced accuracy of a small decision tree on each dimension alone, [D]; chance is 0."""
     from sklearn.metrics import balanced_accuracy_score
     from sklearn.tree import DecisionTreeClassifier
 
@@ -260,14 +288,15 @@ def _trees_of_one(codes: np.ndarray, factor: np.ndarray) -> np.ndarray:
     tree = DecisionTreeClassifier(
         max_leaf_nodes=len(np.unique(factor)), class_weight="balanced", random_state=0
     )
-    named = [tree.fit(one[train], factor[train]).predict(one[test]) for one in codes.T[:, :, None]]
-    return np.array(
-        [max(0.0, balanced_accuracy_score(factor[test], levels, adjusted=True)) for levels in named]
-    )
+    scores = []
+    for column in codes.T[:, :, None]:
+        predicted = tree.fit(column[train], factor[train]).predict(column[test])
+        scores.append(balanced_accuracy_score(factor[test], predicted, adjusted=True))
+    return np.maximum(scores, 0.0)
 
 
 def checked_names(x: Tensor, factors: Tensor, names: Sequence[str]) -> list[str]:
-    """The names as a list; TypeError or ValueError unless images, factors and names fit together."""
+    """The names as a list; TypeError or ValueError unless they fit to images and factors."""
     gray_images(x)
     try:
         _checked(x.flatten(1), factors)
@@ -286,45 +315,46 @@ def checked_names(x: Tensor, factors: Tensor, names: Sequence[str]) -> list[str]
 
 
 class Measured(NamedTuple):
-    """A model, measured over all images: the mean KL of each dimension [D] in nats; the share of each factor's entropy
-    that each dimension tells [D, K], and the dimensions' names after it; −ELBO at β = 1 and kl in
-    nats; MIG."""
+    """What `measure_model` returns: scores of a VAE, measured over all images.
+
+    kl: mean KL of each dimension, [D], in nats.
+    shares: mutual information of each dimension and each factor over the factor's entropy, [D, K].
+    labels: the name of each dimension, D texts such as "x 0.71" or "none".
+    loss, rate: −ELBO at β = 1 and mean KL, in nats.
+    mig: as in `mig`.
+    """
 
     kl: Tensor
     shares: Tensor
-    told: list[str]
+    labels: list[str]
     loss: float
     rate: float
     mig: float
 
     def titles(self, n_dims: int) -> dict[int, str]:
         """The dimensions with the largest KL, that one first: {2: "z₃ · 1.9 nats · x 0.71"}."""
-        return {
-            dim: f"{name} · {self.told[dim]}"
-            for dim, name in rank_dimensions(self.kl, n_dims).items()
-        }
+        ranked = rank_dimensions(self.kl, n_dims)
+        return {dim: f"{name} · {self.labels[dim]}" for dim, name in ranked.items()}
 
 
 def measure_model(
     model: VAE, x: Tensor, factors: Tensor, names: Sequence[str], *, seed: int = 0
 ) -> Measured:
-    """All that the studio says of a model.  What dimensions tell is measured on one sample of q(z|x) per image.
+    """Scores of a VAE over all images: KL per dimension, names of dimensions, −ELBO, MIG.
 
-    x, factors, names: as for the studio.  seed: of the samples.  As name_dimensions, mig and
-    evaluate of negative_elbo.
+    Shares, names and MIG are measured on one sample of q(z|x) per image.
+    x: [N, C, H, W].  factors: [N, K].  names: K texts.  seed: of the samples.
     """
     mu, logvar = encode_images(model, x)
-    z = mu + (0.5 * logvar).exp() * torch.randn(
-        mu.shape, generator=torch.Generator().manual_seed(seed)
-    )
+    eps = torch.randn(mu.shape, generator=torch.Generator().manual_seed(seed))
+    z = mu + (0.5 * logvar).exp() * eps
     shares = mutual_information(finite("z, samples of q(z|x),", z), factors) / entropies(factors)
     scores = evaluate(model, x, negative_elbo, seed=seed)
-    told = name_shares(shares, names)
     return Measured(
-        kl_per_dimension(mu, logvar),
-        shares,
-        told,
-        scores["loss"],
-        scores["kl"],
-        float(_gap(shares).mean()),
+        kl=kl_per_dimension(mu, logvar),
+        shares=shares,
+        labels=name_shares(shares, names),
+        loss=scores["loss"],
+        rate=scores["kl"],
+        mig=float(_gap(shares).mean()),
     )

@@ -1,7 +1,4 @@
-"""Filling in what is missing: draws of the unseen pixels given the seen ones, from a trained VAE.
-
-Notebook 09.
-"""
+"""Filling in missing pixels (notebook 09): samples of them given the observed ones, from a VAE."""
 
 import torch
 from torch import Tensor
@@ -12,10 +9,10 @@ from ..models import VAE, reparameterize
 
 
 def log_weight(logits: Tensor, x: Tensor, z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-    """log p(x, z) - log q(z|x) of each pair, in nats, where q(z|x) = N(mu, exp(logvar)).
+    """Log importance weight log p(x, z) - log q(z|x) of each pair of x and z, [B], in nats.
 
-    As `evidence.log_weights`, for given z.  logits: what z is decoded to.  x: of zeros and ones;
-    both [B, C, H, W]. z, mu, logvar: [B, D].  Returns [B].
+    As `evidence.log_weights`, but of codes z that are given; q(z|x) = N(mu, exp(logvar)).
+    logits: the decoded z.  x: zeros and ones.  Both [B, C, H, W].  z, mu, logvar: [B, D].
     """
     log_lik = -bernoulli_nll(logits, x)
     zero = torch.zeros_like(z)
@@ -24,13 +21,15 @@ def log_weight(logits: Tensor, x: Tensor, z: Tensor, mu: Tensor, logvar: Tensor)
 
 @torch.no_grad()
 def fill_missing(model: VAE, x: Tensor, seen: Tensor, *, n_steps: int) -> tuple[Tensor, Tensor]:
-    """A draw of the missing pixels from p(x_missing | x_seen), and their means at the last code; one chain per image.
+    """A sample of the missing pixels given the observed ones, and their means at the last code.
 
-    Metropolis-within-Gibbs: Mattei and Frellsen (2018), algorithm 2.  The first half of the steps
-    takes every proposal (pseudo-Gibbs: Rezende et al., 2014), so that the chains, which start from
-    the prior, soon fit what is seen. model: a VAE with Bernoulli pixels.  x: [B, C, H, W] of zeros
-    and ones; what is not seen is ignored.  seen: bool, broadcastable to x.  Returns sample and
-    mean, [B, C, H, W] each; the seen pixels are those of x in both.
+    One Markov chain per image, Metropolis-within-Gibbs: Mattei and Frellsen (2018), algorithm 2.
+    The chains start from the prior.  In the first half of the steps every proposal is accepted
+    (pseudo-Gibbs: Rezende et al., 2014), so that they soon fit the observed pixels.
+
+    model: a VAE with Bernoulli pixels.  x: [B, C, H, W] of zeros and ones; its missing pixels are
+    ignored.  seen: bool, True where a pixel is observed; it broadcasts to x.
+    Returns sample and mean, [B, C, H, W] each; both have the observed pixels of x.
     """
     z = torch.randn(len(x), model.latent_dim)
     logits = model.decode(z)

@@ -1,4 +1,4 @@
-"""Noise on images, how close an image is to the clean one, and classical filters that denoise (notebook 08)."""
+"""Noise, measures of image quality, and classical filters that denoise (notebook 08)."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -9,10 +9,7 @@ from torch import Tensor
 from ..support.arguments import finite, float_tensor, positive_int, positive_number, same_shape
 
 Setting = TypeVar("Setting")
-WINDOW, WIDTH = (
-    11,
-    1.5,
-)  # pixels: of the window in which `ssim` compares, and of its Gaussian weights
+WINDOW, WIDTH = 11, 1.5  # pixels: the window of `ssim`, and the width of its Gaussian weights
 K_1, K_2 = 0.01, 0.03  # Wang et al. (2004), section III
 PATCH, REACH = 5, 6  # pixels: of a patch in `non_local_means`, and how far away another one may lie
 
@@ -23,55 +20,57 @@ PATCH, REACH = 5, 6  # pixels: of a patch in `non_local_means`, and how far away
 def gaussian_noise(x: Tensor, level: float | Tensor) -> Tensor:
     """x plus Gaussian noise of standard deviation `level`, not clamped: x + level * eps.
 
-    Built in notebook 08.  x: images [N, C, H, W].  level: 0 or above, a number, or [N, 1, 1, 1],
-    one for each image.
+    x: images [N, C, H, W].  level: 0 or above, a number or [N, 1, 1, 1], one for each image.
     """
     return x + level * torch.randn_like(x)
 
 
 def masking_noise(x: Tensor, level: float | Tensor) -> Tensor:
-    """x with each pixel 0, with probability `level`, independently of the others.  Vincent et al. (2008).
+    """Masking noise: each pixel of x is set to 0 with probability `level`, independently.
 
-    Built in notebook 08.  x: images [N, C, H, W].  level: in [0, 1], a number, or [N, 1, 1, 1], one
-    for each image.
+    Vincent et al. (2008).
+    x: images [N, C, H, W].  level: in [0, 1], a number or [N, 1, 1, 1], one for each image.
     """
     return torch.where(torch.rand_like(x) < level, 0, x)
 
 
 def salt_and_pepper(x: Tensor, level: float | Tensor) -> Tensor:
-    """x with each pixel, with probability `level`, replaced by 0 or by 1, equally likely, independently of the others.
+    """Salt-and-pepper noise: each pixel becomes 0 or 1, equally likely, with probability `level`.
 
-    Built in notebook 08.  x: images [N, C, H, W].  level: in [0, 1], a number, or [N, 1, 1, 1], one
-    for each image.
+    Pixels are independent.
+    x: images [N, C, H, W].  level: in [0, 1], a number or [N, 1, 1, 1], one for each image.
     """
     extreme = torch.rand_like(x).round()
     return torch.where(torch.rand_like(x) < level, extreme, x)
 
 
-# ---- how near ----
+# ---- image quality ----
 
 
 def psnr(images: Tensor, x: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, [N]: 10 log10(1 / mean squared error), infinite where images and x are equal.
+    """Peak signal-to-noise ratio (PSNR) in dB, [N]: 10 log10(1 / mean squared error).
 
-    The peak is 1, white.  Ten times less squared error is 10 dB more.  Nothing is clamped here.
-    Notebook 08. images, x: [N, C, H, W], of one shape.  Raises TypeError or ValueError for a bad
-    argument.
+    The peak is 1, white.  Ten times less squared error is 10 dB more; equal images have infinity.
+    Nothing is clamped here.
+    images, x: [N, C, H, W], of one shape.  Raises TypeError or ValueError for a bad argument.
     """
     images, x = _pair(images, x)
     return -10 * (images - x).square().mean((1, 2, 3)).log10().float()
 
 
 def ssim(images: Tensor, x: Tensor) -> Tensor:
-    """Structural similarity, [N], at most 1, which only equal images have; symmetric.  Nothing is clamped here.
+    """Structural similarity (SSIM), [N]: at most 1, which only equal images have, and symmetric.
 
-    Means, variances and the covariance under a Gaussian window of 11 x 11 pixels, σ = 1.5, wherever
-    it fits into the image; equation 13 of Wang et al. (2004), mean over places and channels.  It is
-    skimage's structural_similarity with gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, data_range=1, for a batch at once: that one takes one image per
-    call, and for 28 x 28 pixels about eight times as long.  Notebook 08. images, x: [N, C, H, W],
-    of one shape, 11 pixels high and wide at least. Raises TypeError or ValueError for a bad
-    argument.
+    Equation 13 of Wang et al. (2004): it compares means, variances and covariance under a Gaussian
+    window of 11 x 11 pixels, σ = 1.5, wherever the window fits into the image.  The result is the
+    mean over places and channels.  Nothing is clamped here.
+
+    Same values as skimage's structural_similarity with gaussian_weights=True, sigma=1.5,
+    use_sample_covariance=False, data_range=1.  That function takes one image per call, and about
+    eight times as long for images of 28 x 28 pixels.
+
+    images, x: [N, C, H, W], of one shape, at least 11 pixels high and wide.
+    Raises TypeError or ValueError for a bad argument.
     """
     images, x = _pair(images, x)
     if min(x.shape[-2:]) < WINDOW:
@@ -94,10 +93,11 @@ def ssim(images: Tensor, x: Tensor) -> Tensor:
 
 
 def gaussian_filter(x: Tensor, width: float) -> Tensor:
-    """Gaussian filter: each pixel becomes a mean of those around it, weighted by exp(-distance² / (2 width²)).
+    """Gaussian filter: each pixel becomes a weighted mean of the pixels around it.
 
-    Notebook 08; scipy's gaussian_filter, images mirrored at their edges.  x: [N, C, H, W].  width:
-    above 0, in pixels. Raises TypeError or ValueError for a bad argument.
+    The weights are exp(-distance² / (2 width²)); scipy's gaussian_filter, images mirrored at their
+    edges.  x: [N, C, H, W].  width: above 0, in pixels.
+    Raises TypeError or ValueError for a bad argument.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -108,8 +108,8 @@ def gaussian_filter(x: Tensor, width: float) -> Tensor:
 def median_filter(x: Tensor, size: int) -> Tensor:
     """Median filter: each pixel becomes the median of the `size` x `size` pixels around it.
 
-    Notebook 08; scipy's median_filter, images mirrored at their edges.  x: [N, C, H, W].  size:
-    odd, in pixels. Raises TypeError or ValueError for a bad argument.
+    scipy's median_filter, images mirrored at their edges.  x: [N, C, H, W].  size: odd, in pixels.
+    Raises TypeError or ValueError for a bad argument.
     """
     from scipy.ndimage import median_filter
 
@@ -119,11 +119,11 @@ def median_filter(x: Tensor, size: int) -> Tensor:
 
 
 def non_local_means(x: Tensor, strength: float) -> Tensor:
-    """Non-local means: each pixel becomes a mean of all near it, weighted by how alike the patches around them are.
+    """Non-local means: each pixel becomes a mean of those near it whose patches look alike.
 
-    Buades et al. (2005); notebook 08; skimage's denoise_nl_means in its fast mode, patches of 5 x 5
-    pixels, up to 6 pixels away.  x: gray images [N, 1, H, W].  strength: above 0, how unlike two
-    patches may be, in gray values. Raises TypeError or ValueError for a bad argument.
+    Buades et al. (2005); skimage's denoise_nl_means in its fast mode, with patches of 5 x 5 pixels,
+    up to 6 pixels away.  x: gray images [N, 1, H, W].  strength: above 0, how different two patches
+    may be, in gray values.  Raises TypeError or ValueError for a bad argument.
     """
     from skimage.restoration import denoise_nl_means
 
@@ -147,10 +147,11 @@ def tune(
     noisy: Tensor,
     x: Tensor,
 ) -> Setting:
-    """The setting under which denoise(noisy, setting), clamped to [0, 1], has the highest mean PSNR.
+    """The best setting of a filter: the one with the highest mean PSNR, the first one of equals.
 
-    The first one, of equals.  noisy, x: [N, C, H, W], the latter clean; other images than those
-    that are judged later. Notebook 08. Raises TypeError or ValueError for a bad argument.
+    denoise: called as denoise(noisy, setting); its result is clamped to [0, 1].
+    noisy, x: [N, C, H, W], x clean.  Take other images than those that are judged later.
+    Raises TypeError or ValueError for a bad argument.
     """
     if len(settings) == 0:
         raise ValueError(f"settings must hold at least one setting, got {settings!r}")
@@ -176,7 +177,7 @@ def _pair(images: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _windows(n: int) -> Tensor:
-    """The Gaussian windows that fit into n pixels, one per row, each adding up to 1: [n - WINDOW + 1, n]."""
+    """The Gaussian windows that fit into n pixels, rows that add up to 1: [n - WINDOW + 1, n]."""
     weights = torch.exp(-0.5 * ((torch.arange(WINDOW).double() - WINDOW // 2) / WIDTH).square())
     rows = torch.zeros(n - WINDOW + 1, n).double()
     for k, row in enumerate(rows):

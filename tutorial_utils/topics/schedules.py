@@ -19,26 +19,25 @@ ACTIVE = 0.01  # nats: with a mean KL above, on the test images, a dimension is 
 
 
 def schedule_of(values: Sequence[float]) -> Callable[[float], float]:
-    """A schedule of β that is constant on n equal parts of the training: values[k] in part k.
+    """A schedule of β for `fit`: constant on n equal parts of the training, values[k] in part k.
 
-    For `fit(..., beta=...)` of notebook 05.  values: finite, not negative.  Raises ValueError for
-    others.
+    values: finite, not negative.  Raises ValueError for others.
     """
-    kept = tuple(values) if isinstance(values, Iterable) else ()
-    if not kept or not all(is_beta(value) for value in kept):
+    steps = tuple(values) if isinstance(values, Iterable) else ()
+    if not steps or not all(is_beta(value) for value in steps):
         raise ValueError(
             f"values must hold one or more finite numbers that are not negative, got {values!r}"
         )
-    return lambda progress: kept[min(int(progress * len(kept) + 1e-9), len(kept) - 1)]
+    return lambda progress: steps[min(int(progress * len(steps) + 1e-9), len(steps) - 1)]
 
 
 def is_beta(value: object) -> bool:
-    """Whether it can be a β: a finite number that is not negative."""
+    """Whether a value can be a β: a finite number that is not negative."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def columns_of(schedule: Callable[[float], float]) -> tuple[float, ...]:
-    """A schedule as it can be drawn: its value in the middle of each column, in whole steps."""
+    """A schedule as a learner can draw it: its value in the middle of each column, in steps."""
     return tuple(
         round(schedule((k + 0.5) / COLUMNS) / STEP) / round(1 / STEP) for k in range(COLUMNS)
     )
@@ -86,12 +85,12 @@ class Run(NamedTuple):
 
 @lru_cache(maxsize=1)
 def small_digits() -> ImageData:
-    """The 8×8 digits, loaded once: training needs them as soon as the button is pressed."""
+    """The 8×8 digits, loaded once and cached: the training should start without a wait."""
     return load_images("digits")
 
 
 def _terms(model: VAE, x: Tensor, *, beta: float = 1.0) -> dict[str, Tensor]:
-    """`negative_elbo`; when the model is only judged, the KL of each dimension as well."""
+    """`negative_elbo`; in evaluation mode, the KL of each dimension as well."""
     terms = negative_elbo(model, x, beta=beta)
     if not model.training:
         mu, logvar = model.encode(x)

@@ -1,7 +1,4 @@
-"""How sharp images are: two numbers per image, a spectrum, and the interval around a mean.
-
-Notebook 06.
-"""
+"""Sharpness of images (notebook 06): two measures, a spectrum, and the interval around a mean."""
 
 import torch
 from torch import Tensor
@@ -10,13 +7,14 @@ from ..support.arguments import finite, float_tensor, positive_int, positive_num
 
 
 def laplacian_sharpness(images: Tensor) -> Tensor:
-    """The variance of the Laplacian (four neighbors minus four times the pixel) over that of the pixels, [N], above 0.
+    """Laplacian sharpness, [N]: the variance of the Laplacian over the variance of the pixels.
 
-    Contrast and brightness do not count: a + b * images has the same number.  White noise has 20,
-    and noise raises it; a constant image has 0.  Only pixels with four neighbors count for the
-    Laplacian; variances are within channels. After Pech-Pacheco et al. (2000); notebook 06.
-    images: [N, C, H, W], 3 pixels high and wide at least. Raises TypeError or ValueError for a bad
-    argument.
+    The Laplacian is the sum of the four neighbors minus four times the pixel, where there are four.
+    Variances are within channels.  Contrast and brightness do not count: a + b * images has the
+    same number.  Noise raises it, up to 20 for white noise; a constant image has 0.
+    After Pech-Pacheco et al. (2000).
+    images: [N, C, H, W], at least 3 pixels high and wide.
+    Raises TypeError or ValueError for a bad argument.
     """
     x = _centered(images)
     inner = x[..., 1:-1, 1:-1]
@@ -25,14 +23,16 @@ def laplacian_sharpness(images: Tensor) -> Tensor:
 
 
 def high_frequency_share(images: Tensor, *, cutoff: float = 0.25) -> Tensor:
-    """The share of each image's power at frequencies above `cutoff`, in all directions, [N], from 0 to 1.
+    """The share of each image's power at frequencies above `cutoff`, [N], from 0 to 1.
 
-    The power is that of the discrete Fourier transform of the image minus its mean, channels added
-    up.  Contrast and brightness do not count; noise raises it: of white noise about 1 - π * cutoff²
-    is above.  So do edges where a photograph was cut, even of a blurred one: the transform goes on
-    at the opposite edge.  A constant image has 0. Notebook 06.  images: [N, C, H, W], 3 pixels high
-    and wide at least.  cutoff: in cycles per pixel, up to 0.5. Raises TypeError or ValueError for a
-    bad argument.
+    The power is that of the discrete Fourier transform of the image minus its mean, summed over
+    channels and directions.  Contrast and brightness do not count.  White noise has about
+    1 - π * cutoff², a constant image 0.
+    The transform continues an image at the opposite edge, so the borders of a photograph count as
+    edges, even if it is blurred.
+
+    images: [N, C, H, W], at least 3 pixels high and wide.  cutoff: in cycles per pixel, up to 0.5.
+    Raises TypeError or ValueError for a bad argument.
     """
     x = _centered(images)
     if positive_number("cutoff", cutoff) > 0.5:
@@ -43,13 +43,14 @@ def high_frequency_share(images: Tensor, *, cutoff: float = 0.25) -> Tensor:
 
 
 def radial_spectrum(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Frequencies [R] in cycles per pixel, up to 0.5, and the mean power [R] of the images around each, for a figure.
+    """Radial power spectrum: frequencies [R] in cycles per pixel, up to 0.5, and mean power [R].
 
-    The power is a mean over images, channels and directions; that of white noise is its variance at
-    every frequency. A Hann window fades the images toward their edges, which would else count as
-    high frequencies; the mean, by the window's weights, is taken off before.  Notebook 06.  images:
-    [N, C, H, W], 3 pixels high and wide at least. Raises TypeError or ValueError for a bad
-    argument.
+    The power is a mean over images, channels and directions.  White noise has its variance at every
+    frequency.  A Hann window fades the images toward their borders, which would otherwise count as
+    high frequencies; the mean under this window is subtracted first.
+
+    images: [N, C, H, W], at least 3 pixels high and wide.
+    Raises TypeError or ValueError for a bad argument.
     """
     x = _centered(images)
     rows, columns = (
@@ -67,11 +68,12 @@ def radial_spectrum(images: Tensor) -> tuple[Tensor, Tensor]:
 def bootstrap_interval(
     values: Tensor, *, level: float = 0.95, n_resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """The interval (low, high) in which the mean of the values lies with probability `level`: percentile bootstrap.
+    """Confidence interval (low, high) of the mean, by percentile bootstrap.
 
-    Of n_resamples draws of N values, with replacement, the means between the quantiles (1 - level)
-    / 2 and (1 + level) / 2.  Efron and Tibshirani (1993); notebook 06.  values: [N], N at least 2,
-    one per image. Raises TypeError or ValueError for a bad argument.
+    It takes the means of n_resamples draws of N values with replacement, and returns their
+    quantiles (1 - level) / 2 and (1 + level) / 2.  Efron and Tibshirani (1993).
+    values: [N], N at least 2, one per image.  seed: of the draws.
+    Raises TypeError or ValueError for a bad argument.
     """
     values = finite("values", float_tensor("values", values, ndim=1)).detach().cpu().double()
     if len(values) < 2:
@@ -89,7 +91,7 @@ def bootstrap_interval(
 
 
 def _centered(images: Tensor) -> Tensor:
-    """The images in double precision on the CPU, each channel minus its first pixel: a constant one is exactly 0."""
+    """The images in double precision, each channel minus its first pixel: 0 where constant."""
     images = finite("images", float_tensor("images", images, ndim=4)).detach().cpu().double()
     if min(images.shape[-2:]) < 3:
         raise ValueError(
@@ -104,11 +106,11 @@ def _variance(x: Tensor) -> Tensor:
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """part / whole, 0 where there is nothing."""
+    """part / whole, and 0 where whole is 0."""
     return torch.where(whole > 0, part / whole, 0.0).float()
 
 
 def _radius(x: Tensor) -> Tensor:
-    """How far each frequency of the discrete Fourier transform is from 0, in cycles per pixel: [H, W]."""
+    """The radius of each frequency of the Fourier transform, in cycles per pixel: [H, W]."""
     rows, columns = (torch.fft.fftfreq(n, dtype=x.dtype) for n in x.shape[-2:])
     return torch.hypot(rows[:, None], columns)
