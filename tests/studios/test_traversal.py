@@ -332,9 +332,9 @@ def test_measured_is_what_the_functions_say(models, data):
     x, factors = data
     model = models[KEYS[0]]
     measured, z = measure_model(model, x, factors, NAMES, seed=3), samples(model, x, 3)[2]
-    assert measured.told == name_dimensions(z, factors, NAMES)
+    assert measured.labels == name_dimensions(z, factors, NAMES)
     assert measured.mig == pytest.approx(mig(z, factors), abs=1e-6)
-    for shares, text in zip(measured.shares, measured.told, strict=True):
+    for shares, text in zip(measured.shares, measured.labels, strict=True):
         best = shares.max()
         assert text == ("none" if best < 0.1 else f"{NAMES[shares.argmax()]} {best:.2f}")
 
