@@ -36,7 +36,7 @@ from nbconvert import HTMLExporter
 
 # Switch on (True) once all notebooks are executed with the figures that plotting.py makes since
 # animations are PNGs and every picture is followed by its hidden description.
-NEW_FIGURES = False
+NEW_FIGURES = True
 
 REQUIRED = ["Predict", "Where it breaks", "Recap", "Exercises", "References"]
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
