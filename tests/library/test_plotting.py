@@ -1,6 +1,7 @@
 """Pictures: what is drawn is what was given, where it was asked for, and nothing else changes."""
 
 import io
+import math
 import random
 from itertools import combinations
 from xml.etree import ElementTree
@@ -439,6 +440,9 @@ def test_a_notebook_keeps_the_description(capsys):
         ([-0.001, 0.001], 2, "0.00"),  # not "-0.00 to 0.00"
         (torch.tensor([1.0, 2.0]), 1, "1.0 to 2.0"),
         (np.array([1.0, 2.0]), 1, "1.0 to 2.0"),
+        ([1, math.nan, 2], 2, "1.00 to 2.00, nan"),
+        ([math.nan, 1], 2, "1.00, nan"),
+        (torch.tensor([math.nan]), 2, "nan"),
     ],
 )
 def test_a_span_is_the_range_in_so_many_digits(values, digits, text):
@@ -448,6 +452,12 @@ def test_a_span_is_the_range_in_so_many_digits(values, digits, text):
 def test_a_span_of_nothing_is_refused():
     with pytest.raises(ValueError, match="values"):
         span([])
+
+
+@pytest.mark.parametrize("values", ["123", {1: 2}, 3, ["1"], [[1]], torch.tensor(1.0)])
+def test_a_span_is_of_numbers_only(values):
+    with pytest.raises(TypeError, match="values must be a list of numbers, got"):
+        span(values)
 
 
 @pytest.mark.parametrize(
@@ -477,8 +487,14 @@ def test_a_span_of_nothing_is_refused():
             ["model     kl", "VAE    21.13", "plain   3.00"],
         ),
         ({"a": 1.0}, {"columns": ["name", "x"]}, ["name     x", "a     1.00"]),
+        (
+            {"a": [np.int64(3), torch.tensor(4)], "b": torch.tensor(5), "c": np.bool_(True)},
+            {},
+            ["", "a  3 to 4", "b       5", "c    True"],
+        ),
+        ({"a": torch.tensor([1.0, math.nan])}, {}, ["", "a  1.00, nan"]),
     ],
-    ids=["key tuples", "named rows", "list", "one value"],
+    ids=["key tuples", "named rows", "list", "one value", "whole numbers", "nan"],
 )
 def test_a_table_is_aligned_and_ranges_over_seeds(rows, options, lines, capsys):
     print_table(rows, **options)
@@ -499,6 +515,22 @@ def test_a_table_that_does_not_fit_is_refused_by_name(name, rows, columns, capsy
     with pytest.raises(ValueError, match=f"{name} must"):
         print_table(rows, columns=columns)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "rows", "options"),
+    [
+        (TypeError, "rows must be a dict, or a list of dicts, got 'abc'", "abc", {}),
+        (TypeError, r"rows must be a dict, or a list of dicts, got \[1, 2\]", [1, 2], {}),
+        (TypeError, "columns must be a list of texts, got 'ab'", {"a": 1}, {"columns": "ab"}),
+        (TypeError, "columns must be a list of texts", {"a": 1}, {"columns": [1, 2]}),
+        (ValueError, "digits must be a whole number of at least 0", {"a": 1}, {"digits": -1}),
+        (ValueError, "digits must be a whole number of at least 0", {"a": 1}, {"digits": 1.5}),
+    ],
+)
+def test_what_is_no_table_is_refused_by_name(error, said, rows, options):
+    with pytest.raises(error, match=said):
+        print_table(rows, **options)
 
 
 @pytest.mark.parametrize("true", [True, torch.tensor(True), np.bool_(True), np.array(True)])
