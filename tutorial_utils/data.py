@@ -38,7 +38,12 @@ def data_dir() -> Path:
     every system, is used as long as there is no newer one.  Without a home: a temporary folder.
     """
     if chosen := os.environ.get("TUTORIAL_DATA"):
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:
+            raise ValueError(
+                f"TUTORIAL_DATA must be a folder; nobody knows the home directory in {chosen!r}"
+            ) from error
     try:
         folder = Path(user_cache_dir("vae-tutorial", appauthor=False)).expanduser()
     except RuntimeError:  # nobody knows the home directory, as in some containers

@@ -76,8 +76,9 @@ class VAE(nn.Module):
         """mu and logvar of the posterior q(z|x), [B, D] each."""
         out = self.encoder(x)
         if out.shape[-1] != 2 * self.latent_dim:
-            n = 2 * self.latent_dim
-            raise ValueError(f"encoder must return {n} values (mu, logvar), got {out.shape[-1]}")
+            raise ValueError(
+                f"encoder must return {2 * self.latent_dim} values (mu, logvar), got {out.shape[-1]}"
+            )
         mu, logvar = out.chunk(2, dim=-1)
         return mu, logvar
 

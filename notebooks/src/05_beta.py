@@ -74,8 +74,7 @@ print(f"this notebook on this machine, the first time: {minutes:.0f} min")
 # values of $\beta$, six of them with three seeds, for one epoch each: on two
 # cores **one to two minutes**; later waits are **half a minute** at most. This
 # is a **sweep**: `train_grid` trains a model for each combination of values,
-# as many side by side as you have cores, and caches each when it is done;
-# stopped, it goes on from there. Guess: which
+# one on each core, and caches it; stopped, it goes on from there. Guess: which
 # $\beta$ will have the sharpest copies, the best $-$ELBO, the most varied prior
 # samples?
 #

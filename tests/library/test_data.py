@@ -191,6 +191,9 @@ def test_data_dir_follows_the_variable(monkeypatch, tmp_path):
     assert data_dir() == tmp_path
     monkeypatch.setenv("TUTORIAL_DATA", "~/elsewhere")
     assert data_dir() == Path.home() / "elsewhere"
+    monkeypatch.setenv("TUTORIAL_DATA", "~nobodyx/y")
+    with pytest.raises(ValueError, match=r"TUTORIAL_DATA must be a folder.*'~nobodyx/y'"):
+        data_dir()
 
 
 @pytest.fixture

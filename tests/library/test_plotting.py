@@ -1,6 +1,7 @@
 """Pictures: what is drawn is what was given, where it was asked for, and nothing else changes."""
 
 import io
+import math
 import random
 from itertools import combinations
 from xml.etree import ElementTree
@@ -429,6 +430,9 @@ def test_a_notebook_keeps_the_description(capsys):
         ([-0.001, 0.001], 2, "0.00"),  # not "-0.00 to 0.00"
         (torch.tensor([1.0, 2.0]), 1, "1.0 to 2.0"),
         (np.array([1.0, 2.0]), 1, "1.0 to 2.0"),
+        ([1, math.nan, 2], 2, "1.00 to 2.00, nan"),
+        ([math.nan, 1], 2, "1.00, nan"),
+        (torch.tensor([math.nan]), 2, "nan"),
     ],
 )
 def test_a_span_is_the_range_in_so_many_digits(values, digits, text):
@@ -440,36 +444,49 @@ def test_a_span_of_nothing_is_refused():
         span([])
 
 
-TABLES = {
-    "key tuples": (
-        {(0.1, 0.5): [0.3, 0.25, 0.21], (1, 4): [2.5, 2.5, 2.5]},
-        {"columns": ["from β", "to β", "nats per nat"]},
-        """
-from β  to β  nats per nat
-0.1     0.5   0.21 to 0.30
-1       4             2.50
-""",
-    ),
-    "named rows": (
-        {"plain": {"loss": 1.04, "active": 2}, "β = 4": {"loss": [1, 3.0], "active": [9, 10]}},
-        {"digits": 1},
-        """
-             loss   active
-plain         1.0        2
-β = 4  1.0 to 3.0  9 to 10
-""",
-    ),
-    "list": (
-        [{"model": "VAE", "kl": torch.tensor(21.126)}, {"model": "plain", "kl": np.float32(3)}],
-        {},
-        "\nmodel     kl\nVAE    21.13\nplain   3.00\n",
-    ),
-    "one value": ({"a": 1.0}, {"columns": ["name", "x"]}, "\nname     x\na     1.00\n"),
-}
+@pytest.mark.parametrize("values", ["123", {1: 2}, 3, ["1"], [[1]], torch.tensor(1.0)])
+def test_a_span_is_of_numbers_only(values):
+    with pytest.raises(TypeError, match="values must be a list of numbers, got"):
+        span(values)
 
 
-@pytest.mark.parametrize(("rows", "options", "text"), TABLES.values(), ids=TABLES)
-def test_a_table_is_aligned_and_ranges_over_seeds(rows, options, text, capsys):
+@pytest.mark.parametrize(
+    ("rows", "options", "lines"),
+    [
+        (
+            {(0.1, 0.5): [0.3, 0.25, 0.21], (1, 4): [2.5, 2.5, 2.5]},
+            {"columns": ["from β", "to β", "nats per nat"]},
+            [
+                "from β  to β  nats per nat",
+                "0.1     0.5   0.21 to 0.30",
+                "1       4             2.50",
+            ],
+        ),
+        (
+            {"plain": {"loss": 1.04, "active": 2}, "β = 4": {"loss": [1, 3.0], "active": [9, 10]}},
+            {"digits": 1},
+            [
+                "             loss   active",
+                "plain         1.0        2",
+                "β = 4  1.0 to 3.0  9 to 10",
+            ],
+        ),
+        (
+            [{"model": "VAE", "kl": torch.tensor(21.126)}, {"model": "plain", "kl": np.float32(3)}],
+            {},
+            ["model     kl", "VAE    21.13", "plain   3.00"],
+        ),
+        ({"a": 1.0}, {"columns": ["name", "x"]}, ["name     x", "a     1.00"]),
+        (
+            {"a": [np.int64(3), torch.tensor(4)], "b": torch.tensor(5), "c": np.bool_(True)},
+            {},
+            ["", "a  3 to 4", "b       5", "c    True"],
+        ),
+        ({"a": torch.tensor([1.0, math.nan])}, {}, ["", "a  1.00, nan"]),
+    ],
+    ids=["key tuples", "named rows", "list", "one value", "whole numbers", "nan"],
+)
+def test_a_table_is_aligned_and_ranges_over_seeds(rows, options, lines, capsys):
     print_table(rows, **options)
     assert "\n" + capsys.readouterr().out == text
 
@@ -488,6 +505,22 @@ def test_a_table_that_does_not_fit_is_refused_by_name(name, rows, columns, capsy
     with pytest.raises(ValueError, match=f"{name} must"):
         print_table(rows, columns=columns)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "rows", "options"),
+    [
+        (TypeError, "rows must be a dict, or a list of dicts, got 'abc'", "abc", {}),
+        (TypeError, r"rows must be a dict, or a list of dicts, got \[1, 2\]", [1, 2], {}),
+        (TypeError, "columns must be a list of texts, got 'ab'", {"a": 1}, {"columns": "ab"}),
+        (TypeError, "columns must be a list of texts", {"a": 1}, {"columns": [1, 2]}),
+        (ValueError, "digits must be a whole number of at least 0", {"a": 1}, {"digits": -1}),
+        (ValueError, "digits must be a whole number of at least 0", {"a": 1}, {"digits": 1.5}),
+    ],
+)
+def test_what_is_no_table_is_refused_by_name(error, said, rows, options):
+    with pytest.raises(error, match=said):
+        print_table(rows, **options)
 
 
 @pytest.mark.parametrize("true", [True, torch.tensor(True), np.bool_(True), np.array(True)])

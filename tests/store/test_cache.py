@@ -7,6 +7,7 @@ import sys
 import textwrap
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -184,6 +185,7 @@ def key_of(source: str, **names) -> str:
         "__name__": "__main__",
         "torch": torch,
         "nn": nn,
+        "np": np,
         "partial": partial,
         "losses": losses,
         **names,
@@ -218,6 +220,21 @@ MODULE = """
 """
 
 
+PRIVATE = """
+    class Weighted(nn.Module):
+        groups, factors = {1, 2}, np.ones(2)
+        scaled = partial(torch.mul, other=1)
+        def __init__(self, w):
+            super().__init__()
+            self._w, self.layer = w, nn.Linear(1, 1, bias=False)
+    thing = Weighted(1.0)
+    thing.layer.weight = nn.Parameter(torch.ones(1, 1), requires_grad=True)
+    def loss(x): return x * loss.w
+    loss.w = 3
+    thing.loss = loss
+"""
+
+
 @pytest.mark.parametrize(
     ("source", "old", "new"),
     [
@@ -239,6 +256,15 @@ MODULE = """
         (CLASS, "x * 2", "x * 3"),
         (CLASS, "return 4", "return 5"),
         (CLASS, "kinds = [1, 2]", "kinds = [1, 3]"),
+        (PRIVATE, "Weighted(1.0)", "Weighted(2.0)"),
+        (PRIVATE, "{1, 2}", "{1, 3}"),
+        (PRIVATE, "np.ones(2)", "np.ones(3)"),
+        (PRIVATE, "other=1", "other=2"),
+        (PRIVATE, "loss.w = 3", "loss.w = 4"),
+        (PRIVATE, "grad=True", "grad=False"),
+        ("def thing(m, x, a, b): return a - b", "x, a, b", "x, b, a"),
+        ("def thing(x, *, a=1, b=2): return a - b", "a=1, b=2", "b=1, a=2"),
+        ("def thing(model, a): return a", ", a)", ", *a)"),
         (MODULE, "torch.tanh", "torch.relu"),
         (MODULE, "[1, 2]", "[1, 3]"),
         (MODULE, "torch.zeros(2)", "torch.zeros(2) + 1"),
@@ -306,6 +332,20 @@ def test_a_class_of_a_notebook_counts_whatever_the_order_of_its_parts(module, sa
         exec("class Some:\n" + "".join(f"    {part}\n" for part in order), space)
         keys.add(fingerprint(space["Some"]))
     assert (len(keys) == 1) == same_key
+
+
+def test_a_recurrent_network_can_be_read():
+    with cache.local_seed(0):
+        network = nn.GRU(2, 3)
+    assert fingerprint(network) == fingerprint(copy.deepcopy(network)) != fingerprint(nn.GRU(2, 3))
+
+
+def test_a_trained_model_is_trained_on_only_when_it_can_learn():
+    model, _ = trained("toy", make_model, X, copy_loss, **SETTINGS)
+    with pytest.raises(ValueError, match=r"make_model must .* call model.requires_grad_\(\) first"):
+        trained("more", lambda: model, X, copy_loss, **SETTINGS)
+    more, _ = trained("more", model.requires_grad_, X, copy_loss, **SETTINGS)
+    assert more is not model and not same(more, model)
 
 
 def test_something_unreadable_is_refused_and_named():

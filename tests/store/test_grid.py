@@ -111,6 +111,43 @@ def test_data_may_be_a_function_of_the_values_and_is_made_once_for_all_seeds():
     assert weights(results[16, 1]) == weights(one(x=X[:16], seed=1))
 
 
+@pytest.mark.parametrize(
+    ("n", "sizes"),
+    [({"int": 1, "float": 1.0, "bool": True}, [4, 8, 12]), ({"list": [1], "two": [1, 2]}, [4, 8])],
+    ids=["equal values", "lists"],
+)
+def test_each_label_has_its_own_data(n, sizes):
+    kinds, made = [*n.values()], []
+
+    def some(n):
+        made.append(next(i for i, kind in enumerate(kinds) if kind is n))
+        return X[: sizes[made[-1]]]
+
+    results = grid({"n": n, "seed": [0, 1]}, x=some)
+    assert made == [*range(len(n))]
+    for label, size in zip(n, sizes, strict=True):
+        assert weights(results[label, 1]) == weights(one(x=X[:size], seed=1))
+
+
+def test_data_may_depend_on_the_seed():
+    results = grid({"seed": [1, 2]}, x=lambda seed: X[seed:])
+    assert weights(results[2]) == weights(one(x=X[2:], seed=2))
+
+
+def test_a_model_that_make_model_returns_again_is_copied_for_each_training():
+    shared = make_model()
+    before = weights([shared])
+    results = grid({"lr": [1e-2, 1e-1]}, make_model=lambda: shared, seed=0)
+    assert before == weights([shared])
+    assert weights(results[1e-2]) != weights(results[1e-1])
+    assert weights(results[1e-1]) == weights(one(lambda: shared, lr=1e-1))
+
+
+def test_long_labels_are_cut_in_names():
+    grid({"label": {"a" * 300 + end: {} for end in "bc"}}, seed=0, name="n")
+    assert names() == {"n_" + "a" * 98, "n_" + "a" * 98 + "_2"}
+
+
 def test_a_value_goes_to_all_that_take_it():
     def tall(model, x, units=2):
         return {"loss": squared_error(model(x), x) / units}
@@ -128,6 +165,22 @@ def test_names_are_unique_and_the_same_in_every_process():
     assert names() == {f"grid_{name}" for name in expected}
 
 
+S = {"seed": 0}
+
+
+def copies(model, x):
+    return {"loss": squared_error(model(x), x)}
+
+
+def frozen():
+    return make_model().requires_grad_(False)
+
+
+def test_a_missing_setting_is_named():
+    with pytest.raises(TypeError, match="batch_size is missing"):
+        train_grid(make_model, X, loss_fn, over={"seed": [0]}, name="grid", epochs=1, lr=1e-2)
+
+
 @pytest.mark.parametrize(
     ("over", "settings", "error", "said"),
     [
@@ -142,6 +195,27 @@ def test_names_are_unique_and_the_same_in_every_process():
         ({"units": [[1]]}, {}, TypeError, "over['units'] must be a dict {label: value} for values"),
         ({"seed": [0]}, {"seed": 1}, TypeError, "seed is given twice: in over, and as 1"),
         ({"seed": [0.5]}, {}, ValueError, "job 'grid_0p5': seed must be a whole number, got 0.5"),
+        (
+            {"a": {"w": {"epochs": 2}}, "epochs": [1]},
+            S,
+            TypeError,
+            "epochs is set by both axes, 'a'",
+        ),
+        ({"seed": [0], "a": {"w": {"seed": 1}}}, {}, TypeError, "seed is set by both axes, 'seed'"),
+        ({"a": {"w": {"lr": 1}}, "b": {"v": {"lr": 1}}}, S, TypeError, "lr is set by both axes"),
+        ({"lr": [1]}, {**S, "make_model": lambda lr: 0}, TypeError, "['lr'] is ambiguous: make_mo"),
+        ({"seed": [0]}, {"k": 9}, TypeError, "k=9 is no setting of fit, allowed are ['batch_size"),
+        ({"a": {"w": {"k": 9}}}, S, TypeError, "k=9 is no setting of fit"),
+        ({"seed": [0]}, {"beta": [1, 4]}, TypeError, "beta must be a schedule, or an axis of num"),
+        ({"beta": [1]}, {**S, "loss_fn": copies}, TypeError, "beta must be a schedule, or an axis"),
+        ({"a": {"w": {"make_model": None}}}, S, TypeError, "make_model is missing: it is None"),
+        ({"seed": [0]}, {"x": None}, TypeError, "x is missing: it is None, and no axis gives it"),
+        ({"seed": [0]}, {"loss_fn": None}, TypeError, "loss_fn is missing: it is None"),
+        ({"seed": [0]}, {"x": lambda n: X}, TypeError, "x must be data, or a function of axes of"),
+        ({"model": [make_model]}, S, TypeError, "over['model']: an axis of models is called make"),
+        ({"seed": [0]}, {"name": 5}, TypeError, "name must be a text, got 5"),
+        ({"seed": [0]}, {"make_model": lambda: 7}, TypeError, "make_model must return a torch.nn"),
+        ({"seed": [0]}, {"make_model": frozen}, ValueError, "call model.requires_grad_() first"),
         ({"seed": [0]}, {"name": "a/b"}, ValueError, "name must consist of letters, digits"),
     ],
 )

@@ -40,6 +40,9 @@ def test_after_the_last_image_comes_the_first():
     assert found == [(1, 1), (2, 2), (0, 0), (1, 1)]
     picked.field.value = 7  # beyond the last
     assert picked.value == picked.field.max == 2
+    for value, kept in [(0, 0), (5, 2), (-1, 0)]:
+        picked.value = value
+        assert picked.value == picked.field.value == kept
 
 
 def test_another_counts_its_clicks():

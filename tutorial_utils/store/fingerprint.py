@@ -3,9 +3,11 @@
 import dis
 import functools
 import hashlib
+import inspect
 import sys
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,13 +19,16 @@ PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...), slice)
 PLAIN += (torch.dtype, torch.device, torch.Size)
 
 # What a class or module may hold that its behavior depends on.
-CODE = (FunctionType, staticmethod, classmethod, property, type)
-VALUES = (Tensor, list, tuple, dict, *PLAIN)
+CODE = (FunctionType, functools.partial, staticmethod, classmethod, property, type)
+VALUES = (Tensor, nn.Module, list, tuple, dict, set, frozenset, np.ndarray, np.generic, *PLAIN)
 
 # Entries that Python adds to every class.  They do not change what a class does, or they differ
 # between processes: `__slotnames__` appears when an instance is first copied or pickled.
 IGNORED = {"__module__", "__doc__", "__annotations__", "__static_attributes__"}
 IGNORED |= {"__firstlineno__", "__slots__", "__slotnames__"}
+
+# What torch itself keeps in a module; its parameters, buffers and children are read by name.
+INTERNAL = {*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"} - {"training"}
 
 Named = type | FunctionType | BuiltinFunctionType | ModuleType  # what a module can define
 
@@ -79,9 +84,11 @@ def _parts(thing: object) -> object:
         cells = [cell.cell_contents for cell in thing.__closure__ or ()]
         outside = thing.__globals__
         used = {name: outside[name] for name in _globals_used(thing.__code__) if name in outside}
-        return [thing.__code__, thing.__defaults__, thing.__kwdefaults__, cells, used]
+        values = [thing.__defaults__, thing.__kwdefaults__, cells, used, vars(thing)]
+        return [thing.__code__, *values]
     if isinstance(thing, CodeType):
-        return [thing.co_code, thing.co_names, [_without_docstring(thing)]]
+        names = [inspect.getargs(thing), thing.co_names]
+        return [thing.co_code, *names, [_without_docstring(thing)]]
     if isinstance(thing, functools.partial):
         return [thing.func, thing.args, thing.keywords]
     if isinstance(thing, MethodType):
@@ -96,9 +103,10 @@ def _parts(thing: object) -> object:
         content = _readable(thing).items()
         return [thing.__name__, {k: value for k, value in content if not k.startswith("__")}]
     if isinstance(thing, nn.Module):
-        plain = {name: value for name, value in vars(thing).items() if not name.startswith("_")}
+        plain = {name: value for name, value in vars(thing).items() if name not in INTERNAL}
         tensors = [thing.state_dict(), dict(thing.named_buffers())]
-        return [type(thing), repr(thing), plain, *tensors, list(thing.children())]
+        frozen = [name for name, value in thing.named_parameters() if not value.requires_grad]
+        return [type(thing), repr(thing), plain, *tensors, frozen, list(thing.children())]
     if type(thing).__module__ == "numpy":
         return torch.as_tensor(thing)
     raise TypeError(

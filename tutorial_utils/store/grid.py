@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from itertools import product
 from numbers import Number
 
@@ -14,7 +14,10 @@ from .train import train_many
 
 ARGUMENTS = ("make_model", "x", "loss_fn", "seed", "device")
 FUNCTIONS = ("make_model", "x", "loss_fn")  # these may take the value of an axis by its name
-SETTINGS = {*inspect.signature(fit).parameters} - {"model", "show_progress", *ARGUMENTS}
+OF_FIT = inspect.signature(fit).parameters
+SETTINGS = {*OF_FIT} - {"model", "show_progress", *ARGUMENTS}
+NEEDED = sorted(name for name in SETTINGS if OF_FIT[name].default is inspect.Parameter.empty)
+MAX_NAME = 100  # letters of a job's name, which begins a file name
 
 
 def train_grid(
@@ -36,21 +39,24 @@ def train_grid(
 
     returns {(beta, seed): (model, history)}, or {beta: (model, history)} with one axis.  A value
     goes to all of make_model, x and loss_fn that have a parameter of the axis's name, else to `fit`
-    (a function for `beta` always does: it is a schedule).  An axis called "make_model", "x",
-    "loss_fn" or "seed" is that argument itself.  The values may be a dict {label: value}; then the
-    labels make the keys, and a value that is a dict replaces arguments: {"wide": {"lr": 1e-3}}.
+    (a function for `beta` always does: it is a schedule); a seed goes to `fit` and to all of them.
+    An axis called "make_model", "x", "loss_fn" or "device" is that argument itself.  The values may
+    be a dict {label: value}; then the labels make the keys, and a value that is a dict replaces
+    arguments: {"wide": {"lr": 1e-3}}.
 
-    x: data, or a function of the axes' values that returns it.  name: what file names begin with.
-    Raises TypeError or ValueError for a bad argument, RuntimeError as `train_many` does.
+    x: data, or a function of values of the axes that returns it, called once for each combination
+    of their labels.  name: what file names begin with.  Raises TypeError or ValueError for a bad
+    argument before anything is trained, RuntimeError as `train_many` does.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a text, got {name!r}")
     axes = {axis: _labeled(axis, values, settings) for axis, values in _checked(over).items()}
     fixed = {"make_model": make_model, "x": x, "loss_fn": loss_fn, **settings}
-    if callable(x):
-        fixed["x"] = lru_cache(maxsize=None)(x)  # seeds share the same data
-    jobs, keys = {}, []
+    jobs, keys, made = {}, [], {}
     for labels in product(*axes.values()):
-        chosen = {axis: axes[axis][label] for axis, label in zip(axes, labels, strict=True)}
-        jobs[_unused([name, *map(_readable, labels)], jobs)] = _job(fixed, chosen)
+        label_of = dict(zip(axes, labels, strict=True))
+        chosen = {axis: axes[axis][label] for axis, label in label_of.items()}
+        jobs[_unused([name, *map(_readable, labels)], jobs)] = _job(fixed, chosen, label_of, made)
         keys.append(labels if len(axes) > 1 else labels[0])
     results = train_many(jobs, n_jobs=n_jobs, retrain=retrain, show_progress=show_progress)
     return dict(zip(keys, results.values(), strict=True))
@@ -80,29 +86,89 @@ def _labeled(axis: str, values: Iterable, settings: dict) -> dict[Hashable, obje
     return labeled
 
 
-def _job(fixed: dict, chosen: dict[str, object]) -> dict:
-    """The arguments of one training, with the chosen value of each axis."""
-    job, free = dict(fixed), {}
+def _job(fixed: dict, chosen: dict[str, object], label_of: dict, made: dict) -> dict:
+    """The arguments of one training, with the chosen value of each axis.
+
+    made: what x returned, if it is a function, for labels that other trainings had too.
+    """
+    job = fixed | _replaced(chosen)
+    for part in FUNCTIONS:
+        if job[part] is None:
+            raise TypeError(f"{part} is missing: it is None, and no axis gives it")
+    of_part = {part: {} for part in (*FUNCTIONS, "fit")}
     for axis, value in chosen.items():
-        if isinstance(value, dict):
-            job |= value
-        elif axis in ARGUMENTS:
-            job[axis] = value
-        else:
-            free[axis] = value
-    for axis, value in free.items():
-        takers = [part for part in FUNCTIONS if _takes(job[part], axis)]
-        if axis in SETTINGS and (not takers or callable(value)):
-            job[axis] = value
-        elif takers:
-            job |= {part: partial(job[part], **{axis: value}) for part in takers}
-        else:
-            raise TypeError(f"over[{axis!r}]: none of make_model, x, loss_fn and fit takes {axis}")
+        if axis == "seed" or not (isinstance(value, dict) or axis in ARGUMENTS):
+            for part in _takers(job, axis, value):
+                of_part[part][axis] = value
+    job |= of_part.pop("fit")
     if callable(job["x"]):
-        job["x"] = job["x"]()
+        key = id(job["x"]), *[label_of[axis] for axis in of_part["x"]]
+        if key not in made:
+            made[key] = _data(job["x"], of_part["x"])
+        job["x"] = made[key]
+    for part in ("make_model", "loss_fn"):
+        job[part] = partial(job[part], **of_part[part]) if of_part[part] else job[part]
+    _check_settings(job)
+    return job
+
+
+def _data(x: Callable, values: dict[str, object]) -> Tensor | Sequence[Tensor]:
+    """What the function x returns for the values of the axes that it takes."""
+    try:
+        inspect.signature(x).bind(**values)
+    except TypeError as error:
+        raise TypeError(f"x must be data, or a function of axes of over: {error}") from error
+    return x(**values)
+
+
+def _replaced(chosen: dict[str, object]) -> dict[str, object]:
+    """The arguments that axes replace; TypeError if two axes set the same thing."""
+    replaced, axis_of = {}, {}
+    for axis, value in chosen.items():
+        new = value if isinstance(value, dict) else {axis: value}
+        for name in new:
+            if name in axis_of:
+                raise TypeError(f"{name} is set by both axes, {axis_of[name]!r} and {axis!r}")
+            axis_of[name] = axis
+        if isinstance(value, dict) or axis in ARGUMENTS:
+            replaced |= new
+    return replaced
+
+
+def _takers(job: dict, axis: str, value: object) -> list[str]:
+    """Which of make_model, x, loss_fn and fit get the value of an axis."""
+    if axis == "model":
+        raise TypeError("over['model']: an axis of models is called make_model, others not model")
+    functions = [part for part in FUNCTIONS if _takes(job[part], axis)]
+    if axis == "seed":
+        return functions
+    if axis == "beta":
+        return ["fit"] if callable(value) or not functions else functions
+    if axis in SETTINGS and functions:
+        raise TypeError(f"over[{axis!r}] is ambiguous: {' and '.join(functions)} and fit take it")
+    if axis not in SETTINGS and not functions:
+        raise TypeError(f"over[{axis!r}]: none of make_model, x, loss_fn and fit takes {axis}")
+    return functions or ["fit"]
+
+
+def _check_settings(job: dict) -> None:
+    """Raises TypeError unless `fit` can be called with the settings of this job."""
     if "seed" not in job:
         raise TypeError("seed is missing: give seed=0, or seeds as over={'seed': [0, 1, 2]}")
-    return job
+    for name in NEEDED:
+        if name not in job:
+            raise TypeError(f"{name} is missing: give it as a setting, or as an axis of over")
+    for name, value in job.items():
+        if name not in (*ARGUMENTS, *SETTINGS):
+            raise TypeError(
+                f"{name}={value!r} is no setting of fit, allowed are {sorted(SETTINGS)}; for a "
+                f"parameter of make_model, x or loss_fn write over={{{name!r}: [{value!r}]}}"
+            )
+    if not callable(job.get("beta", fit)):
+        raise TypeError(
+            f"beta must be a schedule, or an axis of numbers that loss_fn takes as its parameter "
+            f"beta, got {job['beta']!r}"
+        )
 
 
 def _takes(function: object, name: str) -> bool:
@@ -130,8 +196,8 @@ def _readable(label: object) -> str:
 
 
 def _unused(parts: list[str], used: Iterable[str]) -> str:
-    """The parts as one name, numbered if that name is used already."""
-    name, n = "_".join(parts), 1
+    """The parts as one name, cut to `MAX_NAME`, numbered if that name is used already."""
+    name, n = "_".join(parts)[:MAX_NAME], 1
     free = name
     while free in used:
         n += 1

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 
 import joblib
 import numpy as np
@@ -139,7 +140,7 @@ def plan_training(
     """The job that trains one model; arguments as for `trained`."""
     device = torch.device(device or best_device())
     with local_seed(seed):
-        model = make_model()
+        model = _trainable(make_model())
     settings.pop("show_progress", None)
     counted = dict(sorted(settings.items()))
     key = fingerprint(
@@ -151,6 +152,18 @@ def plan_training(
     arguments = {"model": model, "n_x": len(tensors), "device": device, "settings": settings}
     file = CachedFile(models_dir().absolute(), name, key)
     return Job(file, train_alone, arguments, shared.arrays([*tensors, *val]), anew=retrain)
+
+
+def _trainable(model: object) -> nn.Module:
+    """A copy of what make_model returned: jobs must not share a model.  Raises unless it learns."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"make_model must return a torch.nn.Module, got {type(model).__name__}")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(
+            "make_model must return a model with parameters to train, got none or only frozen ones "
+            "(those of a trained model are frozen: call model.requires_grad_() first)"
+        )
+    return deepcopy(model)
 
 
 def train_alone(

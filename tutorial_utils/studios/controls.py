@@ -51,7 +51,7 @@ class Another(ipywidgets.Button):
 class PickImage(ipywidgets.HBox):
     """The number of a test image: a field, and a button for the next one.
 
-    `value` is an index of x [N, 1, H, W]; after the last image comes the first.
+    `value` is an index of x [N, 1, H, W], kept in 0..N-1; after the last image comes the first.
     """
 
     value = traitlets.Int()
@@ -64,6 +64,10 @@ class PickImage(ipywidgets.HBox):
         super().__init__([self.field, self.button])
         traitlets.link((self.field, "value"), (self, "value"))
         self.add_class("vae-pick-image")
+
+    @traitlets.validate("value")
+    def _stay_in_range(self, proposal) -> int:
+        return min(max(proposal["value"], self.field.min), self.field.max)
 
 
 def next_of_class(y: Tensor, label: int, after: int = -1) -> int:
