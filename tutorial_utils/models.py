@@ -77,7 +77,8 @@ class VAE(nn.Module):
         out = self.encoder(x)
         if out.shape[-1] != 2 * self.latent_dim:
             raise ValueError(
-                f"encoder must return {2 * self.latent_dim} values (mu, logvar), got {out.shape[-1]}"
+                f"encoder must return {2 * self.latent_dim} values (mu and logvar), "
+                f"got {out.shape[-1]}"
             )
         mu, logvar = out.chunk(2, dim=-1)
         return mu, logvar
