@@ -33,9 +33,8 @@ class ImageData(NamedTuple):
 def data_dir() -> Path:
     """The folder of downloads and trained models: `$TUTORIAL_DATA`, else where caches belong.
 
-    That is ~/.cache/vae-tutorial on Linux (or inside `$XDG_CACHE_HOME`), ~/Library/Caches/... on
-    macOS, AppData\\Local\\... on Windows.  A cache in ~/.cache, where the first edition put it on
-    every system, is used as long as there is no newer one.  Without a home: a temporary folder.
+    Such as ~/.cache/vae-tutorial on Linux.  A cache in ~/.cache, where the first edition put it on
+    every system, is used until there is a newer one.  Without a home: a temporary folder.
     """
     if chosen := os.environ.get("TUTORIAL_DATA"):
         try:

@@ -242,7 +242,8 @@ def fit_pca(x):
 
 # %%
 filters = {"PCA": (fit_pca(x_train[::6]), [5, 10, 20, 40, 80, 200]),
-           "Gaussian filter": (gaussian_filter, [0.4, 0.6, 0.8, 1.0, 1.4, 1.8]),
+           "Gaussian filter": (gaussian_filter,
+                               [0.4, 0.6, 0.8, 1.0, 1.4, 1.8]),
            "median filter": (median_filter, [1, 3, 5, 7, 9]),
            "non-local means": (non_local_means, [0.1, 0.2, 0.35, 0.6, 1.0])}
 best = {}
