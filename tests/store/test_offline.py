@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from tutorial_utils import data as data_module
 from tutorial_utils.data import load_images
 from tutorial_utils.losses import negative_elbo
 from tutorial_utils.store.shelf import load_pretrained
 from tutorial_utils.store.train import trained
+from tutorial_utils.support import datasets
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def no_network(monkeypatch, empty_data_dir, tmp_path):
     monkeypatch.setattr(socket.socket, "connect_ex", fail)
     monkeypatch.setattr(socket, "create_connection", fail)
     monkeypatch.setattr(socket, "getaddrinfo", fail)
-    monkeypatch.setattr(data_module, "DEBIAN_FASHION", tmp_path / "no-such-folder")
+    monkeypatch.setattr(datasets, "DEBIAN_FASHION", tmp_path / "no-such-folder")
     return calls
 
 
