@@ -51,8 +51,9 @@ class Studio(ipywidgets.VBox):
 
 def _widgets_in(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
     """All that belong to a widget: its children, its layout, its style, and theirs."""
-    values = widget.trait_values()
-    parts = [*values.pop("children", ()), *values.values()]
+    # Private ones may be shared by all widgets, as the manager of all canvases is: they stay open.
+    public = {name: value for name, value in widget.trait_values().items() if name[0] != "_"}
+    parts = [*public.pop("children", ()), *public.values()]
     parts = [part for part in parts if isinstance(part, ipywidgets.Widget)]
     return parts + [inner for part in parts for inner in _widgets_in(part)]
 

@@ -117,7 +117,7 @@ class NamedCanvas(MultiCanvas):
 
     def close(self) -> None:
         """Close both layers as well."""
-        for layer in (self[0], self[1]):
+        for layer in self._canvases:  # none any more if it was closed before
             layer.layout.close()
             layer.close()
         super().close()
