@@ -97,6 +97,12 @@ def test_the_tests_have_the_same_rooms():
     assert set().union(*LAYERS) | {"browser", "notebooks", "helpers"} == folders - {"__pycache__"}
 
 
+def test_each_test_file_has_a_name_of_its_own():
+    """Two files of one name cannot be imported side by side, and one worker would run both."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(set(names)) == len(names)
+
+
 # ---- budgets ----
 
 
