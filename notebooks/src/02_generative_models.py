@@ -656,8 +656,8 @@ show_figure(fig, alt="Four rows of eight images: a 7; decoded with a tenth of "
 # and adds the KL. It looks like $\beta = 1$. But a mean over 784 pixels is the
 # sum divided by 784, and
 #
-# $$\tfrac{1}{784}\,\text{recon\_loss} + \text{kl} = \tfrac{1}{784}\,
-# \big(\text{recon\_loss} + 784\,\text{kl}\big),$$
+# $$\tfrac{1}{784}\,\text{recon loss} + \text{kl} = \tfrac{1}{784}\,
+# \big(\text{recon loss} + 784\,\text{kl}\big),$$
 #
 # so $\beta$ is 784, silently. Train it for one epoch, about ten seconds:
 

@@ -81,7 +81,7 @@ x_test = torch.bernoulli(x_test_gray, generator=generator)
 # &= \mathbb{E}_q[\log p(x|z)] + \mathbb{E}_q\!\left[\log
 # \frac{p(z)}{q(z|x)}\right]
 # && p(x, z) = p(x|z)\,p(z) \\
-# &= \underbrace{\mathbb{E}_q[\log p(x|z)]}_{-\text{recon\_loss}} -
+# &= \underbrace{\mathbb{E}_q[\log p(x|z)]}_{-\text{recon loss}} -
 # \underbrace{\mathrm{KL}(q(z|x)\,\|\,p(z))}_{\text{kl}}
 # && \text{definition of KL}
 # \end{aligned}$$

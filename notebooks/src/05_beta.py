@@ -63,7 +63,7 @@ print(f"this notebook on this machine, the first time: {minutes:.0f} min")
 #
 # So far $\beta$ (02), the number in front of the KL, was mostly 1:
 #
-# $$\text{loss} = \underbrace{\mathbb E_q[-\log p(x|z)]}_{\text{recon\_loss}} +
+# $$\text{loss} = \underbrace{\mathbb E_q[-\log p(x|z)]}_{\text{recon loss}} +
 # \beta\;\underbrace{\mathrm{KL}(q(z|x)\,\|\,p(z))}_{\text{kl}}$$
 #
 # Both terms are in nats, *summed* over pixels and latent dimensions, averaged
@@ -282,10 +282,10 @@ show_figure(fig, alt="Three rows of nine images: for beta 0 and 1 from a 2 "
 # Call the KL the **rate**: nats that a code costs, and the most that it can
 # say about its image. Call recon_loss the **distortion**. The best models for
 # each $\beta$ lie on a curve. Step along it by a small $\Delta\text{kl}$: at
-# the optimum the loss must not change, so $\Delta\text{recon\_loss} +
+# the optimum the loss must not change, so $\Delta\text{recon loss} +
 # \beta\,\Delta\text{kl} = 0$.
 #
-# $$\beta = -\frac{\Delta\,\text{recon\_loss}}{\Delta\,\text{kl}}$$
+# $$\beta = -\frac{\Delta\,\text{recon loss}}{\Delta\,\text{kl}}$$
 #
 # $\beta$ is what one nat of rate must save in distortion to be bought. Between
 # two neighbors in our sweep, the price paid should lie between their $\beta$s.
@@ -334,7 +334,7 @@ show_figure(fig, alt="Distortion against rate. Both curves start at 205 nats "
 #
 # ## Predict
 #
-# An earlier tutorial trained with the loss $(1-r)\cdot\text{recon\_loss} +
+# An earlier tutorial trained with the loss $(1-r)\cdot\text{recon loss} +
 # r\cdot\text{kl}$, 2 latent numbers, and $r = 0.5$, 0.01 and $10^{-7}$. It saw
 # no clusters at 0.5, and clear ones at $10^{-7}$, but did not say whether it
 # summed or averaged over the 784 pixels. What is $\beta$ in both cases, and

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from importlib.metadata import metadata
 from itertools import zip_longest
 from pathlib import Path
 
@@ -147,11 +148,31 @@ def assemble(cells: Sequence[NotebookNode], solved: bool) -> NotebookNode:
     dropped = "exercise" if solved else "solution"
     kept = [cell for cell in cells if dropped not in tags(cell)]
     notebook = normal_form(NotebookNode(cells=kept))
+    notebook.cells[0].source += "\n\n" + note_for_a_notebook_alone(public_address())
     if solved:
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = to_solutions(cell.source)
     return notebook
+
+
+def public_address() -> str | None:
+    """Where the project can be had: `Repository` under [project.urls] in pyproject.toml."""
+    urls = metadata("vae-tutorial").get_all("Project-URL", [])
+    return dict(url.split(", ", 1) for url in urls).get("Repository")
+
+
+def note_for_a_notebook_alone(address: str | None) -> str:
+    """What to do where the package is missing, as on Colab: the end of every first cell."""
+    if address is None:
+        return (
+            "*Opened without the folder that it comes from? Then its imports fail. "
+            "Get the whole folder, and run `make lab` in it.*"
+        )
+    return (
+        "*Opened without the folder that it comes from, on Colab for instance? First run "
+        f"`%pip install git+{address}` in a cell of its own.*"
+    )
 
 
 def to_solutions(text: str) -> str:
