@@ -18,10 +18,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Python keeps what it has compiled, even where the shell forbids it: otherwise every start compiles torch again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help lab test notebooks bench pretrained figures clean
+# The environment of `make test-oldest`, and the notebooks that run there.
+OLDEST = .venv-oldest
+OLDEST_NOTEBOOKS = $(wildcard notebooks/00_*.ipynb notebooks/05_*.ipynb)
+
+.PHONY: help lab test test-oldest notebooks bench pretrained figures clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 lab: $(VENV)/.installed  ## install if needed, then open JupyterLab on notebook 00 (ARGS=--no-browser on a server)
 	$(RUN) -m jupyterlab \
@@ -36,6 +40,9 @@ test: $(VENV)/.installed-test  ## check the code, then the built notebooks, then
 	$(RUN) -m ruff format --check --quiet tutorial_utils tests notebooks/src conftest.py
 	$(RUN) notebooks/src/build.py --check
 	$(RUN) -m pytest $(or $(ARGS),-n 3)
+
+test-oldest: $(OLDEST)/.installed  ## the tests and notebooks 00 and 05 with the oldest versions that pyproject.toml allows
+	$(OLDEST)/bin/python -m pytest tests $(OLDEST_NOTEBOOKS) $(or $(ARGS),-n 3)
 
 notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose source has changed (ARGS=--all for every one)
 	$(RUN) notebooks/src/build.py $(ARGS)
@@ -62,15 +69,29 @@ $(VENV)/.installed-test: $(RUN) pyproject.toml
 	$(call install,-e ".[test]")
 	@touch $(VENV)/.installed $@
 
+# uv, because pip cannot choose the oldest versions.
+$(OLDEST)/.installed: $(RUN) pyproject.toml
+	"$(PYTHON)" -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet uv
+	$(OLDEST)/bin/python -m uv pip install --python $(OLDEST)/bin/python --resolution lowest-direct -e ".[test]"
+	@touch $@
+
 $(RUN):
 	@command -v "$(PYTHON)" > /dev/null || { \
 	    echo "There is no $(PYTHON) here. Install Python 3.10 or newer, or name yours: make lab PYTHON=python3.12"; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 	    echo "Python 3.10 or newer is needed, and $(PYTHON) is older. Name another: make lab PYTHON=python3.12"; exit 1; }
+	@test -n "$(TORCH_INDEX)" || "$(PYTHON)" -c '$(HAS_WHEELS)' || { \
+	    echo "pip finds no torch for this machine (Intel Mac, or Windows on Arm): see \"Which way on which machine\" in README.md"; \
+	    exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { \
 	    echo "$(PYTHON) cannot create environments. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 	@echo "Creating $(VENV). Installing takes a few minutes, the first time only."
 	"$(PYTHON)" -m venv --clear $(VENV)
+
+# Fails on the two kinds of machines for which PyPI has no torch of the version that is needed.
+HAS_WHEELS = import platform, sys; \
+    sys.exit((platform.system(), platform.machine()) in [("Darwin", "x86_64"), ("Windows", "ARM64")])
 
 # $(call install,WHAT): pip first where it is missing or too old, then torch from TORCH_INDEX if that is set, then WHAT.
 # --no-compile: Python compiles what it uses, when it first does, and most of it never.

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,10 +64,10 @@ def test_each_dependency_has_a_lower_bound_and_a_reason(line):
 def test_make_help_lists_exactly_the_targets_that_exist():
     makefile = read("Makefile")
     phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.M).group(1).split())
-    rules = set(re.findall(r"^([a-z]+):", makefile, re.M))
+    rules = set(re.findall(r"^([a-z-]+):", makefile, re.M))
     listed = dict(
         re.findall(
-            r"^make (\w+) +(\S.*)$",
+            r"^make ([\w-]+) +(\S.*)$",
             subprocess.check_output(["make", "help"], cwd=ROOT, text=True),
             re.M,
         )
@@ -83,10 +84,43 @@ def test_make_lets_python_keep_what_it_compiled():
     assert said.splitlines() == ["[]"]
 
 
+FAKE_PLATFORM = """
+import platform
+platform.system, platform.machine = lambda: {system!r}, lambda: {machine!r}
+"""
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "index", "refused"),
+    [
+        ("Darwin", "x86_64", "", True),
+        ("Windows", "ARM64", "", True),
+        ("Windows", "ARM64", "https://example.org", False),
+        ("Darwin", "arm64", "", False),
+        ("Linux", "x86_64", "", False),
+    ],
+)
+def test_a_machine_for_which_pip_has_no_torch_is_told_so(tmp_path, system, machine, index, refused):
+    fake = FAKE_PLATFORM.format(system=system, machine=machine)
+    (tmp_path / "sitecustomize.py").write_text(fake, encoding="utf-8")
+    venv = tmp_path / "venv"
+    python = str(venv / "bin" / "python")
+    done = subprocess.run(
+        ["make", f"VENV={venv}", f"PYTHON={sys.executable}", f"TORCH_INDEX={index}", python],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode != 0) == refused
+    assert ("Which way on which machine" in done.stdout) == refused
+    assert Path(python).exists() != refused
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_every_make_command_in_the_text_exists(name):
-    rules = set(re.findall(r"^([a-z]+):", read("Makefile"), re.M))
-    named = set(re.findall(r"(?:^|`|FIND_LINKS=wheelhouse )make ([a-z]+)", read(name), re.M))
+    rules = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.M))
+    named = set(re.findall(r"(?:^|`|FIND_LINKS=wheelhouse )make ([a-z-]+)", read(name), re.M))
     assert named <= rules and named
 
 
