@@ -48,7 +48,7 @@ def data_dir() -> Path:
     except RuntimeError:  # nobody knows the home directory, as in some containers
         return Path(tempfile.gettempdir()) / "vae-tutorial"
     first_edition = Path(os.path.expanduser("~"), ".cache", "vae-tutorial")
-    return first_edition if first_edition.is_dir() and not folder.exists() else folder
+    return first_edition if os.path.isdir(first_edition) and not os.path.exists(folder) else folder
 
 
 def batches(x: Tensor, *, batch_size: int, generator: torch.Generator | None) -> Iterator[Tensor]:
@@ -76,16 +76,14 @@ def load_images(
     Returns ImageData.  Raises ValueError for a bad argument, ConnectionError when a download is
     needed and fails, DamagedFile when a file that travels with the package is damaged.
     """
-    one_of("name", name, NAMES)
-    root = data_dir() if root is None else Path(root).expanduser()
-    if name == "mnist":
+    if one_of("name", name, NAMES) == "mnist":
         data = ImageData(
             *datasets.load_mnist(Path(str(files("tutorial_utils"))) / "assets" / "mnist")
         )
     elif name == "fashion_mnist":
-        data = ImageData(*datasets.load_fashion(root))
+        data = ImageData(*datasets.load_fashion(_downloads(root)))
     elif name == "cifar10":
-        data = ImageData(*datasets.load_cifar10(root))
+        data = ImageData(*datasets.load_cifar10(_downloads(root)))
     else:
         data = ImageData(
             *(datasets.load_small_digits() if name == "digits" else datasets.load_patches())
@@ -104,7 +102,11 @@ def is_here(name: str, *, root: str | Path | None = None) -> bool:
 
     Looks only for the files, not into them.  Raises ValueError for a name that is no data set.
     """
-    root = data_dir() if root is None else Path(root).expanduser()
     if one_of("name", name, NAMES) == "fashion_mnist":
-        return datasets.fashion_is_here(root)
-    return name != "cifar10" or (root / "cifar-10-batches-py").is_dir()
+        return datasets.fashion_is_here(_downloads(root))
+    return name != "cifar10" or os.path.isdir(_downloads(root) / "cifar-10-batches-py")
+
+
+def _downloads(root: str | Path | None) -> Path:
+    """The folder of downloads: `root`, or `data_dir()`."""
+    return data_dir() if root is None else Path(root).expanduser()

@@ -53,8 +53,8 @@ class CachedFile:
         return self.folder / f"{self.name}-{self.key}.safetensors"
 
     def load(self) -> Contents | None:
-        """The content; None if there is no file, or a damaged one, which is reported."""
-        if not self.path.exists():
+        """The content; None if there is no file, or one that cannot be read, which is reported."""
+        if not os.path.exists(self.path):  # Path.exists raises where the folder is forbidden
             return None
         try:
             return read_tensors(self.path, self.key)

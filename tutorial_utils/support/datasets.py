@@ -5,6 +5,7 @@ Four tensors each: train images and classes, test images and classes.
 
 import gzip
 import hashlib
+import os
 import shutil
 import zlib
 from collections.abc import Callable
@@ -63,7 +64,7 @@ def _read_idx(path: Path, sha256: str) -> Tensor:
 def read_idx_folder(folder: Path, sha256s: tuple[str, ...]) -> Split:
     """The four IDX files of `folder`, gzipped or plain."""
     paths = [folder / f"{file}.gz" for file in IDX_FILES]
-    paths = [path if path.exists() else path.with_suffix("") for path in paths]
+    paths = [path if os.path.exists(path) else path.with_suffix("") for path in paths]
     x_train, y_train, x_test, y_test = map(_read_idx, paths, sha256s)
     return _to_unit(x_train), y_train.long(), _to_unit(x_test), y_test.long()
 
@@ -86,7 +87,10 @@ def load_mnist(folder: Path) -> Split:
 def fashion_is_here(root: Path) -> bool:
     """Whether all files of Fashion-MNIST are in `root` or where Debian puts them."""
     return any(
-        all((folder / file).exists() or (folder / f"{file}.gz").exists() for file in IDX_FILES)
+        all(
+            any(os.path.exists(folder / f"{file}{end}") for end in ("", ".gz"))
+            for file in IDX_FILES
+        )
         for folder in (root / "FashionMNIST" / "raw", DEBIAN_FASHION)
     )
 
@@ -95,7 +99,7 @@ def load_fashion(root: Path) -> Split:
     """Fashion-MNIST: from `root`, else from Debian's package, else downloaded to `root`."""
     raw = root / "FashionMNIST" / "raw"  # torchvision's layout
     for folder in (raw, DEBIAN_FASHION):
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             continue
         try:
             return read_idx_folder(folder, IDX_SHA256["fashion_mnist"])
@@ -124,7 +128,7 @@ def load_cifar10(root: Path) -> Split:
     try:
         return (*read(train=True), *read(train=False))
     except RuntimeError:
-        if (root / CIFAR10.base_folder).exists():
+        if os.path.exists(root / CIFAR10.base_folder):
             print(f"CIFAR-10: {root / CIFAR10.base_folder} is damaged or incomplete. Replacing it.")
             shutil.rmtree(root / CIFAR10.base_folder)
     _download(
