@@ -21,6 +21,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from assignment import assignment
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -52,8 +53,12 @@ def main(argv: Sequence[str] | None = None, folder: Path = NOTEBOOKS) -> int:
     mode.add_argument("--all", action="store_true", help="execute even what has not changed")
     check_help = "write nothing; fail if a notebook and its source disagree"
     mode.add_argument("--check", action="store_true", help=check_help)
+    assign_help = "write these notebooks for nbgrader, with points for their exercises, to a folder"
+    mode.add_argument("--assignment", metavar="FOLDER", type=Path, help=assign_help)
     args = parser.parse_args(argv)
     try:
+        if args.assignment:
+            return assign(folder, args.numbers, args.assignment)
         if args.check:
             found = problems(folder, args.numbers)
             print("\n".join(found) or "Every notebook agrees with its source.")
@@ -86,6 +91,15 @@ def build(folder: Path, numbers: Sequence[str] = (), *, everything: bool = False
             if not path.exists() or dump(notebook) != path.read_text(encoding="utf-8"):
                 write_atomically(path, dump(notebook).encode())
             print(line, flush=True)
+
+
+def assign(folder: Path, numbers: Sequence[str], target_folder: Path) -> int:
+    """Write the notebooks for nbgrader, and print where they are; returns the exit status."""
+    for source in sources(folder, numbers):
+        path = target_folder / f"{source.stem}.ipynb"
+        write_atomically(path, dump(assignment(read_source(source))).encode())
+        print(path)
+    return 0
 
 
 def copy_style(folder: Path) -> None:
