@@ -1,5 +1,6 @@
 """The one form of built notebooks: nothing in it depends on when and where they ran."""
 
+import re
 from collections.abc import Sequence
 
 import nbformat
@@ -20,6 +21,7 @@ def normal_form(notebook: NotebookNode) -> NotebookNode:
     cells, count = [], 0
     for cell in notebook.cells:
         metadata = {"tags": tags(cell)} if tags(cell) else {}
+        metadata["slideshow"] = {"slide_type": slide_type(cell)}
         new = NotebookNode(
             id=cell.id, cell_type=cell.cell_type, metadata=metadata, source=cell.source
         )
@@ -31,6 +33,15 @@ def normal_form(notebook: NotebookNode) -> NotebookNode:
     return NotebookNode(
         cells=cells, metadata=nbformat.from_dict(METADATA), nbformat=4, nbformat_minor=5
     )
+
+
+def slide_type(cell: NotebookNode) -> str:
+    """Where a cell goes when `nbconvert --to slides` makes a talk of the notebook.
+
+    A cell with a heading begins a new section, to the right; any other lies below the one before.
+    """
+    begins = cell.cell_type == "markdown" and re.search(r"^#{1,2} ", cell.source, re.MULTILINE)
+    return "slide" if begins else "subslide"
 
 
 def merge_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
