@@ -224,7 +224,7 @@ def _each(convert, value):
 
 
 FORMS = {  # of one number, and of many
-    "numpy": lambda value: torch.as_tensor(value).numpy(),
+    "numpy": lambda value: torch.as_tensor(value).detach().numpy(),
     "float64": lambda value: torch.as_tensor(value).double(),
     "with a gradient": lambda value: torch.as_tensor(value).double().requires_grad_(),
     "parameter": lambda value: nn.Parameter(torch.as_tensor(value).double()),
@@ -238,8 +238,8 @@ FORMS = {  # of one number, and of many
     "list of complex": _flat(complex),
 }
 OF_ONE_NUMBER = {
-    "one-element array": lambda value: np.array([float(value)]),
-    "one-element tensor": lambda value: torch.tensor([[float(value)]]),
+    "one-element array": lambda value: np.array([torch.as_tensor(value).item()]),
+    "one-element tensor": lambda value: torch.as_tensor(value).reshape(1, 1),
 }
 
 
@@ -290,7 +290,7 @@ def test_numbers_that_low_precision_ruins_are_told_so(said):
     text = said(BY_NAME["check_iwae"], lambda log_w: log_w.half().exp().mean(0).log())
     assert "exponentials" in text
     kl = BY_NAME["check_kl_to_wide_prior"].right
-    ruined = lambda mu, logvar, s: (kl(mu, logvar, s).half() + 30_000) - 30_000  # noqa: E731
+    ruined = lambda mu, logvar, s: (kl(mu, logvar, s).half() + 3_000) - 3_000  # noqa: E731
     text = said(BY_NAME["check_kl_to_wide_prior"], ruined)
     assert text.startswith(WRONG) and "the formula is right" in text and "float32" in text
 
@@ -349,7 +349,7 @@ WRAPPED = {
 def test_a_wrapped_value_is_asked_for_its_form_first(said, check, wrap):
     text = said(check, wrap(check.right()))
     assert text.startswith(WRONG) and "the number is right, but" in text and "Asked for is" in text
-    text = said(check, wrap(12345))
+    text = said(check, wrap((7, 7) if isinstance(check.right(), tuple) else 12345))
     assert text.startswith(WRONG) and "Asked for is" in text and "right" not in text
 
 
@@ -401,9 +401,9 @@ def test_a_strange_value_gets_a_message(said, check, answer):
     assert not said(check, answer).startswith(OK)
 
 
-@every(VALUES_AS_DATA)
-def test_even_a_value_that_nothing_can_be_done_with_gets_a_message(said, check):
-    assert "Asked for is" in said(check, _Strange())
+@every(AS_DATA)
+def test_even_an_answer_that_nothing_can_be_done_with_gets_a_message(said, check):
+    assert said(check, _Strange()).startswith(WRONG)
 
 
 @every(VALUES_AS_DATA)
@@ -453,7 +453,6 @@ RETURNED = {
     "bool": True,
     "meta": torch.zeros(6, device="meta"),
     "sparse": torch.eye(6).to_sparse(),
-    "strange": _Strange(),
     "numpy objects": np.array([None, 1]),
     "endless loop": iter(int, 1),
 }
@@ -495,8 +494,8 @@ NOT_AN_ANSWER = {
     "a string": "score",
     "none": None,
     "a type": tuple,
-    "strange": _Strange(),
     "async": _waits,
+    "returns strange": lambda *_: _Strange(),
     **{f"returns {name}": lambda *_, value=value: value for name, value in RETURNED.items()},
     **{
         f"returns NaN like argument {n}": lambda *given, n=n: given[n] * float("nan")

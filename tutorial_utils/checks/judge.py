@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from itertools import starmap
 from typing import NamedTuple
 
 import torch
@@ -146,7 +148,7 @@ class Check:
             if all(map(self._agrees, again, rights)):
                 return self._remark_on_precision(outcomes, rights)
             outcomes = again
-        return self._remark_on_numbers(outcomes, rights, cases, observer)
+        return self._remark_on_numbers(outcomes, rights, observer)
 
     def _remark_on_wrapping(self, remark: Remark, right: object) -> Remark:
         """The remark on what gives no numbers, unless the right ones are wrapped up in it."""
@@ -163,29 +165,35 @@ class Check:
         problem = f"in float16 or bfloat16 its numbers are {size}. Calculate in float32."
         return Remark(wrong, f"the formula is right, but {problem}")
 
-    def _remark_on_numbers(
-        self, outcomes: list, rights: list, cases: list[tuple], observer: Observer
-    ) -> Remark:
+    def _remark_on_numbers(self, outcomes: list, rights: list, observer: Observer) -> Remark:
         """The verdict on a wrong function: the first mistake that explains it, or a hint."""
         pairs = zip(outcomes, rights, strict=True)
         outcome, right = next(pair for pair in pairs if not self._agrees(*pair))
         if isinstance(outcome, Remark):
             return outcome
         with local_seed(0):
-            text = self._mistake_in(outcomes, cases)
+            text = self._mistake_in(outcomes)
         text = text or self._general_problem(outcome.values, right, observer)
         return Remark(wrong, text or self.hint)
 
-    def _mistake_in(self, outcomes: list[Numbers | Remark], cases: list[tuple]) -> str | None:
-        """The text of the first mistake that explains all outcomes, at least two; else None."""
-        pairs = zip(outcomes, cases, strict=True)
-        numbers = [(each, case) for each, case in pairs if isinstance(each, Numbers)]
-        if len(numbers) < 2:
-            return None
-        for mistake, text in (*([] if self.form else self._whole_batch()), *self.mistakes):
-            if all(self._agrees(each, _value_or_none(mistake, case)) for each, case in numbers):
+    def _mistake_in(self, outcomes: list[Numbers | Remark]) -> str | None:
+        """The text of the first mistake that explains all outcomes, two different ones at least."""
+        for expected, is_constant, text in self._expected:
+            pairs = zip(outcomes, expected, strict=True)
+            pairs = [pair for pair in pairs if isinstance(pair[0], Numbers)]
+            if all(starmap(self._agrees, pairs)) and (is_constant or _differ(pairs)):
                 return text
         return None
+
+    @cached_property
+    def _expected(self) -> list[tuple[list[Tensor | None], bool, str]]:
+        """Of each mistake: its numbers in all cases, whether it is a constant, and its text."""
+        cases, found = list(self.cases()), []
+        for mistake, text in (*([] if self.form else self._whole_batch()), *self.mistakes):
+            values = [_value_or_none(mistake, case) for case in cases]
+            is_constant = _value_or_none(mistake, (None,) * len(cases[0])) is not None
+            found.append((values, is_constant, text))
+        return found
 
     def _whole_batch(self) -> list[tuple[Callable, str]]:
         """The mistakes that every function can make that should return one value per image."""
@@ -252,6 +260,12 @@ def _value_or_none(mistake: Callable, case: tuple) -> Tensor | None:
         return None
 
 
+def _differ(pairs: list[tuple[Numbers, Tensor]]) -> bool:
+    """Are there two different ones among the expected numbers, so that agreement is no chance?"""
+    first, *others = (expected for _, expected in pairs)
+    return not all(same_values(each, first) for each in others)
+
+
 def copies(case: tuple) -> tuple:
     """The arguments of a case, tensors as copies: a function may change its own."""
     return tuple(given.clone() if isinstance(given, Tensor) else given for given in case)
@@ -265,11 +279,11 @@ def _outcome_in(
     A single number is one of Python, or a tensor for functions that can do nothing else.
     """
     tensors = copies(case)
-    plain = tuple(
-        each.item() if isinstance(each, Tensor) and not each.ndim else each for each in tensors
-    )
+    single = [isinstance(each, Tensor) and not each.ndim for each in tensors]
+    pairs = zip(tensors, single, strict=True)
+    plain = tuple(each.item() if is_single else each for each, is_single in pairs)
     outcome = outcome_of(function, *plain, observer=observer)
-    if isinstance(outcome, Remark) and any(map(lambda a, b: a is not b, plain, tensors)):
+    if isinstance(outcome, Remark) and outcome.say is stopped and any(single):
         again = outcome_of(function, *tensors, observer=observer)
         outcome = again if isinstance(again, Numbers) else outcome
     return plain, outcome
@@ -280,7 +294,8 @@ def _share_off(outcome: Numbers | Remark, right: object) -> float:
     right = torch.as_tensor(right)
     if isinstance(outcome, Remark) or outcome.values.numel() != right.numel():
         return math.inf
-    off = (outcome.values.reshape(right.shape) - right).abs().max() / right.abs().max()
+    value, right = outcome.values.detach().reshape(right.shape), right.detach()
+    off = (value - right).abs().max() / right.abs().max()
     return float(off.nan_to_num(math.inf))
 
 

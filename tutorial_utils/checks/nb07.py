@@ -37,9 +37,9 @@ def _mean_share(gap: Tensor, entropies: Tensor) -> Tensor:
 
 
 def _tables() -> Iterator[tuple[Tensor, Tensor]]:
-    """Tables and entropies: first a square one, for which a wrong axis gives a number, no error."""
+    """Tables and entropies: square ones too, for which a wrong axis gives a number, no error."""
     generator = torch.Generator().manual_seed(7)
-    for d, k in ((4, 4), (6, 3), (3, 5)):
+    for d, k in ((4, 4), (6, 3), (3, 5), (5, 5)):
         entropies = torch.tensor([0.6, 1.1, 2.1, 1.6, 2.9])[:k]
         yield entropies * torch.rand(d, k, generator=generator) ** 2, entropies
 

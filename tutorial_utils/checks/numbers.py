@@ -30,7 +30,7 @@ def numbers_of(value: object, dtype: torch.dtype = torch.float64) -> Tensor:
     else:
         array = np.asarray(value)
         if array.dtype.kind == "O":  # such as Fraction and Decimal
-            array = array.astype(np.float64)
+            array = np.array([float(each) for each in array.flat]).reshape(array.shape)
         if array.dtype.kind not in "biufc":
             raise TypeError(f"no numbers: {array.dtype}")
         kind = np.complex128 if array.dtype.kind == "c" else np.float64
@@ -67,7 +67,7 @@ WRAPPINGS = (
 def wrapping_of(value: object) -> str:
     """What is around the numbers in `value`, in words."""
     found = (words for kind, words in WRAPPINGS if isinstance(value, kind))
-    return next(found, f"in a value of type {type(value).__name__}")
+    return next(found, f"of type {type(value).__name__}")
 
 
 def inside(value: object, depth: int = 3) -> list[Tensor]:
