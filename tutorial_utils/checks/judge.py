@@ -119,7 +119,7 @@ class Check:
 
     def _remark_on_form(self, answer: object, right: Tensor) -> Remark:
         """The verdict on a value that is no number, or wrapped up: first the form."""
-        form = "a tuple of whole numbers, such as (3, 4)" if right.ndim else "one number"
+        form = "a shape, a tuple such as (3, 4)" if right.ndim else "one number"
         form = f"Asked for is {form}, with nothing around it."
         words, error = attempt(wrapping_of, answer, quiet=True)
         words = "no number" if error else words
@@ -174,7 +174,10 @@ class Check:
         with local_seed(0):
             text = self._mistake_in(outcomes)
         text = text or self._general_problem(outcome.values, right, observer)
-        return Remark(wrong, text or self.hint)
+        if text:
+            return Remark(wrong, text)
+        errors = [each for each in outcomes if isinstance(each, Remark)]
+        return errors[0] if errors else Remark(wrong, self.hint)
 
     def _mistake_in(self, outcomes: list[Numbers | Remark]) -> str | None:
         """The text of the first mistake that explains all outcomes, two different ones at least."""
@@ -226,9 +229,10 @@ class Check:
         form = self.form or f"{shape[0]} images need {shape[0]} values"
         if not shape:
             return f"{form}; yours has shape {given}."
-        alike = value.numel() == right.numel() and self._agrees(Numbers(value.view(shape)), right)
-        praise = "the numbers are right, their shape is not: " if alike else ""
-        return f"{praise}{form}, shape {shape}; yours have shape {given}."
+        alike = value.reshape(shape) if value.numel() == right.numel() else None
+        if alike is not None and self._agrees(Numbers(alike), right):
+            form = f"the numbers are right, their shape is not: {form}"
+        return f"{form}, shape {shape}; yours have shape {given}."
 
     def _why_not_finite(self, observer: Observer) -> str:
         """What is said about NaN and infinite values, whose reason was observed where possible."""

@@ -1,4 +1,4 @@
-"""Numbers in an answer: in whatever form they come, how precise they are, and what broke them."""
+"""Numbers in an answer, in whatever form they come: how precise they are, and what broke them."""
 
 import ast
 import warnings
@@ -18,12 +18,13 @@ LOW_PRECISION = (torch.float16, torch.bfloat16)
 def numbers_of(value: object, dtype: torch.dtype = torch.float64) -> Tensor:
     """The numbers in `value` as a tensor on the CPU, with its gradients; raises where are none.
 
-    They may be numbers of any kind, arrays, tensors, or lists of these.  A complex number off the
-    real line is NaN.
+    They may be numbers of any kind, arrays, tensors, or lists of these; several tensors in a tuple
+    are several results.  A complex number off the real line is NaN.
     """
-    if isinstance(value, (list, tuple)) and any(
-        isinstance(each, (list, tuple, Tensor)) for each in value
-    ):
+    if isinstance(value, tuple) and any(isinstance(each, Tensor) and each.ndim for each in value):
+        raise TypeError("a tuple of results")
+    rows = list, tuple, Tensor
+    if isinstance(value, (list, tuple)) and any(isinstance(each, rows) for each in value):
         tensor = torch.stack([numbers_of(each, dtype) for each in value])
     elif isinstance(value, Tensor):
         tensor = value
@@ -88,7 +89,9 @@ def _parts(value: object) -> Iterable:
         return [ast.literal_eval(value.strip())]
     if isinstance(value, FunctionType):
         return [value()]
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, tuple):
+        return [list(value), *value[:9]]
+    if isinstance(value, list):
         return value[:9]
     if isinstance(value, (Tensor, np.ndarray)):
         return []
