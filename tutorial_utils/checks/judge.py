@@ -184,7 +184,8 @@ class Check:
         for expected, is_constant, text in self._expected:
             pairs = zip(outcomes, expected, strict=True)
             pairs = [pair for pair in pairs if isinstance(pair[0], Numbers)]
-            if all(starmap(self._agrees, pairs)) and (is_constant or _differ(pairs)):
+            agrees = len(pairs) > 1 and all(starmap(self._agrees, pairs))
+            if agrees and (is_constant or _differ(pairs)):
                 return text
         return None
 
@@ -344,17 +345,19 @@ def outcome_of(
         text = "give the check the function itself: its name, without parentheses behind it."
         return Remark(wrong, text)
     called = _observed(function, observer) if observer else function
-    value, error = attempt(called, *arguments, seed=seed, quiet=observer is not None)
-    if error and not _outside_domain(error):
+    quiet = observer is not None
+    result, error = attempt(_value_and_numbers, called, *arguments, seed=seed, quiet=quiet)
+    if error and _outside_domain(error):
+        return Numbers(torch.tensor(math.nan))
+    if error:
         return Remark(stopped, in_words(error))
-    value = math.nan if error else value
+    value, numbers = result
     if value is None or value is ...:
         text = (
             "the function returns nothing. Replace the three dots, with `return` before the result"
         )
         return Remark(not_yet, text)
-    numbers, error = attempt(_numbers_and_spacing, value, quiet=True)
-    if error:
+    if numbers is None:
         text = f"your function should return numbers alone, it returned a {type(value).__name__}."
         return Remark(wrong, text, attempt(inside, value, quiet=True)[0] or ())
     return numbers
@@ -370,8 +373,13 @@ def _observed(function: Callable, observer: Observer) -> Callable:
     return called
 
 
-def _numbers_and_spacing(value: object) -> Numbers:
-    return Numbers(numbers_of(value, torch.float32), spacing_of(value))
+def _value_and_numbers(function: Callable, *arguments) -> tuple[object, Numbers | None]:
+    """What a function returns, and the numbers in it; None where there are none."""
+    value = function(*arguments)
+    try:
+        return value, Numbers(numbers_of(value, torch.float32), spacing_of(value))
+    except Exception:
+        return value, None
 
 
 def _plain_numbers(answer: object, ndim: int) -> Tensor:
