@@ -704,7 +704,8 @@ def _tries_again(*_):
     try:
         time.sleep(60)
     except BaseException:
-        time.sleep(60)
+        time.sleep(30)
+        os.kill(os.getpid(), signal.SIGINT)  # nobody stopped it a second time
 
 
 @every(ON_FUNCTIONS)
