@@ -65,7 +65,8 @@ class Check:
     and the mistakes are values too.
 
     A mistake is named when the answer agrees with it in every case (but for cases in which the
-    answer stops with an error), so that no wrong number is named by chance.
+    answer stops with an error), and in two with different numbers at least, so never by chance.
+    Only a mistake that ignores its arguments may give the same number in all cases.
 
     form: what the answer is, where it is not one value per image; said when it has another shape.
     overflow: said when it is NaN or infinite because of an exponential.  not_finite: said when that
