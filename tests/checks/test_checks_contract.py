@@ -267,6 +267,22 @@ def _right_in_first_case(check: Check) -> object:
     return check.right(*next(iter(check.cases()))) if check.cases else check.right()
 
 
+@pytest.mark.parametrize(
+    "convert",
+    [list, torch.Tensor.half, torch.Tensor.bfloat16, torch.Tensor.double],
+    ids=lambda convert: convert.__name__,
+)
+def test_checks_that_are_functions_take_every_form_too(said, convert):
+    def sample(mu, logvar):
+        return convert(mu + (logvar / 2).exp() * torch.randn_like(mu))
+
+    assert said(BY_NAME["check_reparameterize"], sample).startswith(OK)
+    warmup = lambda progress: convert((4 * torch.tensor([progress]) - 1).clamp(0, 1))  # noqa: E731
+    assert said(BY_NAME["check_warmup"], warmup).startswith(OK)
+    turn = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
+    assert said(BY_NAME["check_entangling"], convert(turn)).startswith(OK)
+
+
 @every(FUNCTIONS_AS_DATA)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_low_precision_is_never_called_a_mistake(said, check, dtype):
