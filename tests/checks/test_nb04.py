@@ -37,7 +37,7 @@ RIGHT_LENGTHS = {
 RIGHT_LENGTHS["measured"] = RIGHT_LENGTHS["measured"]().mean()
 
 
-@pytest.mark.parametrize("answer", [5, 6, 5.4, 5.9, -5.66, 2.83, 1, 100, "5.66", (5.66, 5.7)])
+@pytest.mark.parametrize("answer", [5, 6, 5.4, 5.9, -5.66, 2.83, 1, 100])
 def test_another_length_gets_a_hint_and_the_name_of_no_mistake(said, answer):
     assert said(check_midpoint_length, answer) == f"{WRONG}: {check_midpoint_length.hint}"
 

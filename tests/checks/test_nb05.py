@@ -276,9 +276,7 @@ def test_a_warmup_is_judged_alike_without_gradients(said):
 # ---- β and σ are one knob ----
 
 
-@pytest.mark.parametrize(
-    "answer", [0, -0.04, 0.05, 0.041, 0.039, 3.96, 2, 5, "0.04", (0.04, 1), {}], ids=repr
-)
+@pytest.mark.parametrize("answer", [0, -0.04, 0.05, 0.041, 0.039, 3.96, 2, 5], ids=repr)
 def test_another_beta_gets_a_hint_and_the_name_of_no_mistake(said, answer):
     assert said(check_one_knob, answer) == f"{WRONG}: {check_one_knob.hint}"
 

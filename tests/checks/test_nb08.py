@@ -304,8 +304,8 @@ def test_the_best_guess_is_the_mean_of_those_x_that_give_this_noisy_value():
     generator = torch.Generator().manual_seed(0)
     for _, mean, variance, noise in given_by(check_best_guess, shrunk):
         x, eps = torch.randn(2, 400_000, generator=generator)
-        x = mean + variance.sqrt() * x
-        noisy = x + noise.sqrt() * eps
+        x = mean + variance**0.5 * x
+        noisy = x + noise**0.5 * eps
         slope = torch.stack([noisy, x]).cov()[0, 1] / noisy.var()
         for at in (-1.0, 0.5):
             line = float(x.mean() + slope * (at - noisy.mean()))
@@ -314,7 +314,7 @@ def test_the_best_guess_is_the_mean_of_those_x_that_give_this_noisy_value():
 
 def test_means_and_variances_are_not_special():
     for given in given_by(check_best_guess, shrunk):
-        assert all(isinstance(each, torch.Tensor) and each.ndim == 0 for each in given)
+        assert all(isinstance(each, float) for each in given)
         noisy, mean, variance, noise = (float(each) for each in given)
         assert (
             variance > 0 and noise > 0 and abs(noisy - mean) > 0.1 and abs(variance - noise) > 0.1

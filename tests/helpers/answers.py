@@ -1,9 +1,12 @@
 """Answers to exercises, and what a check says to them."""
 
+import linecache
 import re
+import zlib
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from tutorial_utils.checks import CHECKS
 
@@ -61,17 +64,29 @@ def given_by(check: Callable, right: Callable) -> list[tuple]:
     return seen
 
 
+def cell(source: str) -> Callable:
+    """The last function that is defined in a cell of a notebook, as IPython runs the cell."""
+    name = f"/tmp/ipykernel_1/{zlib.crc32(source.encode())}.py"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    names = {"torch": torch}
+    exec(compile(source, name, "exec"), names)
+    return list(names.values())[-1]
+
+
 def hear(capsys, check, answer) -> str:
-    """What a check says: one line, in one of three tones, that never gives the answer away."""
+    """What a check says: one line, in one of three tones, that never gives the answer away.
+
+    Below what a function stopped with, up to three lines of its own code are shown.
+    """
     capsys.readouterr()
     assert check(answer) is None
     text = capsys.readouterr().out.rstrip("\n")
-    assert text.startswith((OK, NOT_YET, WRONG)) and len(text) > 30
-    assert len(text.splitlines()) == 1 and len(text) < 200, (
-        "a message is a line or two, not a dump of the answer"
-    )
-    if "stopped with" not in text:
+    sentence, *code = text.splitlines()
+    stopped = "stopped with" in sentence or "stopped after" in sentence
+    assert sentence.startswith((OK, NOT_YET, WRONG)) and 30 < len(sentence) < 200
+    assert len(code) <= 3 * stopped and all(line.startswith("    line ") for line in code)
+    if not stopped:
         assert text[-1] in ".?" or "[1, 1, 1, 1, " in text, "a whole sentence"
-    if not text.startswith(OK) and "stopped with" not in text:
+    if not text.startswith(OK) and not stopped:
         assert not re.search(NUMBERS.get(check.__name__, CODE), text), "a hint, not the answer"
     return text

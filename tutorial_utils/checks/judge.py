@@ -1,18 +1,18 @@
 """What every check shares: `Check`, its mistakes as functions, and three tones of a verdict."""
 
 import math
-import random
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from itertools import starmap
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..training import local_seed
+from .answers import attempt, cut, in_words, usual_settings
+from .numbers import Observer, inside, numbers_of, spacing_of, wrapping_of
 
 
 def ok(text: str) -> None:
@@ -27,14 +27,30 @@ def not_yet(hint: str = "replace the three dots") -> None:
 
 def wrong(text: str) -> None:
     """Say what the answer shows was misunderstood, in one line of less than 200 characters."""
-    print(f"✗ not quite: {text.splitlines()[0][:180]}")
+    print(f"✗ not quite: {cut(text.splitlines()[0], 180)}")
+
+
+def stopped(text: str) -> None:
+    """Say what a function stopped with, in one line, and show the lines of its code below."""
+    print(f"✗ not quite: {text}")
 
 
 class Remark(NamedTuple):
-    """What is said about an answer that gives no numbers: one of the three tones, and its text."""
+    """What is said about an answer that gives no numbers: one of the tones, and its text.
+
+    inside: the numbers in it all the same, in a wrong wrapping.
+    """
 
     say: Callable[[str], None]
     text: str
+    inside: Sequence[Tensor] = ()
+
+
+class Numbers(NamedTuple):
+    """What a function returned: float32; and how coarse its numbers are, if in low precision."""
+
+    values: Tensor
+    spacing: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,12 +65,16 @@ class Check:
     and the mistakes are values too.
 
     A mistake is named when the answer agrees with it in every case (but for cases in which the
-    answer stops with an error), so that no wrong number is named by chance.
+    answer stops with an error), and in two with different numbers at least, so never by chance.
+    Only a mistake that ignores its arguments may give the same number in all cases.
 
     form: what the answer is, where it is not one value per image; said when it has another shape.
-    not_finite: said when it is NaN or infinite.  unchanged: said when the function has changed its
-    arguments, where it must not.  rtol: how far off a right number may be, as a share of the
-    largest.
+    overflow: said when it is NaN or infinite because of an exponential.  not_finite: said when that
+    has another reason.  unchanged: said when the function has changed its arguments, where it must
+    not.  rtol: how far off a right number may be, as a share of the largest.
+
+    A function gets tensors, and single numbers as numbers of Python.  It may calculate in float16
+    or bfloat16: its formula is judged.
     """
 
     notebook: str
@@ -65,9 +85,8 @@ class Check:
     praise: str
     hint: str
     form: str = ""
-    not_finite: str = (
-        "some values are NaN or infinite. Look for a log or a root of something that is 0 or below."
-    )
+    overflow: str = ""
+    not_finite: str = ""
     unchanged: str = ""
     rtol: float = 1e-4
 
@@ -88,43 +107,98 @@ class Check:
         """The verdict on a value."""
         if answer is ... or answer is None:
             return Remark(not_yet, "replace the three dots")
-        given = numbers_in(answer)
-        value = torch.tensor(math.nan if given is None else given, dtype=torch.float64)
-        if same_values(value, self.right(), self.rtol):
+        right = numbers_of(self.right())
+        value, error = attempt(_plain_numbers, answer, right.ndim, quiet=True)
+        if error:
+            return self._remark_on_form(answer, right)
+        coarse = spacing_of(answer)
+        if same_values(value, right, max(self.rtol, coarse)):
             return Remark(ok, self.praise)
-        found = [text for mistake, text in self.mistakes if same_values(value, mistake, self.rtol)]
+        rtol = max(min(self.rtol, 5e-3), coarse)
+        found = [text for mistake, text in self.mistakes if same_values(value, mistake, rtol)]
         return Remark(wrong, found[0] if found else self.hint)
+
+    def _remark_on_form(self, answer: object, right: Tensor) -> Remark:
+        """The verdict on a value that is no number, or wrapped up: first the form."""
+        form = "a shape, a tuple such as (3, 4)" if right.ndim else "one number"
+        form = f"Asked for is {form}, with nothing around it."
+        words, error = attempt(wrapping_of, answer, quiet=True)
+        words = "no number" if error else words
+        parts, _ = attempt(inside, answer, quiet=True)
+        if any(same_values(part.squeeze(), right, self.rtol) for part in parts or ()):
+            return Remark(wrong, f"the number is right, but it is {words}. {form}")
+        return Remark(wrong, f"first the form: yours is {words}. {form}")
 
     def _remark_on_function(self, answer: Callable) -> Remark:
         """The verdict on a function."""
         cases, outcomes = list(self.cases()), []
+        rights = [self.right(*copies(case)) for case in cases]
         for case in cases:
-            given = copies(case)
-            outcomes.append(outcome_of(answer, *given))
+            given, outcome = _outcome_in(case, answer)
+            outcomes.append(outcome)
             if isinstance(outcomes[0], Remark):
-                return outcomes[0]
+                return self._remark_on_wrapping(outcomes[0], rights[0])
             if self.unchanged and not _same_arguments(given, case):
                 return Remark(wrong, self.unchanged)
-        rights = [self.right(*copies(case)) for case in cases]
-        pairs = zip(outcomes, rights, strict=True)
-        failed = [pair for pair in pairs if not self._agrees(*pair)]
-        if not failed:
+        coarse = any(each.spacing for each in outcomes if isinstance(each, Numbers))
+        if not coarse and all(map(self._agrees, outcomes, rights)):
             return Remark(ok, self.praise)
-        outcome, right = failed[0]
+        observer = Observer()
+        again = [_outcome_in(case, answer, observer)[1] for case in cases]
+        if coarse or observer.low:
+            if all(map(self._agrees, again, rights)):
+                return self._remark_on_precision(outcomes, rights)
+            outcomes = again
+        return self._remark_on_numbers(outcomes, rights, observer)
+
+    def _remark_on_wrapping(self, remark: Remark, right: object) -> Remark:
+        """The remark on what gives no numbers, unless the right ones are wrapped up in it."""
+        if any(self._agrees(Numbers(part), right) for part in remark.inside):
+            return Remark(wrong, f"the numbers are right, their form is not: {remark.text}")
+        return remark
+
+    def _remark_on_precision(self, outcomes: list, rights: list) -> Remark:
+        """The verdict on a right formula in float16 or bfloat16: are its numbers right, too?"""
+        off = max(map(_share_off, outcomes, rights))
+        if off < 0.05:
+            return Remark(ok, self.praise)
+        size = f"off by {off:.0%}" if math.isfinite(off) else "too large, or lost"
+        problem = f"in float16 or bfloat16 its numbers are {size}. Calculate in float32."
+        return Remark(wrong, f"the formula is right, but {problem}")
+
+    def _remark_on_numbers(self, outcomes: list, rights: list, observer: Observer) -> Remark:
+        """The verdict on a wrong function: the first mistake that explains it, or a hint."""
+        pairs = zip(outcomes, rights, strict=True)
+        outcome, right = next(pair for pair in pairs if not self._agrees(*pair))
         if isinstance(outcome, Remark):
             return outcome
-        with _random_numbers_from(0):
-            text = self._mistake_in(outcomes, cases)
-        return Remark(wrong, text or self._general_problem(outcome, right) or self.hint)
+        with local_seed(0):
+            text = self._mistake_in(outcomes)
+        text = text or self._general_problem(outcome.values, right, observer)
+        if text:
+            return Remark(wrong, text)
+        errors = [each for each in outcomes if isinstance(each, Remark)]
+        return errors[0] if errors else Remark(wrong, self.hint)
 
-    def _mistake_in(self, outcomes: list[Tensor | Remark], cases: list[tuple]) -> str | None:
-        """The text of the first mistake that explains all outcomes; None when none does."""
-        pairs = zip(outcomes, cases, strict=True)
-        numbers = [(each, case) for each, case in pairs if not isinstance(each, Remark)]
-        for mistake, text in (*([] if self.form else self._whole_batch()), *self.mistakes):
-            if all(self._agrees(each, _value_or_none(mistake, case)) for each, case in numbers):
+    def _mistake_in(self, outcomes: list[Numbers | Remark]) -> str | None:
+        """The text of the first mistake that explains all outcomes, two different ones at least."""
+        for expected, is_constant, text in self._expected:
+            pairs = zip(outcomes, expected, strict=True)
+            pairs = [pair for pair in pairs if isinstance(pair[0], Numbers)]
+            agrees = len(pairs) > 1 and all(starmap(self._agrees, pairs))
+            if agrees and (is_constant or _differ(pairs)):
                 return text
         return None
+
+    @cached_property
+    def _expected(self) -> list[tuple[list[Tensor | None], bool, str]]:
+        """Of each mistake: its numbers in all cases, whether it is a constant, and its text."""
+        cases, found = list(self.cases()), []
+        for mistake, text in (*([] if self.form else self._whole_batch()), *self.mistakes):
+            values = [_value_or_none(mistake, case) for case in cases]
+            is_constant = _value_or_none(mistake, (None,) * len(cases[0])) is not None
+            found.append((values, is_constant, text))
+        return found
 
     def _whole_batch(self) -> list[tuple[Callable, str]]:
         """The mistakes that every function can make that should return one value per image."""
@@ -137,26 +211,36 @@ class Check:
             lambda *case: self.right(*case).mean(),
         )
 
-    def _agrees(self, outcome: Tensor | Remark, expected: object) -> bool:
+    def _agrees(self, outcome: Numbers | Remark, expected: object) -> bool:
         """Is the outcome what is expected?  One number may stand in brackets."""
         if isinstance(outcome, Remark) or expected is None:
             return False
-        expected = torch.as_tensor(expected)
-        if not expected.ndim and outcome.numel() == 1:
-            outcome = outcome.reshape(())
-        return same_values(outcome, expected, self.rtol)
+        value, expected = outcome.values, torch.as_tensor(expected)
+        if not expected.ndim and value.numel() == 1:
+            value = value.reshape(())
+        return same_values(value, expected, max(self.rtol, outcome.spacing))
 
-    def _general_problem(self, value: Tensor, right: object) -> str | None:
+    def _general_problem(self, value: Tensor, right: object, observer: Observer) -> str | None:
         """What every exercise has in common: NaN, or another shape; None when it is neither."""
         if not torch.isfinite(value).all():
-            return self.not_finite
-        shape, given = list(torch.as_tensor(right).shape), list(value.shape)
+            return self._why_not_finite(observer)
+        right = torch.as_tensor(right)
+        shape, given = list(right.shape), list(value.shape)
         if given == shape or (not shape and value.numel() == 1):
             return None
         form = self.form or f"{shape[0]} images need {shape[0]} values"
         if not shape:
             return f"{form}; yours has shape {given}."
+        alike = value.reshape(shape) if value.numel() == right.numel() else None
+        if alike is not None and self._agrees(Numbers(alike), right):
+            form = f"the numbers are right, their shape is not: {form}"
         return f"{form}, shape {shape}; yours have shape {given}."
+
+    def _why_not_finite(self, observer: Observer) -> str:
+        """What is said about NaN and infinite values, whose reason was observed where possible."""
+        special = self.overflow if observer.by_exponential else self.not_finite
+        reason = observer.cause or "is there a log or a root of something that is 0 or below?"
+        return special or f"some values are NaN or infinite: {reason}"
 
 
 def named(*texts_and_mistakes: object) -> list[tuple[object, str]]:
@@ -182,9 +266,43 @@ def _value_or_none(mistake: Callable, case: tuple) -> Tensor | None:
         return None
 
 
+def _differ(pairs: list[tuple[Numbers, Tensor]]) -> bool:
+    """Are there two different ones among the expected numbers, so that agreement is no chance?"""
+    first, *others = (expected for _, expected in pairs)
+    return not all(same_values(each, first) for each in others)
+
+
 def copies(case: tuple) -> tuple:
     """The arguments of a case, tensors as copies: a function may change its own."""
     return tuple(given.clone() if isinstance(given, Tensor) else given for given in case)
+
+
+def _outcome_in(
+    case: tuple, function: Callable, observer: Observer | None = None
+) -> tuple[tuple, "Numbers | Remark"]:
+    """The arguments of a case and what a function makes of them, which may have changed them.
+
+    A single number is one of Python, or a tensor for functions that can do nothing else.
+    """
+    tensors = copies(case)
+    single = [isinstance(each, Tensor) and not each.ndim for each in tensors]
+    pairs = zip(tensors, single, strict=True)
+    plain = tuple(each.item() if is_single else each for each, is_single in pairs)
+    outcome = outcome_of(function, *plain, observer=observer)
+    if isinstance(outcome, Remark) and outcome.say is stopped and any(single):
+        again = outcome_of(function, *tensors, observer=observer)
+        outcome = again if isinstance(again, Numbers) else outcome
+    return plain, outcome
+
+
+def _share_off(outcome: Numbers | Remark, right: object) -> float:
+    """How far numbers are off, as a share of the largest; infinite where they are none."""
+    right = torch.as_tensor(right)
+    if isinstance(outcome, Remark) or outcome.values.numel() != right.numel():
+        return math.inf
+    value, right = outcome.values.detach().reshape(right.shape), right.detach()
+    off = (value - right).abs().max() / right.abs().max()
+    return float(off.nan_to_num(math.inf))
 
 
 def _same_arguments(given: tuple, case: tuple) -> bool:
@@ -202,87 +320,80 @@ def same_values(value: Tensor, other: object, rtol: float = 1e-4) -> bool:
     return torch.allclose(value, other, rtol=0, atol=1e-6 + rtol * largest, equal_nan=True)
 
 
-@contextmanager
-def usual_settings() -> Iterator[None]:
-    """PyTorch as it is when nothing is set, for checks under another default or without gradients.
-
-    float32 by default, with gradients.
-    """
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with torch.inference_mode(False), torch.enable_grad():
-            yield
-    finally:
-        torch.set_default_dtype(dtype)
-
-
 def call_answer(function: Callable, *arguments, seed: int = 0) -> Tensor | None:
     """What a learner's function returns, as floats; None, after saying why, when it is no numbers.
 
     Gradients are on and stay attached.  Random numbers start from `seed`; the global random states
-    stay as they were.
+    and settings stay as they were.  If it returns low precision, it is called again without.
     """
+    before = copies(arguments)
     outcome = outcome_of(function, *arguments, seed=seed)
-    return outcome.say(outcome.text) if isinstance(outcome, Remark) else outcome
+    if isinstance(outcome, Numbers) and outcome.spacing:
+        outcome = outcome_of(function, *before, seed=seed, observer=Observer())
+    return outcome.say(outcome.text) if isinstance(outcome, Remark) else outcome.values
 
 
-def outcome_of(function: Callable, *arguments, seed: int = 0) -> Tensor | Remark:
-    """What a learner's function returns, as floats; or what to say when it gives no numbers."""
+def outcome_of(
+    function: Callable, *arguments, seed: int = 0, observer: Observer | None = None
+) -> Numbers | Remark:
+    """What a learner's function returns, as floats; or what to say when it gives no numbers.
+
+    With an observer nothing is printed: it has been before.
+    """
     if function is ...:
         return Remark(not_yet, "replace the three dots")
     if not callable(function):
         text = "give the check the function itself: its name, without parentheses behind it."
         return Remark(wrong, text)
-    try:
-        with _random_numbers_from(seed), torch.enable_grad():
-            value = function(*arguments)
-    except Exception as error:
-        if not _outside_domain(error):
-            return Remark(wrong, f"your function stopped with {type(error).__name__}: {error}")
-        value = math.nan
+    called = _observed(function, observer) if observer else function
+    quiet = observer is not None
+    result, error = attempt(_value_and_numbers, called, *arguments, seed=seed, quiet=quiet)
+    if error and _outside_domain(error):
+        return Numbers(torch.tensor(math.nan))
+    if error:
+        return Remark(stopped, in_words(error))
+    value, numbers = result
     if value is None or value is ...:
         text = (
             "the function returns nothing. Replace the three dots, with `return` before the result"
         )
         return Remark(not_yet, text)
-    if isinstance(value, complex):  # a root of a negative number, as `**` takes it
-        value = math.nan
+    if numbers is None:
+        text = f"your function should return numbers alone, it returned a {type(value).__name__}."
+        return Remark(wrong, text, attempt(inside, value, quiet=True)[0] or ())
+    return numbers
+
+
+def _observed(function: Callable, observer: Observer) -> Callable:
+    """The function, with each of its operations observed."""
+
+    def called(*arguments):
+        with observer:
+            return function(*arguments)
+
+    return called
+
+
+def _value_and_numbers(function: Callable, *arguments) -> tuple[object, Numbers | None]:
+    """What a function returns, and the numbers in it; None where there are none."""
+    value = function(*arguments)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about gradients lost in a list
-            return torch.as_tensor(value, dtype=torch.float32, device="cpu").to_dense()
+        return value, Numbers(numbers_of(value, torch.float32), spacing_of(value))
     except Exception:
-        text = f"your function should return numbers, it returned a {type(value).__name__}."
-        return Remark(wrong, text)
+        return value, None
 
 
-def _outside_domain(error: Exception) -> bool:
+def _plain_numbers(answer: object, ndim: int) -> Tensor:
+    """The numbers in an answer that is one number, or up to a row of numbers; else an error."""
+    if isinstance(answer, bool) or (not ndim and isinstance(answer, (list, tuple))):
+        raise TypeError("no number, or one in a row")
+    value = numbers_of(answer).detach()
+    if value.ndim > ndim and value.numel() != 1:
+        raise ValueError("too many axes")
+    return value if ndim else value.reshape(())
+
+
+def _outside_domain(error: BaseException) -> bool:
     """Is this what `math.sqrt` or `math.log` raise for a number that has no root or no log?"""
     words = "math domain", "expected a nonnegative", "expected a positive"  # by Python's version
     return isinstance(error, ValueError) and any(word in str(error) for word in words)
-
-
-def numbers_in(answer: object) -> float | tuple[float, ...] | None:
-    """A number, or several in a row, out of whatever holds them; None when there are none."""
-    try:
-        array = np.asarray(answer)
-    except Exception:
-        return None
-    if array.dtype.kind not in "iuf" or array.ndim > 1:
-        return None
-    return tuple(array.tolist()) if array.ndim else float(array)
-
-
-@contextmanager
-def _random_numbers_from(seed: int) -> Iterator[None]:
-    """`local_seed`, for numpy's and Python's global random numbers as well."""
-    states = np.random.get_state(), random.getstate()  # noqa: NPY002
-    try:
-        with local_seed(seed):
-            np.random.seed(seed)  # noqa: NPY002
-            random.seed(seed)
-            yield
-    finally:
-        np.random.set_state(states[0])  # noqa: NPY002
-        random.setstate(states[1])

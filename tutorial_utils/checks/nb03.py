@@ -118,7 +118,7 @@ check_iwae = Check(
     ),
     praise="the log of the mean, for log weights near −500 and +500 too.",
     hint="weights are the exponentials of log_w: average them, then one log.",
-    not_finite="exponentials of log weights near −500 and +500 under- and overflow to 0 and ∞. "
+    overflow="exponentials of log weights near −500 and +500 under- and overflow to 0 and ∞. "
     "Stay with logs.",
     rtol=1e-5,  # of 500 nats
 )

@@ -1,13 +1,13 @@
 """Checks of notebook 07: the mutual information gap, total correlation, a matrix that entangles."""
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from .judge import Check, named, not_yet, ok, usual_settings, wrong
+from .numbers import numbers_of
 
 # ---- the mutual information gap ----
 
@@ -37,9 +37,9 @@ def _mean_share(gap: Tensor, entropies: Tensor) -> Tensor:
 
 
 def _tables() -> Iterator[tuple[Tensor, Tensor]]:
-    """Tables and entropies: first a square one, for which a wrong axis gives a number, no error."""
+    """Tables and entropies: square ones too, for which a wrong axis gives a number, no error."""
     generator = torch.Generator().manual_seed(7)
-    for d, k in ((4, 4), (6, 3), (3, 5)):
+    for d, k in ((4, 4), (6, 3), (3, 5), (5, 5)):
         entropies = torch.tensor([0.6, 1.1, 2.1, 1.6, 2.9])[:k]
         yield entropies * torch.rand(d, k, generator=generator) ** 2, entropies
 
@@ -226,9 +226,7 @@ def check_entangling(matrix: Tensor) -> None:
         not_yet()
         return
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about gradients lost in a list
-            r = torch.as_tensor(matrix, dtype=torch.float64, device="cpu").to_dense().detach()
+        r = numbers_of(matrix).detach()
     except Exception:
         wrong("give the matrix itself: one tensor, 4 rows of 4 numbers.")
         return

@@ -44,7 +44,7 @@ def _scores() -> Iterator[tuple[Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(553)
     for sizes in ((23, 23), (29, 18), (17, 26)):
         scores = [2 * torch.randn(n, generator=generator) + shift for shift, n in enumerate(sizes)]
-        yield tuple(0.37 * each.round() for each in scores)
+        yield tuple(len(scores[0]) / 60 * each.round() for each in scores)
 
 
 def _in_order(tie: float, *, rank: bool) -> Callable[[Tensor, Tensor], Tensor]:
