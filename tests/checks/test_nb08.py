@@ -144,6 +144,10 @@ WRONG_BLOCKS = {
         "channels",
     ),
     "nothing": (lambda x, size: x, "no pixel has changed"),
+    "first image only": (
+        lambda x, size: torch.cat([_blocks(x[:1], size), x[1:]]),
+        "some images have lost nothing",
+    ),
     "everything": (lambda x, size: 0 * x, "all pixels are missing"),
     "mask": (lambda x, size: _blocks(torch.ones_like(x), size), "a mask"),
     "inside": (lambda x, size: x - _blocks(x, size), "all that is left"),

@@ -127,6 +127,8 @@ COSTLY_GUESSES = named(
     *(lambda images, _, i=i: images[i % len(images)] for i in range(1, 7)),
     "this is the most probable gray of each pixel. It is often wrong, and nothing tells how far.",
     _most_probable_gray,
+    "halfway between the darkest and the brightest: that keeps the largest error small.",
+    lambda images, _: (images.amin(0) + images.amax(0)) / 2,
     "this is the darkest value of each pixel. It is far from most others.",
     lambda images, _: images.amin(0),
     "this is the brightest value of each pixel. It is far from most others.",
@@ -200,6 +202,9 @@ check_learned_std = Check(
         *_and_root(lambda error: error.square().sum((1, 2, 3)).mean()),
         "the squared errors of a pixel are added up over images. σ is that of a single pixel.",
         *_and_root(lambda error: error.square().sum(0).mean()),
+        "the squared errors are added up along one axis. σ is that of a single pixel.",
+        *_and_root(lambda error: error.square().sum(2).mean()),
+        *_and_root(lambda error: error.square().sum(3).mean()),
         "the root is taken of the squares, and not of their number.",
         *(lambda error, n=n: error.norm() / n(error) for n in (torch.numel, len)),
         "all squared errors added up: that grows with the data set. How far off is one pixel?",
@@ -226,7 +231,10 @@ check_learned_std = Check(
         lambda error: error.square().mean().log(),
         lambda error: error.square().mean().log() / 2,
         "this is in decibels, as a PSNR: the larger, the better. σ has the unit of a pixel.",
-        lambda error: -10 * error.square().mean().log10(),
+        *(
+            lambda error, log=log: -10 * log(error.square().mean())
+            for log in (torch.log10, torch.log)
+        ),
         "averaged before they are squared, errors cancel.",
         lambda error: error.mean(),
         lambda error: -error.mean(),
@@ -251,7 +259,30 @@ check_learned_std = Check(
 # ---- noise that passes as detail ----
 
 _GAIN = 20  # white noise of variance 1 has a Laplacian of this variance
-_WRONG_GAINS = (0, 1, 4, 5, 6, 8, 9, 10, 12, 16, 17, 24, 25, 32, 36, 64, 72, 80, 400, _GAIN**0.5)
+_WRONG_GAINS = (
+    0,
+    1,
+    4,
+    5,
+    6,
+    8,
+    9,
+    10,
+    12,
+    16,
+    17,
+    19,
+    21,
+    24,
+    25,
+    32,
+    36,
+    64,
+    72,
+    80,
+    400,
+    _GAIN**0.5,
+)
 
 
 def noise_that_fools(laplacian: float, variance: float, target: float) -> float:
@@ -319,6 +350,7 @@ check_noise_that_fools = Check(
             *_and_root(
                 lambda laplacian, v, target: (v - target * laplacian) / (_GAIN * target - 1)
             ),
+            *_and_root(lambda laplacian, v, target: (v - target * laplacian) / (_GAIN - target)),
             "standard deviations are added. Of independent numbers, what adds up?",
             _if_stds_added,
             "the target is squared, as if it were a ratio of standard deviations.",

@@ -65,7 +65,8 @@ def _problem_of_pixels(value: Tensor, x: Tensor, size: int) -> str | None:
         return "some pixels are NaN or infinite. A missing pixel is 0 here."
     changed = value != x
     if not changed.any():
-        return "no pixel has changed. Was the square written into a copy that you do not return?"
+        what = f"no pixel has changed, for a size of {size}"
+        return f"{what}. Was the square written into a copy that you do not return?"
     if not value.any():
         return "all pixels are missing, in every image. Only those of the square should be."
     if ((value == 0) | (value == 1)).all():
@@ -74,7 +75,8 @@ def _problem_of_pixels(value: Tensor, x: Tensor, size: int) -> str | None:
         return "the square is white. A missing pixel is black here, as in masking noise."
     if (value[changed] != 0).any():
         return (
-            "some pixels are neither what they were nor 0. Only pixels of the square change, to 0."
+            "some pixels are neither what they were nor 0. Pixels of the square become 0, "
+            "the others stay."
         )
     if (changed.sum((1, 2, 3)) == x[0].numel() - len(x[0]) * size**2).all():
         return "the square is all that is left. It should be all that is missing."
@@ -101,7 +103,9 @@ def _problem_of_blocks(hole: Tensor, size: int) -> str | None:
         taken = f"{tall[0]} x {wide[0]} pixels are missing in each image"
         return f"{taken}, and size is {size}. Which numbers do your slices take from it?"
     if (sides > size).any():
-        return f"some blocks are larger than size, {size}. Only the place should be random."
+        return f"some blocks are larger than size, {size}. Where does a slice end?"
+    if (tall == 0).any():
+        return "some images have lost nothing. Each needs a square, at a place of its own."
     if (sides < size).any():
         return "some squares leave the image, and are cut. Where may a corner be, along each axis?"
     return _problem_of_places(top, left, size, height - size, width - size)
@@ -198,6 +202,9 @@ _WRONG_WEIGHTS = named(
     "brackets are missing: a division comes before a sum.",
     lambda variance, noise: 1 + noise,
     lambda variance, noise: 1 + variance,
+    "one of both is a standard deviation here. Of independent numbers, what adds up?",
+    lambda variance, noise: _share(variance, noise.sqrt()),
+    lambda variance, noise: _share(variance.sqrt(), noise),
     "the weight is one variance over the other, and can exceed 1: a guess beyond the noisy value.",
     lambda variance, noise: variance / noise,
     "the weight is one variance over the other, upside down, and it can exceed 1.",
@@ -301,6 +308,7 @@ _WRONG_SCORES = [
         lambda step, std: step / std**0.5,
         "a ½ too many. It stands before the square in a Gaussian's exponent: what of its slope?",
         lambda step, std: step / 2 / std**2,
+        lambda step, std: step / 2 / std,
         "a 2 too many. The ½ before the square in a Gaussian's exponent takes it away.",
         lambda step, std: 2 * step / std**2,
         "multiplied by σ². With less noise, is the density less steep, or steeper?",
@@ -310,6 +318,14 @@ _WRONG_SCORES = [
         "the direction is right, and its length is lost: 1 everywhere. How steep is it?",
         lambda step, std: step / step.norm(dim=1, keepdim=True),
         lambda step, std: step / step.norm(),
+        "the length of the step is lost, only σ is left in it. Is the slope the same everywhere?",
+        lambda step, std: step / step.norm(dim=1, keepdim=True) / std,
+        lambda step, std: step / step.norm(dim=1, keepdim=True) / std**2,
+        "divided by how many there are. Each point has a gradient of its own, without the others.",
+        lambda step, std: step / std**2 / len(step),
+        lambda step, std: step / std**2 / step.numel(),
+        "the direction is lost. In which direction do data get denser?",
+        lambda step, std: (step / std**2).abs(),
         "only the signs are left. How steep is it?",
         lambda step, std: step.sign(),
         "this is right for other data only. The formula holds for all, with the noise alone.",

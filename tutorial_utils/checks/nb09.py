@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 
 from ..models import reparameterize
 from ..support.arguments import float_tensor
@@ -119,6 +119,8 @@ check_auc = Check(
         _without_ties,
         "ties count 1 here: a score that says the same of all images would be perfect.",
         _with_ties,
+        "ties are left out, as if those pairs did not exist. Each counts half.",
+        lambda n, o: _without_ties(n, o) / (1 + _without_ties(n, o) - _with_ties(n, o)),
         "the order is turned around: pairs in which the odd image scores higher should count.",
         *(lambda normal, odd, area=area: area(odd, normal) for area in _AREAS),
         "first with first, second with second. Every odd image meets every normal one.",
@@ -138,6 +140,7 @@ check_auc = Check(
         *(lambda n, o, area=area: area(n, o) * len(n) / len(o) for area in _AREAS),
         *(lambda n, o, area=area: area(n, o) * len(o) / len(n) for area in _AREAS),
         "this is a difference of averages. Only the order of scores counts, not how far apart.",
+        lambda normal, odd: (odd[:, None] - normal).sigmoid().mean(),
         lambda normal, odd: odd.mean() - normal.mean(),
         lambda normal, odd: normal.mean() - odd.mean(),
         lambda normal, odd: odd.median() - normal.median(),
@@ -254,6 +257,9 @@ check_bits_per_pixel = Check(
         lambda *given: bits_per_pixel(*given) / 3,
         "this is the probability of a pixel, a geometric mean. How many bits does it cost?",
         lambda nats, n: (-nats / n).exp(),
+        "this is one over the probability of a pixel. How many bits does it cost?",
+        lambda nats, n: (nats / n).exp(),
+        lambda nats, n: (nats / n).exp2(),
     ),
     praise="what an ideal compressor with this model would need. "
     "1 is the price of a black or white pixel without one.",
@@ -349,6 +355,10 @@ def _new(y: Tensor, new_y: Tensor) -> Tensor:
     return new_y
 
 
+def _as_it_is(numbers: Tensor) -> Tensor:
+    return numbers
+
+
 def _below_probability(logits: Tensor) -> Tensor:
     """Black and white pixels, as uniform random numbers decide."""
     return (torch.rand_like(logits) < logits.sigmoid()).float()
@@ -372,16 +382,17 @@ check_write_as = Check(
         "the code is a sample, and of q with the new class. Which class does the image have?",
         _written(_sample, read=_new),
         "the code is a sample, and its noise is not σ: logvar is the log of σ². Is noise needed?",
-        *map(_written, map(_sample_with, (torch.exp, lambda logvar: logvar, torch.ones_like))),
+        *map(_written, map(_sample_with, (torch.exp, softplus, torch.ones_like, _as_it_is))),
         "these are logits: some are below 0 or above 1. What makes them probabilities?",
-        *(_written(code, show=lambda logits: logits) for code in _CODES),
-        *(_written(code, read=_new, show=lambda logits: logits) for code in _CODES),
+        *(_written(code, show=_as_it_is) for code in _CODES),
+        *(_written(code, read=_new, show=_as_it_is) for code in _CODES),
         "the sigmoid is applied twice: all pixels are gray, between 0.5 and 0.74.",
         *(_written(code, show=lambda logits: logits.sigmoid().sigmoid()) for code in _CODES),
         "the pixels are black or white: sampled, or cut off. Asked for are probabilities.",
         *(_written(code, show=lambda logits: logits.sigmoid().bernoulli()) for code in _CODES),
         *(_written(code, show=_below_probability) for code in _CODES),
         *(_written(code, show=lambda logits: (logits > 0).float()) for code in _CODES),
+        _written(show=lambda logits: (logits > 0.5).float()),
         "code and class are swapped in the decoder, which cannot tell. Which comes first?",
         lambda model, x, y, new_y: model.decode(new_y, _mean(model, x, y)).sigmoid(),
         "one softmax over all pixels: they add up to 1. Each pixel has a probability of its own.",
@@ -403,12 +414,12 @@ check_write_as = Check(
         "the sigmoid is applied to the code. It belongs to what the decoder returns.",
         *(
             _written(lambda *given: _mean(*given).sigmoid(), show=show)
-            for show in (lambda logits: logits, torch.sigmoid)
+            for show in (_as_it_is, torch.sigmoid)
         ),
         "the code is logvar: how unsure the encoder is, not what it found. encode returns two.",
         *(
             _written(lambda model, x, y: model.encode(x, y)[1], show=show)
-            for show in (torch.sigmoid, lambda logits: logits)
+            for show in (torch.sigmoid, _as_it_is)
         ),
         "mean and logvar are mixed into one code. They are two things: which one is the style?",
         _written(lambda model, x, y: sum(model.encode(x, y))),
