@@ -25,14 +25,9 @@ def _gap(table, axis=0):
 mig = check_mig.right
 
 
-def _numpy(table, entropies):
-    ranked = np.sort(table.numpy(), 0)
-    return ((ranked[-1] - ranked[-2]) / entropies.numpy()).mean()
-
-
 RIGHT_MIGS = {
     "topk": lambda t, h: (_gap(t) / h).mean(),
-    "numpy": _numpy,
+    "numpy": lambda t, h: (np.diff(np.sort(t.numpy(), 0), axis=0)[-1] / h.numpy()).mean(),
     "shares first": lambda t, h: _gap(t / h).mean(),
     "sum over K": lambda t, h: (_gap(t) / h).sum() / len(h),
     "transposed": lambda t, h: (_gap(t.T, axis=1) / h).mean(),
@@ -82,10 +77,10 @@ def _correlations(covariance):
     return covariance / std / std[:, None]
 
 
-def _as_kl(covariance, swapped=False):
+def _as_kl(covariance):
     joint = MultivariateNormal(torch.zeros(len(covariance)), covariance)
     independent = MultivariateNormal(torch.zeros(len(covariance)), covariance.diagonal().diag())
-    return kl_divergence(independent, joint) if swapped else kl_divergence(joint, independent)
+    return kl_divergence(joint, independent)
 
 
 def _pairs(covariance):
@@ -102,7 +97,6 @@ RIGHT_TCS = {
     "numpy": lambda c: 0.5 * (np.log(np.diag(c.numpy())).sum() - np.linalg.slogdet(c.numpy())[1]),
 }
 WRONG_TCS = {
-    "swapped": (lambda c: _as_kl(c, swapped=True), "the other way round"),
     "each dimension": (lambda c: c.diagonal().log(), "shape [3]"),
     "first three": (lambda c: tc(c[:3, :3]), "one by one"),
 }
@@ -157,7 +151,6 @@ RIGHT_MATRICES = {
     "reflection": torch.eye(4) - 0.5 * torch.ones(4, 4),
     "numpy": 0.5 * SIGNS.numpy(),
     "parameter": torch.nn.Parameter(0.5 * SIGNS),
-    "list": (0.5 * SIGNS).tolist(),
     "sparse": HALF_TURNS.to_sparse(),
 }
 ORDER, FLIPS, OLD, PRIOR = (

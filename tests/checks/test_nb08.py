@@ -1,8 +1,5 @@
 """Checks of notebook 08: right answers in every form, and laws that they obey."""
 
-import math
-
-import numpy as np
 import pytest
 import torch
 from helpers.answers import OK, WRONG, every_right, every_wrong, given_by
@@ -37,14 +34,6 @@ def _masks(x, size):
     )
     rows, columns = (rows >= 0) & (rows < size), (columns >= 0) & (columns < size)
     return torch.where(rows[:, None, :, None] & columns[:, None, None], 0, x)
-
-
-def _numpy(x, size):
-    images = x.numpy().copy()
-    for image in images:
-        top, left = (np.random.randint(side - size + 1) for side in image.shape[1:])  # noqa: NPY002
-        image[:, top : top + size, left : left + size] = 0
-    return images
 
 
 def _lines(x, size):
@@ -82,29 +71,18 @@ def _diagonal(x, size):
     return cut(x, place, place, size)
 
 
-def _normal(n, room):
-    return (room / 2 + room / 4 * torch.randn(n)).round().clamp(0, room).long()
-
-
 RIGHT_BLOCKS = {
     "slices": _blocks,
     "masks": _masks,
-    "numpy": _numpy,
     "floats": at(lambda n, room: (torch.rand(n) * (room + 1)).long()),
     "half precision": lambda x, size: _blocks(x.half(), size),
     "bfloat16": lambda x, size: _masks(x.bfloat16(), size),
     "images of a clone": lambda x, size: _in_place(x.clone(), size),
 }
-ONE, LEAVES, NEVER, NEITHER = (
-    "one place for all",
-    "leave the image",
-    "row or column of places never",
-    "neither what they were nor 0",
-)
+ONE, LEAVES, NEVER = "one place for all", "leave the image", "row or column of places never"
 WRONG_BLOCKS = {
     "one place": (at(lambda n, room: torch.randint(room + 1, (1,)).expand(n)), ONE),
     "anywhere": (lambda x, size: cut(x, *places(x, 1), size), LEAVES),
-    "centers": (at(lambda n, room: (torch.randint(room + 4, (n,)) - 2).clamp(min=0)), LEAVES),
     "swapped axes": (lambda x, size: cut(x, *[*places(x, size)][::-1], size), LEAVES),
     "in place": (_in_place, "changed x itself"),
     "last never": (at(lambda n, room: torch.randint(max(room, 1), (n,))), f"last {NEVER}"),
@@ -118,8 +96,7 @@ WRONG_BLOCKS = {
     ),
     "hard-coded size": (lambda x, size: cut(x, *places(x, 4), 4), "4 x 4 pixels"),
     "white": (squares(value=1.0), "the square is white"),
-    "gray": (squares(value=0.5), NEITHER),
-    "dimmed": (lambda x, size: _blocks(x, size) * 0.99, NEITHER),
+    "dimmed": (lambda x, size: _blocks(x, size) * 0.99, "neither what"),
     "masking": (lambda x, size: torch.where(torch.rand_like(x) < 0.2, 0, x), "are no square"),
     "lines": (_lines, "are torn"),
     "rows": (lambda x, size: cut(x, next(places(x, size)), [0] * len(x), size, 99), "a stripe"),
@@ -134,7 +111,6 @@ WRONG_BLOCKS = {
         at(lambda n, room: torch.randint(room + 4, (n,)).clamp(max=room)),
         "far more often. Are squares pushed",
     ),
-    "normal": (at(_normal), "far less often"),
     "rounded": (at(lambda n, room: (torch.rand(n) * room).round().long()), "far less often"),
     "four places": (at(lambda n, room: (torch.rand(n) < 0.5) * room), "many places never"),
     "seed": (_seeded, "set a seed"),
@@ -144,15 +120,14 @@ WRONG_BLOCKS = {
         "channels",
     ),
     "nothing": (lambda x, size: x, "no pixel has changed"),
-    "first image only": (
-        lambda x, size: torch.cat([_blocks(x[:1], size), x[1:]]),
+    "all but three": (
+        lambda x, size: torch.cat([x[:3], _blocks(x[3:], size)]),
         "some images have lost nothing",
     ),
     "everything": (lambda x, size: 0 * x, "all pixels are missing"),
     "mask": (lambda x, size: _blocks(torch.ones_like(x), size), "a mask"),
     "inside": (lambda x, size: x - _blocks(x, size), "all that is left"),
     "flat": (lambda x, size: _blocks(x, size).flatten(1), "the images had shape"),
-    "NaN": (squares(value=math.nan), "NaN"),
 }
 
 
@@ -188,13 +163,6 @@ def test_a_preference_for_one_corner_is_seen(said, excess):
     assert "far more often" in said(check_block_noise, answer)
 
 
-def test_a_mistake_in_a_few_images_only_is_not_ok(said):
-    def answer(x, size):
-        return torch.cat([_blocks(x[:-3], size), x[-3:]])
-
-    assert said(check_block_noise, answer).startswith(WRONG)
-
-
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_the_verdict_on_blocks_is_the_same_without_gradients(said, mode):
     with mode():
@@ -208,10 +176,6 @@ def test_the_verdict_on_blocks_is_the_same_without_gradients(said, mode):
 shrunk = check_best_guess.right
 
 
-def _by_precision(y, m, v, n):
-    return (y / n + m / v) / (1 / n + 1 / v)
-
-
 def _on_a_grid(y, m, v, n):
     """The mean of all x that may have given y, by numerical integration."""
     x = torch.linspace(-30, 30, 60_001, dtype=torch.float64)
@@ -222,7 +186,7 @@ def _on_a_grid(y, m, v, n):
 RIGHT_GUESSES = {
     "weights": lambda y, m, v, n: (v * y + n * m) / (v + n),
     "back from noisy": lambda y, m, v, n: y - n / (v + n) * (y - m),
-    "precisions": _by_precision,
+    "precisions": lambda y, m, v, n: (y / n + m / v) / (1 / n + 1 / v),
     "grid": _on_a_grid,
     "numpy": lambda *given: shrunk(*(each.numpy() for each in given)),
 }
@@ -248,7 +212,6 @@ tweedie = check_score.right
 
 RIGHT_SCORES = {
     "signs turned twice": lambda noisy, denoised, std: -(noisy - denoised) / std**2,
-    "two divisions": lambda noisy, denoised, std: (denoised - noisy) / std / std,
     "in place": lambda noisy, denoised, std: denoised.sub_(noisy).div_(std**2),
     "numpy": lambda noisy, denoised, std: (denoised.numpy() - noisy.numpy()) / std**2,
 }

@@ -8,7 +8,6 @@ import torch
 from helpers.answers import OK, WRONG, every_right, every_wrong, given_by
 from sklearn.metrics import roc_auc_score
 from torch.distributions import Normal
-from torch.nn.functional import one_hot
 
 from tutorial_utils.checks.nb09 import check_auc, check_bits_per_pixel, check_write_as
 
@@ -18,19 +17,11 @@ from tutorial_utils.checks.nb09 import check_auc, check_bits_per_pixel, check_wr
 auc = check_auc.right
 
 
-def _loop(normal, odd):
-    return sum((o > n) + 0.5 * (o == n) for o in odd.tolist() for n in normal.tolist()) / (
-        len(normal) * len(odd)
-    )
-
-
 def _sklearn(normal, odd):
     return roc_auc_score([0] * len(normal) + [1] * len(odd), torch.cat([normal, odd]).numpy())
 
 
 RIGHT_AUCS = {
-    "loop": _loop,
-    "sklearn": _sklearn,
     "sign": lambda n, o: ((o[:, None] - n).sign().mean() + 1) / 2,
     "numpy": lambda n, o: np.heaviside(o.numpy()[:, None] - n.numpy(), 0.5).mean(),
     "sorted in place": lambda n, o: auc(n.copy_(n.sort().values), o),
@@ -79,7 +70,6 @@ RIGHT_BITS = {
     "torch": lambda nats, n: nats / (n * torch.log(torch.tensor(2.0))),
     "log2 of e": lambda nats, n: nats * math.log2(math.e) / n,
     "log2 of exp": lambda nats, n: (nats / n).exp().log2(),
-    "logs": lambda nats, n: nats / n / (math.log(4) / 2),
     "0.6931": lambda nats, n: nats / 0.6931 / n,
     "1.4427": lambda nats, n: 1.4427 * nats / n,
 }
@@ -106,12 +96,6 @@ def one_by_one(model, x, y, new_y):
     )
 
 
-def by_number(model, x, y, new_y):
-    """With classes made anew from their numbers."""
-    y, new_y = (one_hot(each.argmax(1), 10).float() for each in (y, new_y))
-    return 1 / (1 + (-model.decode(model.encode(x, y)[0], new_y)).exp())
-
-
 @torch.no_grad()
 def evaluated(model, x, y, new_y):
     """As one does with a trained model."""
@@ -125,7 +109,6 @@ def _normal(model, x, y):
 
 RIGHT_STYLES = {
     "one by one": one_by_one,
-    "by number": by_number,
     "evaluated": evaluated,
 }
 WRONG_STYLES = {
