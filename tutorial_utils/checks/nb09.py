@@ -90,12 +90,6 @@ def _best_rate(which: int) -> Callable[[Tensor, Tensor], Tensor]:
     return answer
 
 
-def _if_normal(normal: Tensor, odd: Tensor) -> Tensor:
-    """The area, had the scores normal distributions with the means and variances of these."""
-    gap = (odd.mean() - normal.mean()) / (normal.var() + odd.var()).sqrt()
-    return torch.special.ndtr(gap)
-
-
 _THRESHOLDS = (
     lambda normal, odd: torch.cat([normal, odd]).mean(),
     lambda normal, odd: torch.cat([normal, odd]).median(),
@@ -149,8 +143,6 @@ check_auc = Check(
         "this compares two averages. How often is the order right, over all pairs of images?",
         lambda normal, odd: (odd.mean() > normal.mean()).double(),
         lambda normal, odd: (odd.median() > normal.median()).double(),
-        "as if both kinds of scores were normally distributed. Count the pairs themselves.",
-        _if_normal,
         "this depends on a threshold. The area counts pairs, and needs none.",
         *(
             lambda normal, odd, at=at, i=i: _rates(normal, odd, at(normal, odd))[i]
