@@ -63,7 +63,7 @@ def _problem_of_guess(value: Tensor, images: Tensor, weights: Tensor) -> str | N
         return "some pixels are NaN or infinite. Is there a division by a sum of no weights?"
     guess = value.reshape(images[0].shape)
     least = torch.stack([_cost(image, images, weights) for image in images]).amin(0)
-    if (_cost(guess, images, weights) <= least + 1e-4).all():
+    if (_cost(guess, images, weights) <= least + 1e-3).all():
         return None
     for mistake, text in COSTLY_GUESSES:
         if torch.allclose(guess, mistake(images, weights), rtol=0, atol=1e-4):

@@ -43,7 +43,7 @@ def _entropy_of_shares(table: Tensor) -> Tensor:
 
 def _tables() -> Iterator[tuple[Tensor, Tensor]]:
     """Tables and entropies: two are square, for which a wrong axis gives a number, no error."""
-    generator = torch.Generator().manual_seed(7)
+    generator = torch.Generator().manual_seed(165)
     for d, k in ((4, 4), (6, 3), (3, 5), (3, 3), (5, 1)):
         entropies = torch.tensor([0.6, 1.1, 2.1, 1.6, 2.9])[:k]
         yield entropies * torch.rand(d, k, generator=generator) ** 2, entropies

@@ -53,7 +53,8 @@ def _scores() -> Iterator[tuple[Tensor, Tensor]]:
         (14, 1, 1),
     ):
         normal, odd = (2 * torch.randn(n, generator=generator) for n in (n_normal, n_odd))
-        yield 0.37 * normal.round(), 0.37 * (odd + higher).round()
+        scale = n_normal / 60  # so that no difference of scores is the same by chance
+        yield scale * normal.round(), scale * (odd + higher).round()
 
 
 def _in_order(tie: float, *, rank: bool) -> Callable[[Tensor, Tensor], Tensor]:
