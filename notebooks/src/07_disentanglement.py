@@ -666,7 +666,7 @@ check_total_correlation(total_correlation)
 #
 # Codes with four numbers are multiplied by a matrix $R$ from the right. Choose
 # $R$ such that the prior, and so every $-$ELBO, stays the same, but each new
-# number mixes at least two old ones.
+# number mixes at least two old ones (weights below 0.01 do not count).
 
 # %% tags=["exercise"]
 matrix = ...

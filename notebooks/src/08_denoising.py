@@ -919,9 +919,9 @@ for level in three:
 #
 # ### 1 · A new noise (ten minutes, five lines)
 #
-# Set a square of `size` × `size` pixels to 0 in a copy of each image `x` [N,
-# 1, H, W], at a place of its own, each place where the square fits equally
-# likely.
+# Set a square of `size` × `size` pixels to 0, in all channels, in a copy of
+# each image `x` [N, C, H, W], at a place of its own, each place where the
+# square fits equally likely.
 
 # %% tags=["exercise"]
 def block_noise(x, size):

@@ -797,9 +797,9 @@ check_bits_per_pixel(bits_per_pixel)
 # %% [markdown]
 # ### 3 · Write it as (five minutes, two lines)
 #
-# Images `x` of the classes `y` [N, 10] shall become images of the classes
-# `new_y` in the same style. `model.encode(x, y)` returns two things, as
-# always.
+# Images `x` of the classes `y` [N, 10] shall become images, means of $p(x|z,
+# y)$, of the classes `new_y` in the same style, the same ones at each call.
+# `model.encode(x, y)` returns two things, as always.
 
 # %% tags=["exercise"]
 def write_as(model, x, y, new_y):

@@ -1,13 +1,13 @@
 """Checks of notebook 07: right answers in every form, and laws that they obey."""
 
 import math
-from itertools import combinations, permutations, product
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
 import torch
 from helpers.answers import NOT_YET, OK, WRONG, every_right, every_wrong, given_by
-from torch.distributions import MultivariateNormal, Normal, kl_divergence
+from torch.distributions import MultivariateNormal, kl_divergence
 
 from tutorial_utils.checks.nb07 import check_entangling, check_mig, check_total_correlation
 from tutorial_utils.topics.disentanglement import entropies as entropies_of
@@ -25,54 +25,27 @@ def _gap(table, axis=0):
 mig = check_mig.right
 
 
-def _by_hand(table, entropies):
-    total = 0.0
-    for k, entropy in enumerate(entropies.tolist()):
-        column = sorted(table[:, k].tolist())
-        total += (column[-1] - column[-2]) / entropy / len(entropies)
-    return total
-
-
-def _numpy(table, entropies):
-    ranked = np.sort(table.numpy(), 0)
-    return ((ranked[-1] - ranked[-2]) / entropies.numpy()).mean()
-
-
 RIGHT_MIGS = {
     "topk": lambda t, h: (_gap(t) / h).mean(),
-    "by hand": _by_hand,
-    "numpy": _numpy,
+    "numpy": lambda t, h: (np.diff(np.sort(t.numpy(), 0), axis=0)[-1] / h.numpy()).mean(),
     "shares first": lambda t, h: _gap(t / h).mean(),
     "sum over K": lambda t, h: (_gap(t) / h).sum() / len(h),
+    "transposed": lambda t, h: (_gap(t.T, axis=1) / h).mean(),
     "sorted in place": lambda t, h: ((t.copy_(t.sort(0).values)[-1] - t[-2]) / h).mean(),
-    "double": lambda t, h: mig(t.double(), h.double()),
-    "one in a row": lambda t, h: mig(t, h)[None],
 }
 WRONG_MIGS = {
     "each factor": (lambda t, h: _gap(t) / h, "shape [4]"),
-    "transposed": (lambda t, h: mig(t.T, h), "along the rows"),
-    "loop over dimensions": (
-        lambda t, h: sum(_gap(t)[d] / h[d] for d in range(len(t))) / len(t),
-        "IndexError",
-    ),
+    "along rows, stops later": (lambda t, h: (_gap(t, axis=1) / h).mean(), "along the rows"),
     "square tables only": (lambda t, h: mig(t.reshape(4, 4), h), "RuntimeError"),
-    "NaN": (lambda t, h: (_gap(t) / (h - h)).mean(), "NaN"),
-    "one": (lambda t, h: 1.0, "for each factor"),
-    "product": (lambda t, h: t.prod(), "for each factor"),
 }
 
 
 def test_tables_hold_what_mutual_information_can_be():
     seen = given_by(check_mig, mig)
     shapes = [tuple(table.shape) for table, _ in seen]
-    assert (
-        shapes[0][0] == shapes[0][1]
-        and any(d > k for d, k in shapes)
-        and any(d < k for d, k in shapes)
-    )
-    assert all(
-        (table >= 0).all() and (table <= h).all() and len(h) == table.shape[1] for table, h in seen
-    )
+    assert {(d > k) - (d < k) for d, k in shapes} == {-1, 0, 1} and min(k for _, k in shapes) == 1
+    assert sum(d == k for d, k in shapes) >= 2, "elsewhere a wrong axis gives no number"
+    assert all((table >= 0).all() and (table <= h).all() for table, h in seen)
 
 
 def test_the_right_answer_is_the_score_of_the_package():
@@ -110,21 +83,6 @@ def _as_kl(covariance):
     return kl_divergence(joint, independent)
 
 
-def _entropies(covariance):
-    joint = MultivariateNormal(torch.zeros(len(covariance)), covariance)
-    return Normal(0, covariance.diagonal().sqrt()).entropy().sum() - joint.entropy()
-
-
-def _chain(covariance):
-    """How much each dimension's variance shrinks once the earlier ones are known."""
-    total = 0.0
-    for d in range(1, len(covariance)):
-        known, shared = covariance[:d, :d], covariance[:d, d]
-        left = covariance[d, d] - shared @ torch.linalg.solve(known, shared)
-        total += 0.5 * (covariance[d, d] / left).log()
-    return total
-
-
 def _pairs(covariance):
     return sum(
         tc(covariance[[i, j]][:, [i, j]]) for i, j in combinations(range(len(covariance)), 2)
@@ -134,66 +92,38 @@ def _pairs(covariance):
 RIGHT_TCS = {
     "correlations": lambda c: -0.5 * _correlations(c).logdet(),
     "det": lambda c: 0.5 * torch.log(c.diagonal().prod() / torch.det(c)),
-    "eigenvalues": lambda c: (
-        0.5 * (c.diagonal().log().sum() - torch.linalg.eigvalsh(c).log().sum())
-    ),
     "Cholesky": lambda c: (c.diagonal().sqrt() / torch.linalg.cholesky(c).diagonal()).log().sum(),
     "KL": _as_kl,
-    "entropies": _entropies,
-    "chain": _chain,
     "numpy": lambda c: 0.5 * (np.log(np.diag(c.numpy())).sum() - np.linalg.slogdet(c.numpy())[1]),
-    "double": lambda c: tc(c.double()),
-    "float": lambda c: float(tc(c)),
-    "one in a row": lambda c: tc(c)[None],
 }
 WRONG_TCS = {
-    "to base 10, by hand": (
-        lambda c: 0.5 * (c.diagonal().log10().sum() - c.det().log10()),
-        "base 10",
-    ),
-    "joint": (lambda c: MultivariateNormal(torch.zeros(len(c)), c).entropy(), "one entropy"),
-    "marginals": (lambda c: Normal(0, c.diagonal().sqrt()).entropy().sum(), "one entropy"),
-    "pairs": (_pairs, "adds up pairs"),
-    "log of all": (lambda c: 0.5 * (c.log().sum() - c.logdet()), "NaN"),
     "each dimension": (lambda c: c.diagonal().log(), "shape [3]"),
-    "matrix": (_correlations, "shape [3, 3]"),
-    "first pair": (lambda c: tc(c[:2, :2]), "one by one"),
     "first three": (lambda c: tc(c[:3, :3]), "one by one"),
-    "nothing": (lambda c: 0.0, "one by one"),
 }
 
 
 def test_covariances_are_those_of_dependent_dimensions_of_other_variances_than_1():
     seen = [covariance for (covariance,) in given_by(check_total_correlation, tc)]
-    assert [len(covariance) for covariance in seen] == [3, 5]
+    assert len({len(covariance) for covariance in seen}) >= 3
     for covariance in seen:
-        assert (
-            torch.equal(covariance, covariance.T) and torch.linalg.eigvalsh(covariance).min() > 0.05
-        )
-        assert (covariance.diagonal() - 1).abs().min() > 0.05 and (covariance < 0).any()
+        assert torch.equal(covariance, covariance.T)
+        assert torch.linalg.eigvalsh(covariance).min() > 0.05
+        assert (covariance.diagonal() - 1).abs().min() > 0.05
 
 
 def test_total_correlation_is_0_when_independent_and_does_not_see_units():
     """The praise, and why the variances belong into the formula."""
     for variances in ([1.0, 1.0, 1.0], [0.1, 3.0, 20.0]):
         assert float(tc(torch.tensor(variances).diag())) == pytest.approx(0, abs=1e-6)
-    ((small,), (large,)) = given_by(check_total_correlation, tc)
-    for covariance in (small, large):
+    for (covariance,) in given_by(check_total_correlation, tc):
         scale = torch.linspace(0.3, 4, len(covariance))
-        assert float(tc(covariance * scale * scale[:, None])) == pytest.approx(
-            float(tc(covariance)), rel=1e-4
-        )
-        assert float(tc(covariance)) != pytest.approx(float(_pairs(covariance)), rel=0.05)
-    assert float(tc(small[:2, :2])) == pytest.approx(float(_pairs(small[:2, :2])))
+        scaled = covariance * scale * scale[:, None]
+        assert float(tc(scaled)) == pytest.approx(float(tc(covariance)), rel=1e-4)
+        as_pairs = float(tc(covariance)) == pytest.approx(float(_pairs(covariance)), rel=0.05)
+        assert as_pairs == (len(covariance) == 2)
 
 
 # ---- a matrix that entangles ----
-
-
-def as_floats(matrix) -> torch.Tensor:
-    """A right matrix, in whatever form, as a plain tensor."""
-    dense = matrix.detach().to_dense() if isinstance(matrix, torch.Tensor) else np.asarray(matrix)
-    return torch.as_tensor(dense, dtype=torch.float32)
 
 
 def turn(angle: float, i: int = 0, j: int = 1) -> torch.Tensor:
@@ -204,102 +134,56 @@ def turn(angle: float, i: int = 0, j: int = 1) -> torch.Tensor:
     return r
 
 
+def random_orthogonal(seed: int) -> torch.Tensor:
+    """A random orthogonal matrix."""
+    return torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(seed))).Q
+
+
 SIGNS = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]])
 HALF_TURNS = turn(math.pi / 4) @ turn(math.pi / 4, 2, 3)
 RIGHT_MATRICES = {
     "all equal": 0.5 * SIGNS,
     "pairs": HALF_TURNS,
-    "pairs, other angles": turn(math.pi / 4) @ turn(2.4, 2, 3),
-    "pairs, 3 and 4": torch.tensor(
-        [[0.6, -0.8, 0, 0], [0.8, 0.6, 0, 0], [0, 0, 0.8, 0.6], [0, 0, 0.6, -0.8]]
-    ),
-    "in turn": HALF_TURNS @ turn(math.pi / 4, 0, 2) @ turn(math.pi / 4, 1, 3),
+    "pairs, other angles": turn(0.2) @ turn(2.4, 2, 3),
+    "random, half precision": random_orthogonal(3).half(),
+    "random, bfloat16": random_orthogonal(4).bfloat16(),
     "rounded": [[0.71, -0.71, 0, 0], [0.71, 0.71, 0, 0], [0, 0, 0.71, -0.71], [0, 0, 0.71, 0.71]],
-    "three digits": (1000 * HALF_TURNS).round() / 1000,
     "reflection": torch.eye(4) - 0.5 * torch.ones(4, 4),
     "numpy": 0.5 * SIGNS.numpy(),
-    "double": 0.5 * SIGNS.double(),
     "parameter": torch.nn.Parameter(0.5 * SIGNS),
-    "list": (0.5 * SIGNS).tolist(),
-    "rows of numpy": list(0.5 * SIGNS.numpy()),
     "sparse": HALF_TURNS.to_sparse(),
-    "exponential": torch.linalg.matrix_exp(
-        math.pi / 4 * torch.tensor([[0.0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1], [0, 0, -1, 0]])
-    ),
 }
-IDENTITY, ORDER, FLIPS, OLD, SPREAD, PRIOR = (
-    "this is the identity",
+ORDER, FLIPS, OLD, PRIOR = (
     "changes the order",
     "flips signs",
-    "is almost an old one",
-    "goes into one new",
+    ", counted from 0, is a single old one",
     "The prior would become N(0, RᵀR)",
 )
-# orthogonal, all columns have two entries of at least 0.3, the first row has one
-SPREAD_OUT = torch.linalg.qr(
-    torch.tensor([[0.92, 0.28, 0.2, 0.2], [1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1.0]]).T
-).Q.T
 WRONG_MATRICES = {
-    "identity": (torch.eye(4), IDENTITY),
-    "integers": (np.eye(4, dtype=int), IDENTITY),
-    "almost": (turn(0.005), IDENTITY),
-    "order": (torch.eye(4)[[1, 0, 3, 2]], f"only {ORDER}. Each"),
-    "cycle": (torch.eye(4).roll(1, 0), f"only {ORDER}. Each"),
+    "identity": (np.eye(4, dtype=int), "this is the identity"),
+    "almost": (turn(0.005), "this is the identity"),
+    "order": (torch.eye(4).roll(1, 0), f"only {ORDER}. Each"),
     "signs": (torch.diag(torch.tensor([1.0, -1, 1, -1])), f"only {FLIPS}. Each"),
-    "minus": (-torch.eye(4), f"only {FLIPS}. Each"),
     "order and signs": (-torch.eye(4).flip(0), f"only {ORDER} and {FLIPS}. Each"),
-    "quarter turn": (turn(math.pi / 2), f"only {ORDER} and {FLIPS}. Each"),
-    "one pair": (turn(math.pi / 4), f"new number 2 {OLD}"),
-    "three": (turn(math.pi / 4) @ turn(math.pi / 4, 1, 2), f"new number 3 {OLD}"),
-    "small angles": (turn(0.2) @ turn(0.2, 2, 3), f"new number 0 {OLD}"),
-    "old one left": (SPREAD_OUT, f"old number 0 {SPREAD}"),
+    "one pair": (turn(math.pi / 4), f"new number 2{OLD}"),
     "shear": (torch.eye(4) + 0.7 * torch.eye(4).roll(1, 1).triu(), "a shear"),
-    "shear below": (torch.eye(4) + torch.ones(4, 4).tril(-1), "a shear"),
-    "scaling": (2 * torch.eye(4), "a scaling: it"),
     "scalings": (torch.diag(torch.tensor([1.0, 2, 0.5, 3])), "a scaling: it"),
-    "signs only": (
-        SIGNS,
-        "a rotation and a scaling: the columns are at right angles, but 2, 2, 2, 2 long",
-    ),
-    "not normalized": (2**0.5 * HALF_TURNS, "a rotation and a scaling"),
-    "rounded too far": ((10 * HALF_TURNS).round() / 10, "0.99, 0.99, 0.99, 0.99 long"),
-    "average of all": (torch.ones(4, 4) / 4, "averages"),
+    "signs only": (SIGNS, "at right angles, but 2, 2, 2, 2 long"),
     "averages of pairs": (0.5 * torch.eye(4) + 0.5 * torch.eye(4).roll(1, 1), "averages"),
     "averages that can be undone": (0.7 * torch.eye(4) + 0.3 * torch.eye(4).roll(1, 0), "averages"),
-    "softmax": (torch.arange(16.0).reshape(4, 4).cos().softmax(0), "averages"),
     "sums": (torch.ones(4, 4), "cannot be undone"),
-    "zeros": (torch.zeros(4, 4), "cannot be undone"),
-    "projection": (torch.diag(torch.tensor([1.0, 1, 1, 0])), "cannot be undone"),
-    "one length off": (0.5 * SIGNS * torch.tensor([1.0, 1, 1.1, 1]), "1, 1, 1.1, 1 long"),
     "random": (torch.randn(4, 4, generator=torch.Generator().manual_seed(0)), "not orthogonal"),
-    "one entry off": (
-        0.5 * SIGNS + 0.2 * torch.eye(4)[0] * torch.eye(4)[:, :1],
-        "the variance of new number 0",
-    ),
+    "one entry off": (0.5 * SIGNS + torch.eye(4)[0].diag() / 5, "the variance of new number 0"),
     "correlated": (
-        torch.tensor([[0.8, 0, 0, 0.6], [0.6, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0.8]]),
-        "of new numbers 0 and",
+        torch.tensor([[3.0, 0, 0, 4], [0, 5, 3, 0], [0, 0, 4, 0], [4, 0, 0, 3]]) / 5,
+        "of new numbers 0 and 3",
     ),
+    "one sum": (torch.eye(4)[0].expand(4, 4), "cannot be undone"),
     "of two": (turn(math.pi / 4)[:2, :2], "codes of two"),
     "row": ((0.5 * SIGNS).flatten(), "16 numbers in shape [16]"),
-    "batch": (0.5 * SIGNS[None], "16 numbers in shape [1, 4, 4]"),
-    "narrow": (torch.eye(4)[:, :2], "yours [4, 2]"),
-    "large": (torch.eye(5), "yours [5, 5]"),
-    "code": (torch.randn(4), "yours [4]"),
-    "number": (0.7, "yours []"),
-    "empty": ([], "yours [0]"),
     "NaN": (torch.eye(4) / torch.eye(4), "NaN"),
-    "string": ("R", "give the matrix itself"),
     "function": (lambda z: z, "give the matrix itself"),
-    "ragged": ([[1, 0, 0, 0], [0, 1]], "give the matrix itself"),
 }
-
-
-def test_a_matrix_that_is_orthogonal_keeps_the_prior_and_the_log_density():
-    z = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
-    for matrix in RIGHT_MATRICES.values():
-        r = as_floats(matrix)
-        torch.testing.assert_close((z @ r).square().sum(1), z.square().sum(1), rtol=0.01, atol=0)
 
 
 def test_the_prior_becomes_what_the_messages_say():
@@ -312,57 +196,44 @@ def test_the_prior_becomes_what_the_messages_say():
             assert ((r.T @ r).diagonal() < 1).all(), "the variances of the new numbers"
 
 
-def test_averages_are_those_of_old_numbers(said):
-    """Rows that add up to 1 make no average: here the first new number is the sum, others are 0."""
-    assert "cannot be undone" in said(check_entangling, torch.eye(4)[0].expand(4, 4))
-    one_kept = torch.eye(4) * 0.6 + 0.1
-    one_kept[:, 0] = torch.eye(4)[0]
-    assert "variances below 1" not in said(check_entangling, one_kept)
+def test_only_what_is_not_orthogonal_is_said_to_change_the_prior(said):
+    for seed in range(50):
+        r = random_orthogonal(seed)
+        for matrix in (
+            r @ turn(1.0),
+            r * 1.02,
+            r + 0.02 * torch.eye(4),
+            r @ r.T.round(),
+            r.round(),
+        ):
+            keeps = (matrix.T @ matrix - torch.eye(4)).abs().max() <= 0.01
+            assert (PRIOR in said(check_entangling, matrix)) != keeps
 
 
-def test_what_changes_the_prior_is_told_so(said):
-    told = (
-        "scaling",
-        "shear",
-        "averages",
-        "cannot be undone",
-        "long",
-        "not orthogonal",
-        "variance of",
-        "new numbers 0",
-    )
-    for matrix, phrase in WRONG_MATRICES.values():
-        assert (PRIOR in said(check_entangling, matrix)) == any(word in phrase for word in told)
+def test_every_random_rotation_is_right(said):
+    for seed in range(500):
+        assert said(check_entangling, random_orthogonal(seed)).startswith(OK), seed
 
 
-def test_every_order_of_rows_and_columns_and_all_signs_are_judged_alike(said):
+def test_changes_of_order_and_sign_neither_mix_nor_unmix(said):
     for order in permutations(range(4)):
-        for signs in product((-1.0, 1.0), repeat=4):
-            change = torch.diag(torch.tensor(signs))[list(order)]
-            for right in (0.5 * SIGNS, HALF_TURNS):
-                assert said(check_entangling, change @ right).startswith(OK)
-            assert said(check_entangling, change).startswith(WRONG)
-            assert "cannot be undone" not in said(check_entangling, change @ turn(0.2))
+        change = torch.diag((-1.0) ** torch.tensor(order))[list(order[::-1])]
+        assert said(check_entangling, change @ HALF_TURNS).startswith(OK)
+        assert said(check_entangling, HALF_TURNS @ change).startswith(OK)
+        assert "nothing is entangled" in said(check_entangling, change)
+        assert OLD in said(check_entangling, change @ turn(0.2))
 
 
-def test_the_right_matrix_transposed_is_right(said):
-    """So it does not matter whether a learner thinks of z R or of R z."""
-    for matrix in RIGHT_MATRICES.values():
-        r = as_floats(matrix)
-        assert said(check_entangling, r.T).startswith(OK)
-
-
-def test_the_angle_has_to_be_large_enough(said):
-    for degrees in range(0, 181, 5):
+def test_an_old_number_counts_from_the_weight_that_the_exercise_names(said):
+    for degrees in [0, 0.4, 0.5, 0.7, 1, 89, 89.3, 89.5, 89.6, 90, *range(5, 181, 25)]:
         angle = math.radians(degrees)
         smaller = min(abs(math.sin(angle)), abs(math.cos(angle)))
         text = said(check_entangling, turn(angle) @ turn(angle, 2, 3))
-        assert text.startswith(OK) == (smaller >= 0.3), degrees
+        assert text.startswith(OK) == (smaller >= 0.01), degrees
 
 
-@pytest.mark.parametrize("hole", [..., None], ids=repr)
-def test_a_missing_matrix_is_not_yet_one(said, hole):
-    assert said(check_entangling, hole).startswith(NOT_YET)
+def test_a_missing_matrix_is_not_yet_one(said):
+    assert said(check_entangling, None).startswith(NOT_YET)
 
 
 def test_the_matrix_is_left_as_it_was(said):
@@ -377,11 +248,7 @@ def test_the_matrix_is_left_as_it_was(said):
 @pytest.mark.filterwarnings("error")
 @every_right(
     "07",
-    {
-        check_mig: RIGHT_MIGS,
-        check_total_correlation: RIGHT_TCS,
-        check_entangling: RIGHT_MATRICES,
-    },
+    {check_mig: RIGHT_MIGS, check_total_correlation: RIGHT_TCS, check_entangling: RIGHT_MATRICES},
 )
 def test_every_way_to_write_the_right_answer_is_ok(said, check, answer):
     assert said(check, answer).startswith(OK)
@@ -389,11 +256,7 @@ def test_every_way_to_write_the_right_answer_is_ok(said, check, answer):
 
 @pytest.mark.filterwarnings("error")
 @every_wrong(
-    {
-        check_mig: WRONG_MIGS,
-        check_total_correlation: WRONG_TCS,
-        check_entangling: WRONG_MATRICES,
-    }
+    {check_mig: WRONG_MIGS, check_total_correlation: WRONG_TCS, check_entangling: WRONG_MATRICES}
 )
 def test_what_is_wrong_is_named(said, check, answer, phrase):
     text = said(check, answer)

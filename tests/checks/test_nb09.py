@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 from helpers.answers import OK, WRONG, every_right, every_wrong, given_by
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import roc_auc_score
 from torch.distributions import Normal
-from torch.nn.functional import one_hot
 
 from tutorial_utils.checks.nb09 import check_auc, check_bits_per_pixel, check_write_as
 
@@ -18,70 +17,26 @@ from tutorial_utils.checks.nb09 import check_auc, check_bits_per_pixel, check_wr
 auc = check_auc.right
 
 
-def _loop(normal, odd):
-    return sum((o > n) + 0.5 * (o == n) for o in odd.tolist() for n in normal.tolist()) / (
-        len(normal) * len(odd)
-    )
-
-
 def _sklearn(normal, odd):
     return roc_auc_score([0] * len(normal) + [1] * len(odd), torch.cat([normal, odd]).numpy())
 
 
-def _ranks(normal, odd):
-    both, n, m = torch.cat([normal, odd]), len(normal), len(odd)
-    rank = (both[:, None] > both).sum(1) + ((both[:, None] == both).sum(1) + 1) / 2
-    return (rank[n:].sum() - m * (m + 1) / 2) / (n * m)
-
-
-def _curve(normal, odd):
-    thresholds = torch.cat([normal, odd, torch.tensor([-torch.inf])]).unique().flip(0)
-    hits, alarms = ((scores >= thresholds[:, None]).double().mean(1) for scores in (odd, normal))
-    zero = torch.zeros(1)
-    return torch.trapezoid(torch.cat([zero, hits]), torch.cat([zero, alarms]))
-
-
 RIGHT_AUCS = {
-    "loop": _loop,
-    "sklearn": _sklearn,
-    "ranks": _ranks,
-    "curve": _curve,
     "sign": lambda n, o: ((o[:, None] - n).sign().mean() + 1) / 2,
     "numpy": lambda n, o: np.heaviside(o.numpy()[:, None] - n.numpy(), 0.5).mean(),
     "sorted in place": lambda n, o: auc(n.copy_(n.sort().values), o),
-    "float": lambda n, o: float(auc(n, o)),
-    "one in a row": lambda n, o: auc(n, o)[None],
 }
-ORDER, THRESHOLD = "first with first", "depends on a threshold"
 WRONG_AUCS = {
-    "labels": (
-        lambda n, o: roc_auc_score([1] * len(n) + [0] * len(o), torch.cat([n, o]).numpy()),
-        "the order is turned",
-    ),
-    "elementwise, stops later": (lambda n, o: (o > n).double().mean(), "RuntimeError"),
-    "stairs": (lambda n, o: (o[:, None] >= n).double().mean(), "ties count 1"),
-    "above the mean of normal": (lambda n, o: (o > n.mean()).double().mean(), THRESHOLD),
-    "below the mean of odd": (lambda n, o: (o.mean() > n).double().mean(), THRESHOLD),
-    "means compared": (lambda n, o: o.mean() > n.mean(), "1 is a perfect"),
-    "signs": (lambda n, o: (o[:, None] - n).sign().mean(), "this is 0 for a score"),
-    "over all": (lambda n, o: (o[:, None] > n).sum() / (len(n) + len(o)), "divided by a number"),
     "each": (lambda n, o: (o[:, None] > n).double().mean(1), "is one number"),
-    "curve": (
-        lambda n, o: roc_curve([0] * len(n) + [1] * len(o), torch.cat([n, o]).numpy())[1],
-        "is one number",
-    ),
-    "NaN": (lambda n, o: (o - n).mean() / 0, "NaN"),
-    "constant": (lambda n, o: 0.123, "at random"),
+    "signs, halved": (lambda n, o: (o[:, None] - n).sign().mean() / 2, "at random"),
 }
 
 
 def test_the_right_answer_is_that_of_scikit_learn_with_ties_and_without():
     generator = torch.Generator().manual_seed(0)
     for trial in range(40):
-        normal, odd = (
-            torch.randn(9 + trial, generator=generator),
-            torch.randn(23, generator=generator) + trial / 20,
-        )
+        normal, odd = (torch.randn(n, generator=generator) for n in (9 + trial, 23))
+        odd += trial / 20
         for digits in (0, 1, 6):
             given = normal.round(decimals=digits), odd.round(decimals=digits)
             assert float(auc(*given)) == pytest.approx(_sklearn(*given))
@@ -89,24 +44,19 @@ def test_the_right_answer_is_that_of_scikit_learn_with_ties_and_without():
 
 def test_scores_have_ties_within_and_between_and_both_kinds_overlap():
     seen = given_by(check_auc, auc)
-    assert len(seen[0][0]) == len(seen[0][1]) and {len(n) > len(o) for n, o in seen[1:]} == {
-        True,
-        False,
-    }
+    assert sum(len(n) == len(o) for n, o in seen) >= 2 and min(len(o) for _, o in seen) == 1
+    assert {len(n) > len(o) for n, o in seen} == {True, False}
     for normal, odd in seen:
-        assert (
-            normal.ndim == odd.ndim == 1
-            and (odd[:, None] == normal).any()
-            and len(odd.unique()) < len(odd)
-        )
-        assert odd.min() < normal.max() and normal.min() < 0 and 0.55 < auc(normal, odd) < 0.95
+        assert normal.ndim == odd.ndim == 1 and (odd[:, None] == normal).any()
+        assert odd.min() < normal.max() and normal.min() < 0
+    areas = [float(auc(*given)) for given in seen]
+    assert min(areas) < 0.45 and max(areas) < 0.95 and len(set(areas)) == len(areas)
 
 
 def test_half_for_a_score_that_knows_nothing_and_1_for_a_perfect_one():
     """The praise."""
-    assert (
-        auc(torch.ones(5), torch.ones(7)) == 0.5 and auc(torch.arange(5), torch.arange(5, 9)) == 1
-    )
+    assert auc(torch.ones(5), torch.ones(7)) == 0.5
+    assert auc(torch.arange(5), torch.arange(5, 9)) == 1
 
 
 # ---- bits per pixel ----
@@ -120,18 +70,11 @@ RIGHT_BITS = {
     "torch": lambda nats, n: nats / (n * torch.log(torch.tensor(2.0))),
     "log2 of e": lambda nats, n: nats * math.log2(math.e) / n,
     "log2 of exp": lambda nats, n: (nats / n).exp().log2(),
-    "logs": lambda nats, n: nats / n / (math.log(4) / 2),
     "0.6931": lambda nats, n: nats / 0.6931 / n,
     "1.4427": lambda nats, n: 1.4427 * nats / n,
-    "one in a row": lambda nats, n: [bits(nats, n)],
 }
 WRONG_BITS = {
-    "log10 of e": (lambda nats, n: nats * math.log10(math.e) / n, "decimal"),
-    "256 levels": (lambda nats, n: nats / math.log(256) / n, "an 8 is"),
-    "only 28 x 28": (lambda nats, n: nats / math.log(2) / 784, "two changes of unit"),
     "two": (lambda nats, n: (nats, n), "are one number"),
-    "NaN": (lambda nats, n: nats / 0, "NaN"),
-    "nothing": (lambda nats, n: 0.0, "two changes of unit"),
 }
 
 
@@ -153,12 +96,6 @@ def one_by_one(model, x, y, new_y):
     )
 
 
-def by_number(model, x, y, new_y):
-    """With classes made anew from their numbers."""
-    y, new_y = (one_hot(each.argmax(1), 10).float() for each in (y, new_y))
-    return 1 / (1 + (-model.decode(model.encode(x, y)[0], new_y)).exp())
-
-
 @torch.no_grad()
 def evaluated(model, x, y, new_y):
     """As one does with a trained model."""
@@ -172,7 +109,6 @@ def _normal(model, x, y):
 
 RIGHT_STYLES = {
     "one by one": one_by_one,
-    "by number": by_number,
     "evaluated": evaluated,
 }
 WRONG_STYLES = {
@@ -180,22 +116,10 @@ WRONG_STYLES = {
         lambda model, x, y, new_y: model.decode(_normal(model, x, y).sample(), new_y).sigmoid(),
         "the code is a sample of",
     ),
-    "half": (
-        lambda model, x, y, new_y: model.decode(model.encode(x, y)[0] / 2, new_y).sigmoid(),
-        "there are two steps",
-    ),
-    "tanh": (lambda *given: write_as(*given) / 2 + 0.5, "there are two steps"),
-    "first": (lambda *given: write_as(*given)[0], "come out as they went in"),
-    "flat": (lambda *given: write_as(*given).flatten(1), "come out as they went in"),
     "codes": (lambda model, x, y, new_y: model.encode(x, y)[0], "come out as they went in"),
-    "NaN": (lambda *given: write_as(*given).sub(9).sqrt(), "NaN"),
     "both codes": (
         lambda model, x, y, new_y: model.decode(model.encode(x, y), new_y).sigmoid(),
         "TypeError: z must be",
-    ),
-    "no new class": (
-        lambda model, x, y, new_y: model.decode(model.encode(x, y)[0]).sigmoid(),
-        "TypeError",
     ),
     "other order": (lambda model, x, y, new_y: model.encode(y, x), "ValueError: x must be"),
 }

@@ -14,12 +14,11 @@ from .judge import Check, call_answer, named, ok, usual_settings, wrong
 def check_block_noise(block_noise: Callable[[Tensor, int], Tensor]) -> None:
     """Notebook 08: A copy of images with a square of black pixels in each, of (x, size).
 
-    x: [N, 1, H, W]; the square has size x size pixels, and its place is drawn anew for every image,
-    uniformly among all at which it is inside.
+    x: [N, C, H, W]; the square has size x size pixels, in all channels, and its place is drawn anew
+    for every image, uniformly among all at which it is inside.
     """
-    size, x = 4, 0.1 + 0.8 * torch.rand(840, 1, 7, 10, generator=torch.Generator().manual_seed(8))
-    values = []
-    for seed in (0, 1):
+    blocked = []
+    for seed, (x, size) in enumerate(_clean_images()):
         given = x.clone()
         value = call_answer(block_noise, given, size, seed=seed)
         if value is None:
@@ -27,18 +26,34 @@ def check_block_noise(block_noise: Callable[[Tensor, int], Tensor]) -> None:
         if not torch.equal(given, x):
             wrong("your function has changed x itself. Its caller compares with the clean images.")
             return
-        values.append(value.detach())
-    problem = _problem_of_pixels(values[0], x, size)
-    problem = problem or _problem_of_blocks(values[0][:, 0] == 0, size)
-    if not problem and torch.equal(*values):
-        problem = "two calls take the same pixels away. Does your function set a seed?"
-    if problem:
-        wrong(problem)
-    else:
-        ok(
-            "all places are equally likely, and no neighbor is left to copy from: "
-            "filling a block takes a whole digit."
-        )
+        problem = _problem_of_pixels(value, x, size) or _problem_of_blocks(value == 0, size)
+        if problem:
+            wrong(problem)
+            return
+        blocked.append(value)
+    if torch.equal(*blocked[:2]):
+        wrong("two calls take the same pixels away. Does your function set a seed?")
+        return
+    ok(
+        "all places are equally likely, and no neighbor is left to copy from: "
+        "filling a block takes a whole digit."
+    )
+
+
+def _clean_images() -> Iterator[tuple[Tensor, int]]:
+    """Images and sizes of a square; the first images come twice.
+
+    No pixel is 0 or 1, and each is the same in half precision.
+    """
+    for seed, shape, size in (
+        (8, (840, 1, 8, 11), 4),
+        (8, (840, 1, 8, 11), 4),
+        (9, (600, 3, 9, 6), 2),
+        (10, (5, 2, 3, 7), 1),
+        (11, (1, 1, 4, 9), 4),
+    ):
+        generator = torch.Generator().manual_seed(seed)
+        yield torch.randint(7, 58, shape, generator=generator) / 64, size
 
 
 def _problem_of_pixels(value: Tensor, x: Tensor, size: int) -> str | None:
@@ -50,7 +65,8 @@ def _problem_of_pixels(value: Tensor, x: Tensor, size: int) -> str | None:
         return "some pixels are NaN or infinite. A missing pixel is 0 here."
     changed = value != x
     if not changed.any():
-        return "no pixel has changed. Was the square written into a copy that you do not return?"
+        what = f"no pixel has changed, for a size of {size}"
+        return f"{what}. Was the square written into a copy that you do not return?"
     if not value.any():
         return "all pixels are missing, in every image. Only those of the square should be."
     if ((value == 0) | (value == 1)).all():
@@ -59,15 +75,19 @@ def _problem_of_pixels(value: Tensor, x: Tensor, size: int) -> str | None:
         return "the square is white. A missing pixel is black here, as in masking noise."
     if (value[changed] != 0).any():
         return (
-            "some pixels are neither what they were nor 0. Only pixels of the square change, to 0."
+            "some pixels are neither what they were nor 0. Pixels of the square become 0, "
+            "the others stay."
         )
-    if (changed.sum((1, 2, 3)) == x[0].numel() - size**2).all():
+    if (changed.sum((1, 2, 3)) == x[0].numel() - len(x[0]) * size**2).all():
         return "the square is all that is left. It should be all that is missing."
+    if (changed != changed[:, :1]).any():
+        return "some channels of an image lose other pixels than the first one, or none at all."
     return None
 
 
 def _problem_of_blocks(hole: Tensor, size: int) -> str | None:
-    """What keeps the missing pixels `hole` [N, H, W] from being squares at random places."""
+    """What keeps the missing pixels `hole` [N, C, H, W] from being squares at random places."""
+    hole = hole[:, 0]
     height, width = hole.shape[1:]
     rows, columns = hole.any(2), hole.any(1)
     (top, tall, above), (left, wide, before) = (_span(lines) for lines in (rows, columns))
@@ -76,16 +96,19 @@ def _problem_of_blocks(hole: Tensor, size: int) -> str | None:
         return "the missing pixels are no square: some in between are left. A block goes whole."
     if ((above != tall) | (before != wide)).any():
         return "some squares are torn: in two parts at opposite edges, or in single lines."
-    if (tall == height).all() or (wide == width).all():
+    extents = (tall, height), (wide, width)
+    if any(whole > size and (side == whole).all() for side, whole in extents):
         return "a stripe from edge to edge is missing. A square has a place along each axis."
     if (sides == sides[:, :1]).all() and (sides != size).any():
         taken = f"{tall[0]} x {wide[0]} pixels are missing in each image"
-        return f"{taken}, and size is {size}. Where does a slice end?"
+        return f"{taken}, and size is {size}. Which numbers do your slices take from it?"
     if (sides > size).any():
-        return f"some blocks are larger than size, {size}. Only the place should be random."
+        return f"some blocks are larger than size, {size}. Where does a slice end?"
+    if (tall == 0).any():
+        return "some images have lost nothing. Each needs a square, at a place of its own."
     if (sides < size).any():
         return "some squares leave the image, and are cut. Where may a corner be, along each axis?"
-    return _problem_of_places(top, left, height - size, width - size)
+    return _problem_of_places(top, left, size, height - size, width - size)
 
 
 def _span(lines: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -95,8 +118,13 @@ def _span(lines: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return first, total, torch.where(total > 0, last - first + 1, 0)
 
 
-def _problem_of_places(top: Tensor, left: Tensor, lowest: int, rightmost: int) -> str | None:
+def _problem_of_places(
+    top: Tensor, left: Tensor, size: int, lowest: int, rightmost: int
+) -> str | None:
     """What keeps top and left, [N] each, from being uniform, from 0 to the largest."""
+    n = (lowest + 1) * (rightmost + 1)
+    if len(top) < 10 * n:
+        return None  # too few images to tell
     fixed = [name for name, place in (("row", top), ("column", left)) if (place == place[0]).all()]
     if len(fixed) == 2:
         return "one place for all images: a network would learn it. Draw it for each image anew."
@@ -104,20 +132,30 @@ def _problem_of_places(top: Tensor, left: Tensor, lowest: int, rightmost: int) -
         return f"the {fixed[0]} is the same in all images. Draw both, for each image anew."
     if (top == left).all():
         return "all squares lie on the diagonal: row and column need a random number each."
+    if not (top % size).any() and not (left % size).any():
+        return "all places are multiples of size, as on a checkerboard. Squares fit in between too."
     if top.max() < lowest or left.max() < rightmost:
         return "the last row or column of places never occurs. Do your random numbers reach it?"
     if top.min() > 0 or left.min() > 0:
         return "the first row or column of places never occurs. Where do pixels count from?"
-    n = (lowest + 1) * (rightmost + 1)
     counts = torch.bincount(top * (rightmost + 1) + left, minlength=n)
-    expected = len(top) / n
-    if (counts == 0).sum() > n / 4:
+    return _problem_of_counts(counts.reshape(lowest + 1, rightmost + 1).double())
+
+
+def _problem_of_counts(counts: Tensor) -> str | None:
+    """What keeps the numbers of squares at all places, [rows, columns], from being alike."""
+    if (counts == 0).double().mean() > 1 / 4:
         return "many places never occur. Is a place drawn once, and used for many images?"
-    if (
-        counts - expected
-    ).square().sum() / expected > 3 * n:  # chi-square, n - 1 degrees of freedom
-        return "some places occur far more often than others. Are squares pushed back inside?"
-    return None
+    expected = counts.mean()
+    if (counts - expected).square().sum() / expected <= 3 * counts.numel():
+        return None  # chi-square, of as many degrees of freedom as there are places, but one
+    outer = torch.ones_like(counts, dtype=torch.bool)
+    outer[1:-1, 1:-1] = False
+    if counts[outer].mean() > 1.2 * counts[~outer].mean():
+        return "places at the edges occur far more often. Are squares pushed back inside?"
+    if counts[outer].mean() < 0.8 * counts[~outer].mean():
+        return "places at the edges occur far less often. Is a number rounded, or not uniform?"
+    return "some places occur far more often than others. Each should be equally likely."
 
 
 # ---- the best guess of one number ----
@@ -159,6 +197,14 @@ _WRONG_WEIGHTS = named(
     lambda variance, noise: _share(variance, noise).square(),
     "the variances are squared once more. They are no standard deviations.",
     lambda variance, noise: _share(variance.square(), noise.square()),
+    lambda variance, noise: _share(variance, noise.square()),
+    lambda variance, noise: _share(variance.square(), noise),
+    "brackets are missing: a division comes before a sum.",
+    lambda variance, noise: 1 + noise,
+    lambda variance, noise: 1 + variance,
+    "one of both is a standard deviation here. Of independent numbers, what adds up?",
+    lambda variance, noise: _share(variance, noise.sqrt()),
+    lambda variance, noise: _share(variance.sqrt(), noise),
     "the weight is one variance over the other, and can exceed 1: a guess beyond the noisy value.",
     lambda variance, noise: variance / noise,
     "the weight is one variance over the other, upside down, and it can exceed 1.",
@@ -175,6 +221,12 @@ _WRONG_WEIGHTS = named(
 def _weighted_by(weight: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
     """The guess with another weight of the step from the mean to the noisy value."""
     return lambda noisy, mean, *variances: mean + weight(*variances) * (noisy - mean)
+
+
+def _sample(noisy: Tensor, mean: Tensor, variance: Tensor, noise: Tensor) -> Tensor:
+    """A sample of p(x | noisy)."""
+    std = (variance * noise / (variance + noise)).sqrt()
+    return best_guess(noisy, mean, variance, noise) + std * torch.randn(())
 
 
 check_best_guess = Check(
@@ -203,6 +255,9 @@ check_best_guess = Check(
             lambda noisy, mean, *variances: 1 - _share(*variances),
             "this is the variance of x once noisy is observed: how unsure the guess is.",
             lambda noisy, mean, variance, noise: variance * noise / (variance + noise),
+            lambda noisy, mean, variance, noise: (variance * noise / (variance + noise)).sqrt(),
+            "this is a sample of what x may be: another one at each call. Its mean is asked for.",
+            _sample,
             "the weights are right, but do not add up to 1.",
             lambda noisy, mean, variance, noise: noisy / noise + mean / variance,
             lambda noisy, mean, variance, noise: noisy * variance + mean * noise,
@@ -212,7 +267,6 @@ check_best_guess = Check(
     "A denoiser learns this.",
     hint="the guess lies between the mean and the noisy value. Nearer to which, if noise is large?",
     form="the best guess of one number is one number",
-    rtol=1e-3,
 )
 
 # ---- the score ----
@@ -229,7 +283,7 @@ def score(noisy: Tensor, denoised: Tensor, noise_std: float) -> Tensor:
 
 def _noisy_and_denoised() -> Iterator[tuple[Tensor, Tensor, float]]:
     generator = torch.Generator().manual_seed(8)
-    for n, d, std in ((6, 5, 0.4), (4, 3, 0.7)):
+    for n, d, std in ((6, 5, 0.4), (4, 3, 0.7), (1, 4, 1.6)):
         noisy, denoised = torch.randn(2, n, d, generator=generator) + 0.3
         yield noisy, denoised, std
 
@@ -250,8 +304,11 @@ _WRONG_SCORES = [
         lambda step, std: step / std**4,
         "divided by σ³. For one number, noise alone: what is its log density's slope?",
         lambda step, std: step / std**3,
+        "a root is taken of σ. For one number, noise alone: what is its log density's slope?",
+        lambda step, std: step / std**0.5,
         "a ½ too many. It stands before the square in a Gaussian's exponent: what of its slope?",
         lambda step, std: step / 2 / std**2,
+        lambda step, std: step / 2 / std,
         "a 2 too many. The ½ before the square in a Gaussian's exponent takes it away.",
         lambda step, std: 2 * step / std**2,
         "multiplied by σ². With less noise, is the density less steep, or steeper?",
@@ -261,6 +318,14 @@ _WRONG_SCORES = [
         "the direction is right, and its length is lost: 1 everywhere. How steep is it?",
         lambda step, std: step / step.norm(dim=1, keepdim=True),
         lambda step, std: step / step.norm(),
+        "the length of the step is lost, only σ is left in it. Is the slope the same everywhere?",
+        lambda step, std: step / step.norm(dim=1, keepdim=True) / std,
+        lambda step, std: step / step.norm(dim=1, keepdim=True) / std**2,
+        "divided by how many there are. Each point has a gradient of its own, without the others.",
+        lambda step, std: step / std**2 / len(step),
+        lambda step, std: step / std**2 / step.numel(),
+        "the direction is lost. In which direction do data get denser?",
+        lambda step, std: (step / std**2).abs(),
         "only the signs are left. How steep is it?",
         lambda step, std: step.sign(),
         "this is right for other data only. The formula holds for all, with the noise alone.",
@@ -271,6 +336,8 @@ _WRONG_SCORES = [
         lambda noisy, denoised, std: -noisy / std**2,
         "this is long where the denoised data are. Where denoising moves nothing, it should be 0.",
         lambda noisy, denoised, std: denoised / std**2,
+        "brackets are missing: a division comes before a minus.",
+        lambda noisy, denoised, std: denoised - noisy / std**2,
     ),
 ]
 _TURNED = (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 
 from ..models import reparameterize
 from ..support.arguments import float_tensor
@@ -40,11 +40,21 @@ _AREAS = (auc, _without_ties, _with_ties)
 
 
 def _scores() -> Iterator[tuple[Tensor, Tensor]]:
-    """Scores with ties: first as many of both, for which pairs in order give a number, no error."""
-    generator = torch.Generator().manual_seed(553)
-    for sizes in ((23, 23), (29, 18), (17, 26)):
-        scores = [2 * torch.randn(n, generator=generator) + shift for shift, n in enumerate(sizes)]
-        yield tuple(len(scores[0]) / 60 * each.round() for each in scores)
+    """Scores with ties: some as many of both, for which pairs in order give a number, no error.
+
+    Odd images score higher in most, lower in some, and once there is a single odd image.
+    """
+    generator = torch.Generator().manual_seed(635)
+    for n_normal, n_odd, higher in (
+        (23, 23, 1),
+        (29, 18, 1),
+        (17, 26, 1),
+        (21, 21, -0.7),
+        (14, 1, 1),
+    ):
+        normal, odd = (2 * torch.randn(n, generator=generator) for n in (n_normal, n_odd))
+        scale = n_normal / 60  # so that no difference of scores is the same by chance
+        yield scale * normal.round(), scale * (odd + higher).round()
 
 
 def _in_order(tie: float, *, rank: bool) -> Callable[[Tensor, Tensor], Tensor]:
@@ -88,7 +98,9 @@ _THRESHOLDS = (
     lambda normal, odd: (normal.mean() + odd.mean()) / 2,
     lambda normal, odd: normal.mean(),
     lambda normal, odd: normal.median(),
+    lambda normal, odd: normal.quantile(0.95),
     lambda normal, odd: odd.mean(),
+    lambda normal, odd: odd.median(),
     lambda normal, odd: 0.5,
     lambda normal, odd: 0.0,
 )
@@ -102,12 +114,16 @@ check_auc = Check(
         _without_ties,
         "ties count 1 here: a score that says the same of all images would be perfect.",
         _with_ties,
+        "ties are left out, as if those pairs did not exist. Each counts half.",
+        lambda n, o: _without_ties(n, o) / (1 + _without_ties(n, o) - _with_ties(n, o)),
         "the order is turned around: pairs in which the odd image scores higher should count.",
         *(lambda normal, odd, area=area: area(odd, normal) for area in _AREAS),
         "first with first, second with second. Every odd image meets every normal one.",
         *(_in_order(tie, rank=rank) for tie in (0, 0.5) for rank in (False, True)),
         "this is 0 for a score that knows nothing, and can be below 0. The area is ½ then.",
         lambda normal, odd: 2 * auc(normal, odd) - 1,
+        "an area below ½ says that a score is wrong way round. This hides it.",
+        *(lambda n, o, area=area: max(area(n, o), 1 - area(n, o)) for area in _AREAS),
         "this is in percent. The area lies between 0 and 1.",
         lambda normal, odd: 100 * auc(normal, odd),
         "this is a number of pairs. Which share of all is it?",
@@ -116,12 +132,18 @@ check_auc = Check(
         *(lambda n, o, area=area: area(n, o) * len(n) for area in _AREAS),
         *(lambda n, o, area=area: area(n, o) * len(o) for area in _AREAS),
         *(lambda n, o, f=area: f(n, o) * len(n) * len(o) / (len(n) + len(o)) for area in _AREAS),
+        *(lambda n, o, area=area: area(n, o) * len(n) / len(o) for area in _AREAS),
+        *(lambda n, o, area=area: area(n, o) * len(o) / len(n) for area in _AREAS),
         "this is a difference of averages. Only the order of scores counts, not how far apart.",
+        lambda normal, odd: (odd[:, None] - normal).sigmoid().mean(),
         lambda normal, odd: odd.mean() - normal.mean(),
         lambda normal, odd: normal.mean() - odd.mean(),
         lambda normal, odd: odd.median() - normal.median(),
         lambda normal, odd: normal.median() - odd.median(),
         lambda normal, odd: (odd.mean() - normal.mean()) / torch.cat([normal, odd]).std(),
+        "this compares two averages. How often is the order right, over all pairs of images?",
+        lambda normal, odd: (odd.mean() > normal.mean()).double(),
+        lambda normal, odd: (odd.median() > normal.median()).double(),
         "this depends on a threshold. The area counts pairs, and needs none.",
         *(
             lambda normal, odd, at=at, i=i: _rates(normal, odd, at(normal, odd))[i]
@@ -129,6 +151,10 @@ check_auc = Check(
             for i in range(8)
         ),
         *map(_best_rate, (0, 1, 4, 5)),
+        lambda normal, odd: (odd > normal.amax()).double().mean(),
+        lambda normal, odd: (normal < odd.amin()).double().mean(),
+        "½ is a score that knows nothing. These scores know more, and each time another share.",
+        lambda *_: 0.5,
         "1 is a perfect score. Here some normal images score higher than some odd ones.",
         lambda *_: 1.0,
         "0 is the worst score. Here some odd images score higher than some normal ones.",
@@ -138,7 +164,6 @@ check_auc = Check(
     hint="take one normal and one odd image at random: how likely is the odd one's score higher? "
     "And if they are equal?",
     form="the area under the curve is one number",
-    rtol=1e-3,
 )
 
 # ---- bits per pixel ----
@@ -179,6 +204,21 @@ check_bits_per_pixel = Check(
         lambda nats, n: nats / 2 / n,
         "the nats are doubled. The two units differ by what their logs differ by, not their bases.",
         lambda nats, n: nats * 2 / n,
+        "the factor is rounded too far. Nothing need be rounded: how many bits is a nat exactly?",
+        *(lambda nats, n, f=f: f * nats / n for f in (1.4, 1.44, 1.443)),
+        *(lambda nats, n, f=f: nats / f / n for f in (0.7, 0.693)),
+        "whole bits only. An image takes whole bits, but a pixel a fraction, on average.",
+        lambda nats, n: (nats / math.log(2)).floor() / n,
+        lambda nats, n: (nats / math.log(2)).ceil() / n,
+        lambda nats, n: (nats / math.log(2) / n).floor(),
+        lambda nats, n: (nats / math.log(2) / n).round(),
+        lambda nats, n: (nats / math.log(2) / n).ceil(),
+        "the size of an image is built in. It is an argument of the function.",
+        *(lambda nats, n, size=size: nats / math.log(2) / size for size in (784, 28, 3072)),
+        "the logarithm of 2 is taken to base 10. To which base are the logs of the nats?",
+        lambda nats, n: nats / math.log10(2) / n,
+        "a logarithm is taken of the number of pixels. How many share what the image costs?",
+        *(lambda nats, n, log=log: nats / log(n) for log in (torch.log2, torch.log)),
         "this is for one row or column of pixels.",
         lambda nats, n: nats / math.log(2) / n**0.5,
         "multiplied by the number of pixels. Is one pixel to cost more than the whole image?",
@@ -187,6 +227,8 @@ check_bits_per_pixel = Check(
         lambda nats, n: nats / math.log(2) / n**2,
         "upside down: these are pixels per bit.",
         lambda *given: 1 / bits_per_pixel(*given),
+        lambda nats, n: n / nats,
+        lambda nats, n: n / math.log(2) / nats,
         "the sign is turned around. The −ELBO comes with its minus, as a cost.",
         lambda *given: -bits_per_pixel(*given),
         "an 8 is mixed in. A byte has 8 bits, but nothing here is stored in bytes.",
@@ -199,6 +241,7 @@ check_bits_per_pixel = Check(
         lambda nats, n: nats / n / 8,
         lambda nats, n: nats / n * 8,
         lambda nats, n: nats / math.log(2) / 8,
+        lambda nats, n: 8.0,
         "this takes a log of the nats. They are logs already, and only change their unit.",
         *(lambda nats, n, log=log: log(nats) / n for log in (torch.log2, torch.log, torch.log10)),
         *(lambda nats, n, log=log: log(nats / n) for log in (torch.log2, torch.log)),
@@ -207,6 +250,9 @@ check_bits_per_pixel = Check(
         lambda *given: bits_per_pixel(*given) / 3,
         "this is the probability of a pixel, a geometric mean. How many bits does it cost?",
         lambda nats, n: (-nats / n).exp(),
+        "this is one over the probability of a pixel. How many bits does it cost?",
+        lambda nats, n: (nats / n).exp(),
+        lambda nats, n: (nats / n).exp2(),
     ),
     praise="what an ideal compressor with this model would need. "
     "1 is the price of a black or white pixel without one.",
@@ -253,7 +299,7 @@ class _Writer(nn.Module):
 def _images_to_rewrite() -> Iterator[tuple[nn.Module, Tensor, Tensor, Tensor]]:
     """Models, images, their classes, and other classes."""
     generator = torch.Generator().manual_seed(10)
-    for n in (60, 7):
+    for n in (60, 7, 1):
         x = torch.rand(n, 1, 6, 7, generator=generator)
         classes = torch.randint(0, 10, (n,), generator=generator)
         others = (classes + torch.randint(1, 10, (n,), generator=generator)) % 10
@@ -266,6 +312,16 @@ def _mean(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def _sample(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return reparameterize(*model.encode(x, y))
+
+
+def _sample_with(std: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    """A code sampled with another σ, a function of logvar."""
+
+    def code(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        mu, logvar = model.encode(x, y)
+        return mu + std(logvar) * torch.randn_like(mu)
+
+    return code
 
 
 def _written(
@@ -292,6 +348,10 @@ def _new(y: Tensor, new_y: Tensor) -> Tensor:
     return new_y
 
 
+def _as_it_is(numbers: Tensor) -> Tensor:
+    return numbers
+
+
 def _below_probability(logits: Tensor) -> Tensor:
     """Black and white pixels, as uniform random numbers decide."""
     return (torch.rand_like(logits) < logits.sigmoid()).float()
@@ -314,19 +374,51 @@ check_write_as = Check(
         _written(_sample),
         "the code is a sample, and of q with the new class. Which class does the image have?",
         _written(_sample, read=_new),
+        "the code is a sample, and its noise is not σ: logvar is the log of σ². Is noise needed?",
+        *map(_written, map(_sample_with, (torch.exp, softplus, torch.ones_like, _as_it_is))),
         "these are logits: some are below 0 or above 1. What makes them probabilities?",
-        *(_written(code, show=lambda logits: logits) for code in _CODES),
-        *(_written(code, read=_new, show=lambda logits: logits) for code in _CODES),
+        *(_written(code, show=_as_it_is) for code in _CODES),
+        *(_written(code, read=_new, show=_as_it_is) for code in _CODES),
         "the sigmoid is applied twice: all pixels are gray, between 0.5 and 0.74.",
         *(_written(code, show=lambda logits: logits.sigmoid().sigmoid()) for code in _CODES),
         "the pixels are black or white: sampled, or cut off. Asked for are probabilities.",
         *(_written(code, show=lambda logits: logits.sigmoid().bernoulli()) for code in _CODES),
         *(_written(code, show=_below_probability) for code in _CODES),
         *(_written(code, show=lambda logits: (logits > 0).float()) for code in _CODES),
+        _written(show=lambda logits: (logits > 0.5).float()),
+        "code and class are swapped in the decoder, which cannot tell. Which comes first?",
+        lambda model, x, y, new_y: model.decode(new_y, _mean(model, x, y)).sigmoid(),
         "one softmax over all pixels: they add up to 1. Each pixel has a probability of its own.",
         _written(show=lambda logits: logits.flatten(1).softmax(1).view_as(logits)),
+        "another function than the sigmoid turns logits into pixels. Which one fits the loss?",
+        *(
+            _written(show=show)
+            for show in (
+                torch.tanh,
+                lambda logits: (logits.tanh() + 1) / 2,
+                lambda logits: logits.clamp(0, 1),
+                torch.relu,
+                torch.exp,
+                lambda logits: (logits - logits.amin()) / (logits.amax() - logits.amin()),
+            )
+        ),
+        "white and black are swapped: the sign of the logits is turned around.",
+        *(_written(code, show=lambda logits: (-logits).sigmoid()) for code in _CODES),
+        "the sigmoid is applied to the code. It belongs to what the decoder returns.",
+        *(
+            _written(lambda *given: _mean(*given).sigmoid(), show=show)
+            for show in (_as_it_is, torch.sigmoid)
+        ),
         "the code is logvar: how unsure the encoder is, not what it found. encode returns two.",
-        _written(lambda model, x, y: model.encode(x, y)[1]),
+        *(
+            _written(lambda model, x, y: model.encode(x, y)[1], show=show)
+            for show in (torch.sigmoid, _as_it_is)
+        ),
+        "mean and logvar are mixed into one code. They are two things: which one is the style?",
+        _written(lambda model, x, y: sum(model.encode(x, y))),
+        _written(lambda model, x, y: sum(model.encode(x, y)) / 2),
+        _written(lambda model, x, y: _mean(model, x, y) + (model.encode(x, y)[1] / 2).exp()),
+        _written(lambda model, x, y: _mean(model, x, y) + model.encode(x, y)[1].exp()),
         "the code is σ: how unsure the encoder is, not where the style lies.",
         _written(lambda model, x, y: (0.5 * model.encode(x, y)[1]).exp()),
         "the code is 0, the middle of the prior: all write alike. Where does style come in?",
@@ -339,13 +431,28 @@ check_write_as = Check(
         _written(lambda model, x, y: _mean(model, x, y)[:1].expand(len(x), 4)),
         "the code has its sign turned around.",
         _written(lambda model, x, y: -_mean(model, x, y)),
+        "the code is made as long as another one. How far it is from 0 belongs to the style.",
+        _written(lambda *given: torch.nn.functional.normalize(_mean(*given), dim=1)),
+        _written(lambda *given: _mean(*given) / 2),
+        _written(lambda *given: 2 * _mean(*given)),
         "encoded without a class. The encoder expects the one that the image has.",
         _written(read=lambda y, new_y: 0 * y),
+        _written(read=lambda y, new_y: torch.ones_like(y) / 10),
+        "encoded with a mixture of both classes. Which one does the image show?",
+        _written(read=lambda y, new_y: (y + new_y) / 2),
+        _written(read=lambda y, new_y: y + new_y),
+        "decoded without a class. Which one should the image show?",
+        _written(paint=lambda y, new_y: 0 * y),
+        "all are painted as the class of the first one. Each has its own.",
+        _written(paint=lambda y, new_y: new_y[:1].expand_as(new_y)),
         "decoded with a mixture of both classes. Which one should the image show?",
         _written(paint=lambda y, new_y: (y + new_y) / 2),
         _written(paint=lambda y, new_y: y + new_y),
+        _written(paint=lambda y, new_y: new_y - y),
         "these are the images as they were. Encode them, and decode what comes out.",
         lambda model, x, y, new_y: x,
+        "the new images are mixed with the old ones. The style is in the code, not in the pixels.",
+        lambda *given: (write_as(*given) + given[1]) / 2,
     ),
     praise="class and style are apart: the code is read with the class that the image has, "
     "and painted with another.",
@@ -353,5 +460,4 @@ check_write_as = Check(
     "And which class is painted?",
     form="images come out as they went in",
     not_finite="some pixels are NaN or infinite.",
-    rtol=1e-3,
 )
