@@ -79,17 +79,14 @@ def load_images(
     one_of("name", name, NAMES)
     root = data_dir() if root is None else Path(root).expanduser()
     if name == "mnist":
-        data = ImageData(
-            *datasets.load_mnist(Path(str(files("tutorial_utils"))) / "assets" / "mnist")
-        )
+        parts = datasets.load_mnist(Path(str(files("tutorial_utils"))) / "assets" / "mnist")
     elif name == "fashion_mnist":
-        data = ImageData(*datasets.load_fashion(root))
+        parts = datasets.load_fashion(root)
     elif name == "cifar10":
-        data = ImageData(*datasets.load_cifar10(root))
+        parts = datasets.load_cifar10(root)
     else:
-        data = ImageData(
-            *(datasets.load_small_digits() if name == "digits" else datasets.load_patches())
-        )
+        parts = datasets.load_small_digits() if name == "digits" else datasets.load_patches()
+    data = ImageData(*parts)
     if n_train is not None:
         positive_int("n_train", n_train, at_most=len(data.x_train))
     if n_test is not None:

@@ -169,7 +169,8 @@ def middle_of(factors: Tensor) -> int:
     """The row of factors [N, K] nearest to the middle of their ranges: a sprite in the center."""
     factors = factors.double()
     low, high = factors.amin(0), factors.amax(0)
-    return int(((factors - low) / (high - low) - 0.5).square().sum(1).argmin())
+    share = (factors - low) / (high - low).clamp(min=1)  # of a factor that does not vary: 0
+    return int((share - 0.5).square().sum(1).argmin())
 
 
 def value_of(name: str, level: int) -> object:
