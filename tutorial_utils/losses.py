@@ -44,11 +44,10 @@ def continuous_bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
 
 def log_partition(logits: Tensor) -> Tensor:
     """log((e^logit - 1) / logit), the log of the integral of exp(logit * x) over x in [0, 1]."""
-    near, size, is_near = _near_and_far(logits)
+    near, far, is_near = _near_and_far(logits)
     s = near.square()
-    series = near / 2 + s * (1 / 24 - s * (1 / 2880 - s * (1 / 181440 - s / 9676800)))
-    formula = logits.clamp(min=0) + (-(-size).expm1() / size).log()
-    return torch.where(is_near, series, formula)
+    series = s * (1 / 24 - s / 2880)
+    return logits / 2 + torch.where(is_near, series, (far.expm1() / far).log() - far / 2)
 
 
 def continuous_bernoulli_mean(logits: Tensor) -> Tensor:
@@ -56,20 +55,17 @@ def continuous_bernoulli_mean(logits: Tensor) -> Tensor:
 
     It is the derivative of `log_partition`.  logits: any shape.  Returns the same shape.
     """
-    near, size, is_near = _near_and_far(logits)
-    s = near.square()
-    series = 0.5 + near * (1 / 12 - s * (1 / 720 - s * (1 / 30240 - s / 1209600)))
-    below = 1 / size + (-size).exp() / (-size).expm1()  # of the pixel with logit -size
+    near, far, is_near = _near_and_far(logits)
+    series = 0.5 + near * (1 / 12 - near.square() / 720)
+    below = far.exp() / far.expm1() - 1 / far  # of the logit -|logit|
     return torch.where(is_near, series, torch.where(logits > 0, 1 - below, below))
 
 
 def _near_and_far(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits for a series near 0, sizes for a formula that loses digits there, and which to take.
-
-    Neither gives an infinite gradient where it is not taken.
-    """
+    """Logits for a series near 0, -|logit| for a formula that loses digits there, what to take."""
     size = float_tensor("logits", logits).abs()
-    return logits.clamp(-1, 1), size.clamp(min=0.1), size < 0.25
+    # Limits, so that no gradient is infinite where the other one is taken.
+    return logits.clamp(-1, 1), -size.clamp(min=0.02), size < 0.05
 
 
 @torch.no_grad()
@@ -79,8 +75,7 @@ def continuous_bernoulli_sample(logits: Tensor) -> Tensor:
     logits: any shape.  Returns the same shape, without a gradient.
     """
     size = float_tensor("logits", logits).abs().clamp(min=1e-4)
-    # Of the pixel with logit -size.
-    below = -(torch.rand_like(size) * (-size).expm1()).log1p() / size
+    below = -(torch.rand_like(size) * (-size).expm1()).log1p() / size  # of the logit -size
     return torch.where(logits > 0, 1 - below, below)
 
 

@@ -83,7 +83,7 @@ def test_gaussian_nll_against_torch_distributions(rng, std):
 
 # the continuous Bernoulli
 
-NEAR = (0.0, 1e-12, 1e-6, 9e-5, 1.1e-4, 3e-3, 0.1, 0.2499, 0.25, 0.2501, 0.4)
+NEAR = (0.0, 1e-12, 1e-6, 9e-5, 1.1e-4, 3e-3, 0.02, 0.0499, 0.05, 0.0501, 0.1, 0.4)
 LOGITS = sorted({sign * size for size in (*NEAR, 1, 2, 10, 20, 100, 700) for sign in (-1, 1)})
 
 
@@ -97,19 +97,21 @@ def exact_derivatives(logit: float) -> list[float]:
         return [float(value) for value in values]
 
 
-@pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 1e-12), (torch.float32, 2e-6)])
-def test_continuous_bernoulli_with_its_derivatives_is_exact_at_every_logit(dtype, error):
+# The error allowed: of the value, of the first and of the second derivative.
+ERRORS = {torch.float64: (1e-12, 2e-11, 2e-9), torch.float32: (2e-6, 4e-6, 1e-4)}
+
+
+@pytest.mark.parametrize(("dtype", "errors"), ERRORS.items())
+def test_continuous_bernoulli_with_its_derivatives_is_exact_at_every_logit(dtype, errors):
     exact = torch.tensor([exact_derivatives(logit) for logit in LOGITS], dtype=dtype).T
     logits = torch.tensor(LOGITS, dtype=dtype, requires_grad=True)
     value = log_partition(logits)
     slope = torch.autograd.grad(value.sum(), logits, create_graph=True)[0]
     curvature = torch.autograd.grad(slope.sum(), logits)[0]
-    for found, expected in zip((value, slope, curvature), exact, strict=True):
-        torch.testing.assert_close(found, expected, atol=error, rtol=error)
     mean = continuous_bernoulli_mean(logits)
-    torch.testing.assert_close(mean, exact[1], atol=error, rtol=error)
     of_mean = torch.autograd.grad(mean.sum(), logits)[0]
-    torch.testing.assert_close(of_mean, exact[2], atol=error, rtol=error)
+    for found, order in ((value, 0), (slope, 1), (mean, 1), (curvature, 2), (of_mean, 2)):
+        torch.testing.assert_close(found, exact[order], atol=errors[order], rtol=errors[order])
 
 
 def test_the_gradient_of_a_continuous_bernoulli_is_its_mean_minus_the_pixel():
@@ -119,7 +121,7 @@ def test_the_gradient_of_a_continuous_bernoulli_is_its_mean_minus_the_pixel():
             nll = continuous_bernoulli_nll(logits, torch.full_like(logits, x))
             gradient = torch.autograd.grad(nll.sum(), logits)[0]
             expected = continuous_bernoulli_mean(logits) - x
-            torch.testing.assert_close(gradient, expected, atol=1e-6, rtol=0)
+            torch.testing.assert_close(gradient, expected, atol=4e-6, rtol=0)
     zero = torch.zeros(1, 1, requires_grad=True)
     continuous_bernoulli_nll(zero, pixel(0.3)).sum().backward()
     assert zero.grad.item() == pytest.approx(0.2)

@@ -53,9 +53,9 @@ def mutual_information(codes: Tensor, factors: Tensor, *, bins: int = BINS) -> T
 
     A dimension is cut into `bins` bins of equal counts, so any increasing function of it gives the
     same result; equal codes share a bin.  Where a bin holds the end of one level and the beginning
-    of the next, it mixes them: a code that orders L levels without overlap has up to
-    (L - 1) log 2 / bins less than the factor's entropy, and nothing less if every level fills whole
-    bins, as those of the sprites do.
+    of the next, it mixes them: a code that orders L levels without overlap lacks up to
+    (L - 1) log 2 / bins of the factor's entropy, and nothing if each level fills whole bins, as
+    those of the sprites do.
 
     N examples without any relation would have I = E on average, E = (bins - 1)(levels - 1) / 2N.
     The result is corrected for that: H (I - E) / (H - E), from 0 to the entropy H of the factor.
@@ -144,9 +144,8 @@ def name_dimensions(codes: Tensor, factors: Tensor, names: Sequence[str]) -> lis
     """Names of the dimensions: the factor that each is most informative about, such as "x 0.71".
 
     The number is the share of the factor's entropy.  Below a share of 0.1 the name is "none".
-    Chance does not reach 0.1: without any relation, I of 24 bins and 8 levels has a standard
-    deviation of sqrt(2 * 23 * 7) / 2N, that is 0.008 of log 8 for N = 576, the fewest rows allowed.
-    The largest of 100 such shares is near 0.04.
+    Chance does not reach it: without any relation, the largest of 100 shares is near 0.04 for the
+    fewest rows allowed.
     names: K texts.
     """
     return name_shares(mutual_information(codes, factors) / entropies(factors), names)
