@@ -99,9 +99,9 @@ def sap(codes: Tensor, factors: Tensor, *, categorical: Sequence[int] = (0,)) ->
         raise ValueError(
             f"categorical must hold columns of factors, 0 to {n_factors - 1}, got {unknown}"
         )
-    for_trees = _for_trees(codes)
+    codes = _scaled(codes)
     scores = [
-        _trees_of_one(for_trees, f) if k in categorical else _lines(codes, f)
+        _trees_of_one(codes, f) if k in categorical else _lines(codes, f)
         for k, f in enumerate(factors.T)
     ]
     return _gap(torch.from_numpy(np.stack(scores, axis=1))).mean().item()
@@ -127,8 +127,7 @@ def dci(codes: Tensor, factors: Tensor, *, seed: int = 0) -> DCI:
     for name, values in (("codes", codes), ("factors", factors)):
         if values.shape[1] < 2:
             raise ValueError(f"{name} must have at least 2 columns, got shape {list(values.shape)}")
-    for_trees = _for_trees(codes)
-    forests = [_forest(for_trees, factor, seed) for factor in factors.T]
+    forests = [_forest(_scaled(codes), factor, seed) for factor in factors.T]
     columns, informativeness = zip(*forests, strict=True)
     importance = np.stack(columns, axis=1)  # [D, K]
     weights = importance.sum(1) / max(importance.sum(), 1e-12)
@@ -248,7 +247,7 @@ def _concentration(importance: np.ndarray) -> np.ndarray:
     return 1 - entropy(weights, base=weights.shape[1], axis=1)
 
 
-def _for_trees(codes: np.ndarray) -> np.ndarray:
+def _scaled(codes: np.ndarray) -> np.ndarray:
     """Each column minus its median, over its largest size: sklearn's trees would cut a float64 to
     float32, and with it the digits behind a large offset.
     """
