@@ -11,7 +11,6 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 from tutorial_utils.evidence import log_aggregate
 from tutorial_utils.losses import class_loss, kl_per_dimension, kl_standard_normal
 from tutorial_utils.metrics import confidence, knn_accuracy, knn_confusion, looks, name_digits
-from tutorial_utils.store.files import models_dir
 from tutorial_utils.store.shelf import digit_classifier
 from tutorial_utils.training import evaluate
 
@@ -60,17 +59,6 @@ def test_digit_classifier_is_right_in_its_band_and_is_trained_once(mnist, reques
 
     sure = confidence(classifier, mnist.x_test).mean()
     assert sure > 0.95 > confidence(classifier, torch.rand(500, 1, 28, 28)).mean()
-
-
-def test_retrain_trains_again_to_the_same_weights(digits, empty_data_dir):
-    first = digit_classifier(digits)
-    path = next(models_dir().iterdir())
-    written = path.stat().st_mtime_ns, path.stat().st_ino
-    second = digit_classifier(digits, retrain=True)
-    assert (path.stat().st_mtime_ns, path.stat().st_ino) != written
-    assert len(list(models_dir().iterdir())) == 1
-    for one, other in zip(first.parameters(), second.parameters(), strict=True):
-        assert torch.equal(one, other)
 
 
 def test_digit_classifier_never_sees_a_test_image(digits, empty_data_dir, request):

@@ -1,7 +1,6 @@
 """Sharpness: blur lowers it, noise raises it, contrast leaves it alone; closed forms."""
 
 import math
-from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -68,14 +67,6 @@ def test_contrast_brightness_and_sign_do_not_count(measure, factor, digits28, pa
 
 
 @MEASURES
-def test_noise_raises_it_which_is_its_weakness(measure, digits28):
-    noise = normal(*digits28.shape)
-    levels = [measure(digits28 + std * noise) for std in (0, 0.05, 0.1, 0.3)]
-    means = [level.mean() for level in levels]
-    assert means == sorted(means) and (levels[0] < levels[-1]).all()
-
-
-@MEASURES
 @pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3, 1e6])
 def test_a_constant_image_has_none_and_spoils_no_other(measure, value, digits28):
     images = torch.stack([torch.full((1, 28, 28), value), digits28[0]])
@@ -104,13 +95,6 @@ def test_channels_are_added_up_whatever_their_brightness(measure):
 
 
 # ---- translation ----
-
-
-def test_a_digit_moved_within_its_margin_is_as_sharp(digits28):
-    inside = pad(digits28, (4,) * 4)
-    for shift in ((2, 0), (0, -2), (-2, 1)):
-        moved = inside.roll(shift, (-2, -1))
-        torch.testing.assert_close(laplacian_sharpness(moved), laplacian_sharpness(inside))
 
 
 def test_share_does_not_know_where_the_image_begins(patches):
@@ -197,13 +181,6 @@ def test_spectrum_does_not_see_the_cut_edges_of_a_smooth_ramp():
     assert power[frequency > 0.25].mean() / power[0] < 1e-3 * raw[0, 16:33].mean() / raw[0, 1]
 
 
-def test_spectrum_falls_where_an_image_is_blurred(patches):
-    frequency, power = radial_spectrum(patches)
-    blurred = radial_spectrum(gaussian_blur(patches, 13, 1.0))[1]
-    kept = (blurred / power)[frequency < 0.4]
-    assert (kept.diff() < 0).all() and kept[0] > 0.8 and (power > 0).all()
-
-
 def test_spectrum_is_a_mean_over_images_and_channels():
     x = normal(2, 2, 16, 16)
     both = radial_spectrum(x)[1]
@@ -212,15 +189,6 @@ def test_spectrum_is_a_mean_over_images_and_channels():
 
 
 # ---- the interval ----
-
-
-def test_interval_covers_the_mean_about_95_times_of_100():
-    n = 400
-    uniform = torch.rand(n, 80, generator=torch.Generator().manual_seed(4)).double()
-    exponential = -torch.log1p(-uniform)
-    interval = partial(bootstrap_interval, n_resamples=200)
-    intervals = [interval(values, seed=k) for k, values in enumerate(exponential)]
-    assert sum(low <= 1 <= high for low, high in intervals) / n == pytest.approx(0.94, abs=0.035)
 
 
 @pytest.mark.parametrize(("level", "quantile"), [(0.5, 0.6745), (0.95, 1.96), (0.99, 2.576)])

@@ -42,10 +42,7 @@ def float_tensor(name: str, value: object, *, ndim: int | None = None) -> Tensor
 
 
 def same_shape(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
-    """Raises TypeError or ValueError unless both are non-empty float tensors of the same shape.
-
-    Broadcasting here would hide a bug.
-    """
+    """Raises TypeError or ValueError unless both are float tensors of one shape, not broadcast."""
     if float_tensor(name, value).shape != float_tensor(other_name, other).shape:
         raise ValueError(
             f"{name} and {other_name} must have the same shape, "
@@ -69,12 +66,9 @@ def pixels(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
 
 
 def unit_interval(name: str, value: Tensor) -> None:
-    """Raises ValueError unless `value` lies in [0, 1]; only the CPU's tensors are looked at.
-
-    On another device it would be a wait in each step of a training.
-    """
+    """Raises ValueError unless `value` lies in [0, 1]."""
     if value.device.type != "cpu":
-        return
+        return  # to look there would be a wait in each step of a training
     low, high = value.detach().aminmax()
     if not 0 <= low <= high <= 1:
         raise ValueError(f"{name} must lie in [0, 1], got values from {low:.9g} to {high:.9g}")
@@ -88,11 +82,7 @@ def binary(name: str, value: Tensor) -> None:
 
 
 def noise_level(level: object, x: Tensor, *, at_most: float) -> None:
-    """Raises TypeError or ValueError unless `level` is a level of noise for the images x.
-
-    That is a number from 0 to `at_most`, or a tensor [N, 1, 1, 1] of such numbers, one for each
-    image: another shape would broadcast to something else.
-    """
+    """Raises TypeError or ValueError unless level is a number, or [N, 1, 1, 1], one per image."""
     one_each = [len(float_tensor("x", x, ndim=4)), 1, 1, 1]
     levels = torch.as_tensor(level)
     if list(levels.shape) not in ([], one_each):

@@ -74,10 +74,9 @@ def mig(codes: Tensor, factors: Tensor) -> float:
     """Mutual information gap (MIG), in [0, 1]: how far the best dimension is ahead of the second.
 
     The mean over factors of (I_1 - I_2) / H(factor), where I_1 and I_2 are the two largest entries
-    of the factor's column in `mutual_information` (Chen et al., 2018).  With its bins, a perfect
-    code with a little noise has about 0.95 where the levels were drawn at random, as bins and
-    levels then differ; it has 1 without noise, or for levels of equal counts.
-    codes: [N, D] with D of at least 2.
+    of the factor's column in `mutual_information` (Chen et al., 2018).  A perfect code
+    with a little noise has 1 for levels of equal counts, and about 0.95 for levels drawn at random,
+    since bins mix them.  codes: [N, D] with D of at least 2.
     """
     return (_gap(mutual_information(codes, factors)) / entropies(factors)).mean().item()
 
@@ -120,8 +119,7 @@ def dci(codes: Tensor, factors: Tensor, *, seed: int = 0) -> DCI:
     A factor that is in no dimension has a column too, made of accidental patterns: it lowers all
     three.
 
-    codes: [N, D] with D of at least 2.  factors: [N, K] with K of at least 2.  seed: of the split
-    and of the forests.
+    codes, factors: with at least 2 columns each.  seed: of the split and of the forests.
     """
     codes, factors = _checked(codes, factors)
     for name, values in (("codes", codes), ("factors", factors)):
@@ -248,9 +246,7 @@ def _concentration(importance: np.ndarray) -> np.ndarray:
 
 
 def _scaled(codes: np.ndarray) -> np.ndarray:
-    """Each column minus its median, over its largest size: sklearn's trees would cut a float64 to
-    float32, and with it the digits behind a large offset.
-    """
+    """Each column minus its median, over its size: trees would cut the digits of a float64."""
     if codes.dtype != np.float64:
         return codes
     codes = codes - np.median(codes, axis=0)

@@ -77,9 +77,7 @@ def ssim(images: Tensor, x: Tensor) -> Tensor:
     mean over places and channels.  Nothing is clamped here.
 
     Same values as skimage's structural_similarity with gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, data_range=1.  That function takes one image per call, and about
-    eight times as long for images of 28 x 28 pixels.
-
+    use_sample_covariance=False, data_range=1, which takes eight times as long.
     images, x: of one shape, at least 11 pixels high and wide.
     """
     images, x = _pair(images, x)

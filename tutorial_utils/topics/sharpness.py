@@ -66,11 +66,8 @@ def radial_spectrum(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _power_of_white_noise(window: Tensor) -> Tensor:
-    """The mean power of each frequency in white noise of variance 1 under this window, [H, W].
-
-    The mean under the window is subtracted.  So frequency k is a sum of the noise with weights
-    window * (wave_k - share_k), where share_k is the mean of wave_k under the window.
-    """
+    """The mean power of each frequency in white noise of variance 1 under this window, [H, W]."""
+    # Without its mean, the noise gets the weights window * (wave - share) in a frequency's sum.
     share = torch.fft.fft2(window) / window.sum()
     squares = torch.fft.fft2(window.square())
     return squares[0, 0].real * (1 + share.abs().square()) - 2 * (share.conj() * squares).real
