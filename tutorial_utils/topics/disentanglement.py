@@ -52,10 +52,9 @@ def mutual_information(codes: Tensor, factors: Tensor, *, bins: int = BINS) -> T
     """The mutual information of each dimension (rows) and each factor (columns) in nats, [D, K].
 
     A dimension is cut into `bins` bins of equal counts, so any increasing function of it gives the
-    same result; equal codes share a bin.  Where a bin holds the end of one level and the beginning
-    of the next, it mixes them: a code that orders L levels without overlap lacks up to
-    (L - 1) log 2 / bins of the factor's entropy, and nothing if each level fills whole bins, as
-    those of the sprites do.
+    same result; equal codes share a bin.  A bin may mix the end of one level with the beginning of
+    the next: a code that orders L levels without overlap lacks up to (L - 1) log 2 / bins of the
+    factor's entropy, and nothing if each level fills whole bins, as those of the sprites do.
 
     N examples without any relation would have I = E on average, E = (bins - 1)(levels - 1) / 2N.
     The result is corrected for that: H (I - E) / (H - E), from 0 to the entropy H of the factor.
