@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from .models import VAE
-from .support.arguments import classes_of, float_tensor, pixels, positive_number, same_batch
+from .support.arguments import classes_of, float_tensor, pixels, positive_number, same_shape
 
 
 def squared_error(recon: Tensor, x: Tensor) -> Tensor:
@@ -18,7 +18,7 @@ def squared_error(recon: Tensor, x: Tensor) -> Tensor:
 
     Built in notebook 01.  recon, x: [B, ...], the same shape.  Returns [B].
     """
-    same_batch("recon", recon, "x", x)
+    same_shape("recon", recon, "x", x, least=2)
     return (recon - x).square().flatten(1).sum(1)
 
 
@@ -85,7 +85,7 @@ def gaussian_nll(mean: Tensor, x: Tensor, *, std: float = 1.0) -> Tensor:
     mean, x: [B, ...], the same shape; std: in the units of x.  Returns [B].
     """
     positive_number("std", std)
-    same_batch("mean", mean, "x", x)
+    same_shape("mean", mean, "x", x, least=2)
     constant = math.log(std) + 0.5 * math.log(2 * math.pi)
     return 0.5 * squared_error(mean, x) / std**2 + x[0].numel() * constant
 
@@ -93,9 +93,9 @@ def gaussian_nll(mean: Tensor, x: Tensor, *, std: float = 1.0) -> Tensor:
 def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, exp(logvar)) || N(0, I)) of each example, in nats.
 
-    Kingma and Welling (2014), appendix B.  mu, logvar: [B, D].  Returns [B].
+    Kingma and Welling (2014), appendix B.  mu, logvar: [B, D] (or [D], of one).  Returns [B].
     """
-    same_batch("mu", mu, "logvar", logvar)
+    same_shape("mu", mu, "logvar", logvar)
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
 
 
@@ -128,5 +128,5 @@ def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
 
     Notebook 03.  mu, logvar: [N, D].  Returns [D].
     """
-    same_batch("mu", float_tensor("mu", mu, ndim=2), "logvar", logvar)
+    same_shape("mu", float_tensor("mu", mu, ndim=2), "logvar", logvar)
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)

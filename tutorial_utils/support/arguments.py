@@ -41,27 +41,24 @@ def float_tensor(name: str, value: object, *, ndim: int | None = None) -> Tensor
     return value
 
 
-def same_shape(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
-    """Raises TypeError or ValueError unless both are float tensors of one shape, not broadcast."""
+def same_shape(name: str, value: Tensor, other_name: str, other: Tensor, *, least: int = 0) -> None:
+    """Raises TypeError or ValueError unless both are float tensors of one shape, not broadcast.
+
+    least: how many axes they must have at least: 2 for batches [B, ...].
+    """
     if float_tensor(name, value).shape != float_tensor(other_name, other).shape:
         raise ValueError(
             f"{name} and {other_name} must have the same shape, "
             f"got {list(value.shape)} and {list(other.shape)}"
         )
-
-
-def same_batch(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
-    """As `same_shape`, for tensors with an axis of examples and at least one more."""
-    same_shape(name, value, other_name, other)
-    if value.ndim < 2:
-        raise ValueError(
-            f"{name} and {other_name} must be batches [B, ...], got shape {list(value.shape)}"
-        )
+    if value.ndim < least:
+        axes = f"{least} axes or more, [B, ...]"
+        raise ValueError(f"{name} and {other_name} must have {axes}, got {list(value.shape)}")
 
 
 def pixels(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
-    """As `same_batch`, with `other` in [0, 1]: `value` is what a model says about its pixels."""
-    same_batch(name, value, other_name, other)
+    """As `same_shape`, batches, with `other` in [0, 1]: `value` is what a model says about it."""
+    same_shape(name, value, other_name, other, least=2)
     unit_interval(other_name, other)
 
 
