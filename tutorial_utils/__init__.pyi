@@ -86,6 +86,9 @@ from .losses import (
     kl_standard_normal as kl_standard_normal,
 )
 from .losses import (
+    log_partition as log_partition,
+)
+from .losses import (
     negative_elbo as negative_elbo,
 )
 from .losses import (

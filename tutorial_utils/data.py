@@ -77,17 +77,14 @@ def load_images(
     needed and fails, DamagedFile when a file that travels with the package is damaged.
     """
     if one_of("name", name, NAMES) == "mnist":
-        data = ImageData(
-            *datasets.load_mnist(Path(str(files("tutorial_utils"))) / "assets" / "mnist")
-        )
+        parts = datasets.load_mnist(Path(str(files("tutorial_utils"))) / "assets" / "mnist")
     elif name == "fashion_mnist":
-        data = ImageData(*datasets.load_fashion(_downloads(root)))
+        parts = datasets.load_fashion(_downloads(root))
     elif name == "cifar10":
-        data = ImageData(*datasets.load_cifar10(_downloads(root)))
+        parts = datasets.load_cifar10(_downloads(root))
     else:
-        data = ImageData(
-            *(datasets.load_small_digits() if name == "digits" else datasets.load_patches())
-        )
+        parts = datasets.load_small_digits() if name == "digits" else datasets.load_patches()
+    data = ImageData(*parts)
     if n_train is not None:
         positive_int("n_train", n_train, at_most=len(data.x_train))
     if n_test is not None:

@@ -1,7 +1,4 @@
-"""The evidence log p(x): bounds on it, densities of codes, and the law of the linear VAE.
-
-Built in notebook 03.
-"""
+"""The evidence log p(x): bounds on it, densities of codes, and the law of the linear VAE."""
 
 import math
 
@@ -10,7 +7,7 @@ from torch import Tensor
 
 from .losses import bernoulli_nll
 from .models import VAE, reparameterize
-from .support.arguments import float_tensor, positive_int, positive_number, same_shape
+from .support.arguments import binary, float_tensor, positive_int, positive_number, same_shape
 
 
 def log_normal(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
@@ -32,6 +29,7 @@ def log_weights(model: VAE, x: Tensor, *, k: int) -> Tensor:
     x: [B, C, H, W] of zeros and ones.  Returns [k, B].
     """
     positive_int("k", k)
+    binary("x", float_tensor("x", x))
     mu, logvar = (part.expand(k, *part.shape) for part in model.encode(x))
     z = reparameterize(mu, logvar)
     copies = x.expand(k, *x.shape).flatten(0, 1)
@@ -60,6 +58,8 @@ def linear_vae_law(
     the data's covariance.  variance: of the Gaussian likelihood. Returns kl [D], error [D].
     """
     threshold = positive_number("beta", beta) * positive_number("variance", variance)
+    if float_tensor("eigenvalues", eigenvalues).min() < -1e-4 * eigenvalues.max():
+        raise ValueError(f"eigenvalues must not be negative, got {eigenvalues.min():g}")
     kl = 0.5 * (eigenvalues / threshold).clamp(min=1).log()
     error = eigenvalues.clamp(max=threshold)
     return kl, error
@@ -72,10 +72,7 @@ def log_aggregate(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     M * N numbers are in memory at once.
     """
     same_shape("mu", float_tensor("mu", mu, ndim=2), "logvar", logvar)
-    if float_tensor("z", z, ndim=2).shape[1] != mu.shape[1]:
-        raise ValueError(
-            f"z must hold {mu.shape[1]} numbers per code, as mu does, got shape {list(z.shape)}"
-        )
+    same_shape("z[0]", float_tensor("z", z, ndim=2)[0], "mu[0]", mu[0])
     z, mu, logvar = z.double(), mu.double(), logvar.double()
     precision = (-logvar).exp()
     squares = z.square() @ precision.T - 2 * z @ (mu * precision).T

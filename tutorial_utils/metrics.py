@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from .support.arguments import classes_of, finite, float_tensor, positive_int
+from .support.arguments import classes_of, finite, float_tensor, gray_images, positive_int
+
+FOLDS = 5  # of the cross-validation in `knn_accuracy`
 
 
 @torch.no_grad()
@@ -12,36 +14,41 @@ def confidence(classifier: nn.Module, images: Tensor) -> Tensor:
 
     images: [B, C, H, W].
     """
-    return classifier(images).softmax(1).amax(1)
+    return classifier(float_tensor("images", images)).softmax(1).amax(1)
 
 
 def knn_accuracy(z: Tensor, y: Tensor, *, k: int = 10) -> float:
     """How often most of the k nearest codes have the class of a code; by chance 1 / classes.
 
     Five-fold cross-validation, so no code is its own neighbor.  Notebook 04.  z: [N, D].  y: [N],
-    the classes.
+    the classes, whole numbers from 0 on, each at least five times.
     """
-    return (_knn(z, y, k) == y.cpu()).float().mean().item()
+    named, y = _knn(z, y, k)
+    return (named == y).float().mean().item()
 
 
 def knn_confusion(z: Tensor, y: Tensor, *, k: int = 10) -> Tensor:
     """The classes that the k nearest codes name (columns) for each class (rows), as shares.
 
-    As `knn_accuracy`.  y: [N], each of the classes 0 to C - 1 at least once.  Returns [C, C].
+    As `knn_accuracy`.  Returns [C, C] for classes up to C - 1; a class that y lacks has zeros.
     """
-    from sklearn.metrics import confusion_matrix
+    named, y = _knn(z, y, k)
+    n = positive_int("the number of classes in y", int(y.max()) + 1, at_most=1000)
+    counts = torch.bincount(n * y + named, minlength=n * n).view(n, n)
+    return counts / counts.sum(1, keepdim=True).clamp(min=1)
 
-    shares = confusion_matrix(y.cpu().numpy(), _knn(z, y, k).numpy(), normalize="true")
-    return torch.from_numpy(shares).float()
 
-
-def _knn(z: Tensor, y: Tensor, k: int) -> Tensor:
+def _knn(z: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The class that the neighbors of each code name, and its own."""
     from sklearn.model_selection import cross_val_predict
     from sklearn.neighbors import KNeighborsClassifier
 
-    y = classes_of(y, finite("z", float_tensor("z", z, ndim=2)), "z")
-    judge = KNeighborsClassifier(positive_int("k", k, at_most=len(z) * 4 // 5))
-    return torch.from_numpy(cross_val_predict(judge, z.cpu().numpy(), y.numpy(), cv=5))
+    y = classes_of(y, finite("z", float_tensor("z", z, ndim=2)), "z").long()
+    if (rarest := y.unique(return_counts=True)[1].min()) < FOLDS:
+        raise ValueError(f"y must hold each class at least {FOLDS} times, got one {rarest} times")
+    judge = KNeighborsClassifier(positive_int("k", k, at_most=len(z) * (FOLDS - 1) // FOLDS))
+    z = z.detach().cpu().to(torch.promote_types(z.dtype, torch.float32))
+    return torch.from_numpy(cross_val_predict(judge, z.numpy(), y.numpy(), cv=FOLDS)), y
 
 
 def looks(images: Tensor) -> Tensor:
@@ -50,7 +57,10 @@ def looks(images: Tensor) -> Tensor:
     Ink is the sum of the pixels; slant and width come from second moments, in half image widths.
     Notebook 07. images: gray, [N, 1, H, W], square, each with some ink.
     """
+    gray_images(images, "images")
     ink = images.sum((1, 2, 3))
+    if images.shape[2] != images.shape[3] or not ink.all():
+        raise ValueError(f"images must be square, with ink in each, got {list(images.shape)}")
     share = images[:, 0] / ink[:, None, None]
     u = torch.linspace(-1, 1, images.shape[-1])
     across, down = share.sum(1), share.sum(2)
@@ -65,6 +75,7 @@ def name_digits(judge: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
 
     judge: logits [B, K] of images [B, 1, H, W].
     """
+    float_tensor("images", images, ndim=3)
     logits = judge(images.unsqueeze(1).to(next(judge.parameters())))
     shape = list(getattr(logits, "shape", []))
     if len(shape) != 2 or shape[0] != len(images):

@@ -112,9 +112,7 @@ def show_image(image: Tensor, *, title: str = "", ax: Axes | None = None, **imsh
         (image[0] if image.ndim == 3 else image).numpy(),
         **{"cmap": "gray", "vmin": 0, "vmax": 1} | imshow,
     )
-    ax.set_title(title)
-    ax.set_xticks([])
-    ax.set_yticks([])
+    ax.set(title=title, xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax
 
@@ -174,15 +172,8 @@ def show_rows(
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
         for i, text in enumerate(above.get(name, [])):
             middle = i * (images.shape[2] + gap) + (images.shape[2] - 1) / 2
-            ax.annotate(
-                text,
-                (middle, -0.5),
-                (0, 2),
-                textcoords="offset points",
-                ha="center",
-                va="bottom",
-                fontsize=9,
-            )
+            place = {"xy": (middle, -0.5), "xytext": (0, 2), "textcoords": "offset points"}
+            ax.annotate(text, **place, ha="center", va="bottom", fontsize=9)
     top = 0.1 + LINE * (next(iter(rows)) in above)
     fig.suptitle(title, y=1 + top / height, va="bottom")
     return fig
@@ -199,16 +190,9 @@ def plot_codes(
     ax = plt.subplots(figsize=(6, 6))[1] if ax is None else ax
     z, y = z.detach().cpu()[:n], y.cpu()[:n]
     for k in torch.unique(y).tolist():
-        ax.scatter(
-            *z[y == k].T.numpy(),
-            marker=f"${k}$",
-            s=22,
-            color=COLORS[k % len(COLORS)],
-            linewidths=0.3,
-        )
-    ax.set_title(title)
-    ax.set_xlabel("$z_1$")
-    ax.set_ylabel("$z_2$")
+        color = COLORS[k % len(COLORS)]
+        ax.scatter(*z[y == k].T.numpy(), marker=f"${k}$", s=22, color=color, linewidths=0.3)
+    ax.set(title=title, xlabel="$z_1$", ylabel="$z_2$")
     return ax
 
 

@@ -1,4 +1,7 @@
-"""Training: `fit`, the loop of notebook 01 with the loss as its argument; and schedules."""
+"""Training: `fit`, the loop of notebook 01 with the loss as its argument; and schedules.
+
+A schedule is a function of the progress, which is 0 at the start of training and 1 at its end.
+"""
 
 import math
 import time
@@ -57,18 +60,14 @@ def local_seed(seed: int) -> Iterator[None]:
 
 
 def constant(progress: float) -> float:
-    """A schedule: the learning rate stays what it is.
-
-    progress: 0 at the start of training, 1 at its end.
-    """
+    """A schedule: the learning rate stays what it is."""
     return 1.0
 
 
 def warmup_then_linear(progress: float) -> float:
     """A schedule: the learning rate rises for a tenth of training, then falls to 0 in a line.
 
-    Shown in notebook 01.  progress: 0 at the start of training, 1 at its end.  Returns the share of
-    `lr`.
+    Shown in notebook 01.  Returns the share of `lr`.
     """
     return progress / 0.1 if progress < 0.1 else (1 - progress) / 0.9
 
@@ -260,8 +259,8 @@ def _append(columns: dict[str, list[float]], row: dict[str, float]) -> None:
 def linear_warmup(progress: float, *, share: float = 0.5, top: float = 1.0) -> float:
     """beta rises in a line from 0 to `top` during the first `share` of training, then stays.
 
-    Sønderby et al. (2016), section 2.2; notebook 05.  progress: 0 at the start of training, 1 at
-    its end. Raises ValueError unless share is above 0 and at most 1.
+    Sønderby et al. (2016), section 2.2; notebook 05.  Raises ValueError unless share is above 0 and
+    at most 1.
     """
     if positive_number("share", share) > 1:
         raise ValueError(f"share must be at most 1, got {share!r}")
@@ -271,8 +270,7 @@ def linear_warmup(progress: float, *, share: float = 0.5, top: float = 1.0) -> f
 def cyclical(progress: float, *, n_cycles: int = 4, share: float = 0.5, top: float = 1.0) -> float:
     """beta starts `n_cycles` times from 0; in each cycle it is a `linear_warmup` of its own.
 
-    Fu et al. (2019), eq. (6) and (7); notebook 05.  progress: 0 at the start of training, below 1
-    during all of it.
+    Fu et al. (2019), eq. (6) and (7); notebook 05.  At a progress of 1 it would start once more.
     """
     within = progress * positive_int("n_cycles", n_cycles) % 1.0
     return linear_warmup(within, share=share, top=top)

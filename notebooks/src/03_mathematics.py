@@ -29,8 +29,9 @@ from tqdm import tqdm
 from tutorial_utils import (
     VAE, bernoulli_nll, constant, continuous_bernoulli_mean,
     continuous_bernoulli_sample, evaluate, gaussian_nll, kl_standard_normal,
-    load_images, mlp, negative_elbo, reparameterize, show_figure, show_rows,
-    squared_error, start_at_mean_image, trained, warmup_then_linear,
+    load_images, log_partition, mlp, negative_elbo, reparameterize,
+    show_figure, show_rows, squared_error, start_at_mean_image, trained,
+    warmup_then_linear,
 )
 from tutorial_utils.checks.nb03 import (
     check_active_dimensions, check_iwae, check_kl_to_wide_prior,
@@ -467,10 +468,9 @@ print(f"the mean image, collapse  {lazy.mean():.2f} nats")
 # at logits of 16; ours does not.)
 
 # %%
+# log_partition: log of the integral of e^(logit x), (e^logit - 1) / logit
 def continuous_bernoulli_nll(logits, x):
-    size = logits.abs().clamp(min=1e-4)
-    log_p = x * logits - logits.clamp(min=0) + (size / -(-size).expm1()).log()
-    return -log_p.flatten(1).sum(1)
+    return (log_partition(logits) - x * logits).flatten(1).sum(1)
 
 
 def learned_nll(model, logits, x):

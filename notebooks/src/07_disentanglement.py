@@ -146,7 +146,9 @@ show_figure(fig, alt="Four scatters of two numbers, a minus for u below 0, a "
 # I(z_{j_2}; v_k) \right)$$
 #
 # with $j_1$ and $j_2$ the dimensions that say most and second most about
-# factor $k$. **SAP**, separated attribute predictability, takes the same gap
+# factor $k$. (The bins hold equally many codes. If the levels do not, some bins
+# mix two of them, and a perfect code with a little noise falls a few percent
+# short of 1.) **SAP**, separated attribute predictability, takes the same gap
 # of how well one dimension alone predicts a factor. **DCI** lets a random
 # forest, many decision trees that vote, predict factors from all dimensions.
 # From how much the trees use each dimension: does a dimension serve one factor

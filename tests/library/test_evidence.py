@@ -16,7 +16,6 @@ from tutorial_utils.losses import (
     gaussian_nll,
     kl_per_dimension,
     kl_standard_normal,
-    negative_elbo,
     squared_error,
 )
 from tutorial_utils.models import VAE, mlp, reparameterize
@@ -40,17 +39,6 @@ def vae():
     return model, torch.bernoulli(torch.full((8, 1, 4, 4), 0.5))
 
 
-class TwoImages(nn.Module):
-    """A decoder with one image where z_1 < 0 and another where z_1 > 0: log p(x) is known."""
-
-    def __init__(self, below, above):
-        super().__init__()
-        self.logits = nn.Parameter(torch.stack([below, above]))
-
-    def forward(self, z):
-        return self.logits[(z[:, 0] > 0).long()]
-
-
 def test_log_normal_against_torch(rng):
     z, mu, logvar = torch.randn(3, 5, 4, 6, generator=rng)
     expected = D.Normal(mu, (0.5 * logvar).exp()).log_prob(z).sum(-1)
@@ -71,44 +59,12 @@ def test_log_joint_is_minus_the_losses_for_every_pair(vae, rng):
 # --- the grid
 
 
-def test_the_evidence_of_two_images_is_their_mixture(rng):
-    logits = torch.randn(2, 1, 4, 4, generator=rng)
-    model = VAE(mlp([16, 4]), TwoImages(*logits), latent_dim=2)
-    x = torch.bernoulli(torch.full((6, 1, 4, 4), 0.5), generator=rng)
-    _, log_evidence, log_posterior = posterior_on_grid(model, x, n=400)  # even: none on the border
-    parts = torch.stack([-bernoulli_nll(one.expand_as(x), x) for one in logits])
-    torch.testing.assert_close(log_evidence, parts.logsumexp(0) - math.log(2), atol=1e-3, rtol=0)
-    # p(z|x) / p(z) is the share of the image on its side: z_1 runs along the second axis
-    ratio = log_posterior[:, 300, 200] - log_posterior[:, 99, 200]
-    torch.testing.assert_close(ratio, parts[1] - parts[0], atol=1e-3, rtol=0)
-
-
 def test_evidence_adds_up_to_one_over_all_images():
     torch.manual_seed(0)
     model = VAE(mlp([6, 4]), mlp([2, 8, 6], out_shape=(1, 2, 3)), latent_dim=2)
     images = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 6).reshape(64, 1, 2, 3)
     _, log_evidence, _ = posterior_on_grid(model, images)
     assert log_evidence.exp().sum().item() == pytest.approx(1, abs=1e-4)
-
-
-def test_the_true_posterior_is_a_density_and_obeys_bayes(vae):
-    model, x = vae
-    axis, log_evidence, log_posterior = posterior_on_grid(model, x)
-    assert axis.shape == (401,) and log_posterior.shape == (8, 401, 401)
-    area = (axis[1] - axis[0]) ** 2
-    mass = log_posterior.exp().sum((1, 2)) * area
-    torch.testing.assert_close(mass, torch.ones(8), atol=1e-4, rtol=0)
-    z = torch.stack([axis[120], axis[250]])[None]
-    with torch.no_grad():
-        joint = log_joint(model, x, z)[0]
-    torch.testing.assert_close(log_posterior[:, 120, 250] + log_evidence, joint)
-
-
-def test_a_finer_and_wider_grid_changes_nothing(vae):
-    model, x = vae
-    _, coarse, _ = posterior_on_grid(model, x)
-    _, fine, _ = posterior_on_grid(model, x, extent=6.5, n=901)
-    torch.testing.assert_close(coarse, fine, atol=1e-4, rtol=0)
 
 
 def test_the_gap_of_the_elbo_is_the_kl_to_the_true_posterior(vae):
@@ -135,17 +91,6 @@ def test_the_mean_weight_is_the_evidence(vae):
     error = 5 * w.std(0) / len(w) ** 0.5
     assert ((w.mean(0) - log_evidence.exp()).abs() < error).all()
     assert (error < 0.1 * log_evidence.exp()).all()
-
-
-def test_log_weights_average_to_the_negative_loss(vae):
-    model, x = vae
-    torch.manual_seed(0)
-    log_w = log_weights(model, x, k=20_000)
-    with torch.no_grad():
-        loss = torch.stack([negative_elbo(model, x)["loss"] for _ in range(5000)])
-    error = 5 * (log_w.var(0) / len(log_w) + loss.var(0) / len(loss)).sqrt()
-    assert ((log_w.mean(0) + loss.mean(0)).abs() < error).all()
-    assert log_w.shape == (20_000, 8)
 
 
 # --- bounds on a model whose log p(x) is closed form: p(z) = N(0, I), p(x|z) = N(W z, std^2 I)
@@ -198,16 +143,6 @@ def test_bounds_are_ordered(linear_gaussian):
     assert (means[-1] < log_p + errors[-1]).all() and (means[-1] > log_p - 0.05).all()
 
 
-def test_the_elbos_gap_is_the_kl_in_closed_form(linear_gaussian):
-    log_p, mu, logvar, _, elbo = linear_gaussian
-    torch.manual_seed(0)
-    for shift, widen in ((0.0, 0.0), (0.3, 0.8)):
-        q = D.Normal(mu + shift, (0.5 * (logvar + widen)).exp())
-        p = D.Normal(mu, (0.5 * logvar).exp())
-        gap = D.kl_divergence(q, p).sum(1)
-        torch.testing.assert_close(elbo(shift, widen, 200_000), log_p - gap, atol=0.03, rtol=0)
-
-
 def test_with_the_true_posterior_every_weight_is_log_p(linear_gaussian):
     log_p, _, _, weights, _ = linear_gaussian
     torch.testing.assert_close(weights(0.0, 0.0, 10), log_p.expand(10, -1), atol=1e-4, rtol=1e-4)
@@ -228,15 +163,6 @@ def test_law_at_known_values():
     kl, error = linear_vae_law(torch.tensor([4.0, 1.0, 0.5]), beta=1.0)
     assert kl.tolist() == pytest.approx([0.5 * math.log(4), 0, 0])
     assert error.tolist() == pytest.approx([1, 1, 0.5])
-
-
-def test_law_depends_on_the_product_of_beta_and_variance_only(rng):
-    eigenvalues = 5 * torch.rand(20, generator=rng)
-    split, product = (
-        linear_vae_law(eigenvalues, beta=2.0, variance=0.3),
-        linear_vae_law(eigenvalues, beta=0.6),
-    )
-    torch.testing.assert_close(split, product)
 
 
 @pytest.mark.parametrize("threshold", [0.3, 1.0, 2.5, 7.0])
@@ -298,16 +224,27 @@ def test_training_a_linear_vae_ends_at_the_law(gaussian_data, beta, variance):
 # --- bad input
 
 
-BAD_CALLS = {
-    "k must be a whole number of at least 1": lambda model, x: log_weights(model, x, k=0),
-    "log_w must be a non-empty tensor with 2 axes": lambda *_: iwae_bound(torch.zeros(3)),
-    "beta must be a finite number above 0": lambda *_: linear_vae_law(torch.ones(3), beta=0.0),
-    "variance must be": lambda *_: linear_vae_law(torch.ones(3), beta=1.0, variance=-1.0),
-    "the same shape": lambda *_: log_normal(*(torch.zeros(n, 2) for n in (3, 1, 3))),
-}
+MANY = torch.ones(3)
+BAD_CALLS = [
+    ("k must be a whole number of at least 1", lambda model, x: log_weights(model, x, k=0)),
+    ("x must hold zeros and ones only, got 0.5", lambda model, x: log_weights(model, x / 2, k=1)),
+    (
+        "x must hold zeros and ones only, got (nan|inf)",
+        lambda model, x: log_weights(model, x / 0, k=1),
+    ),
+    ("x must be a tensor of floats", lambda model, x: log_weights(model, x.byte(), k=1)),
+    ("x must be a non-empty tensor", lambda model, x: log_weights(model, x[:0], k=1)),
+    ("log_w must be a non-empty tensor with 2 axes", lambda *_: iwae_bound(MANY)),
+    ("beta must be a finite number above 0", lambda *_: linear_vae_law(MANY, beta=0.0)),
+    ("variance must be", lambda *_: linear_vae_law(MANY, beta=1.0, variance=-1.0)),
+    ("eigenvalues must not be negative, got -1", lambda *_: linear_vae_law(-MANY, beta=1.0)),
+    ("eigenvalues must be a tensor of floats", lambda *_: linear_vae_law([1.0], beta=1.0)),
+    ("the same shape", lambda *_: log_normal(*(torch.zeros(n, 2) for n in (3, 1, 3)))),
+    ("logvar must be a tensor of floats", lambda *_: log_normal(MANY, MANY, MANY.long())),
+]
 
 
-@pytest.mark.parametrize(("message", "call"), BAD_CALLS.items())
+@pytest.mark.parametrize(("message", "call"), BAD_CALLS)
 def test_bad_arguments_are_named(vae, message, call):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         call(*vae)

@@ -107,13 +107,6 @@ def test_no_relation_gives_zero_on_average_and_what_is_subtracted_is_not_little(
     assert 0.3 < (table == 0).float().mean() < 0.7, "as often below what chance gives as above"
 
 
-def test_noise_only_takes_away():
-    factors, codes = F[:, 3:], F[:, 3:].float()
-    noisy = [codes + std * noise(len(F), 1) for std in (0, 0.3, 1, 3, 30)]
-    values = [mutual_information(one, factors).item() for one in noisy]
-    assert values == sorted(values, reverse=True) and len(set(values)) == 5
-
-
 def test_any_increasing_function_of_a_dimension_tells_the_same():
     codes = (PERFECT + 0.5 * noise(len(F), 4)).double()
     expected = mutual_information(codes, F)
@@ -128,17 +121,44 @@ def test_rare_levels_at_one_end_are_told_apart_from_either_side(sign):
     torch.testing.assert_close(found, entropies(factors))
 
 
-def test_an_outlier_does_not_swallow_the_bins():
-    codes = PERFECT.clone()
-    codes[0] = 1e9
-    assert mig(codes, F) > 0.98
-
-
 def test_more_bins_tell_no_less_of_a_continuous_code():
     codes = PERFECT[:, 3:] + 0.5 * noise(len(F), 1)
     information = partial(mutual_information, codes, F[:, 3:])
     two, eight, forty = (information(bins=bins).item() for bins in (2, 8, 40))
     assert 0.5 < two < LOG2 and two < eight < forty
+
+
+@pytest.mark.parametrize("shares", [(1, 1, 1), (1, 2, 3, 4), (9, 1), (1, 5, 1, 5, 1, 5, 1, 5)])
+def test_a_code_in_order_lacks_what_bins_mix_and_nothing_where_levels_fill_bins(shares):
+    """Each of the L - 1 borders of levels lies in one bin, and mixes at most log 2 nats there."""
+    counts = 240 * torch.tensor(shares)
+    whole_bins = (24 * counts) % counts.sum() == 0
+    factors = torch.arange(len(shares)).repeat_interleave(counts)[:, None]
+    for seed in range(3):
+        if seed:  # as drawn at random
+            weights = counts.float().expand(24 * 63, -1)
+            generator = torch.Generator().manual_seed(seed)
+            factors = torch.multinomial(weights, 1, generator=generator)
+        slight = 0.01 * noise(len(factors), 1, seed)
+        found, entropy = mutual_information(factors + slight, factors), entropies(factors)
+        if seed == 0 and whole_bins.all():
+            torch.testing.assert_close(found[0], entropy)
+            continue
+        n_borders = len(shares) - 1
+        by_chance = 23 * n_borders / (2 * len(factors))
+        lacks = n_borders * LOG2 / 24 * entropy / (entropy - by_chance)
+        assert (found[0] < entropy - 1e-4).all() and (found[0] >= entropy - lacks).all()
+        torch.testing.assert_close(mutual_information(factors.float(), factors)[0], entropy)
+
+
+def test_mig_of_a_perfect_code_of_drawn_levels_is_as_documented():
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.stack(
+        [torch.randint(n, (4608,), generator=generator) for n in (3, 4, 6, 8, 8)], 1
+    )
+    assert mig(drawn + 0.01 * noise(4608, 5), drawn) == pytest.approx(0.95, abs=0.015)
+    for codes, factors in ((drawn.float(), drawn), (F + 0.01 * noise(len(F), 4), F)):
+        assert mig(codes, factors) == pytest.approx(1, abs=2e-3)
 
 
 # ---- all metrics: what must and what must not matter ----
@@ -162,16 +182,6 @@ def test_order_sign_and_unit_of_dimensions_do_not_matter(codes):
     assert [name[0] for name in after] == [before[k][0] for k in order]
 
 
-def test_names_of_the_levels_do_not_matter_where_they_have_no_order():
-    codes = PERFECT + 0.4 * noise(len(F), 4)
-    renamed = F.clone()
-    renamed[:, 0] = torch.tensor([7, -2, 4])[F[:, 0]]
-    assert mig(codes, renamed) == pytest.approx(mig(codes, F), abs=1e-6)
-    assert sap(codes, renamed) == pytest.approx(sap(codes, F), abs=1e-6)
-    before, after = (dci(codes, factors).informativeness for factors in (F, renamed))
-    assert after == pytest.approx(before, abs=0.02)
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_scores_zero(seed):
     codes = noise(len(F), 10, seed)
@@ -187,6 +197,16 @@ def test_a_code_turned_by_45_degrees_holds_everything_and_scores_near_zero():
     assert (after[:4] < 0.05).all() and after[4] > 0.9
 
 
+@pytest.mark.parametrize("offset", [1e9, -1e9])
+def test_a_large_offset_or_unit_of_double_codes_costs_nothing(offset):
+    codes = (PERFECT + 0.2 * noise(len(F), 4)).double()
+    expected = scores(codes, F)
+    torch.testing.assert_close(scores(codes + offset, F), expected, atol=0.01, rtol=0)
+    torch.testing.assert_close(
+        scores(1e200 * codes, F)[[0, 2]], expected[[0, 2]], atol=0.01, rtol=0
+    )
+
+
 def test_constant_dimensions_count_for_nothing():
     more = torch.cat([PERFECT, torch.full((len(F), 3), 0.3)], dim=1)
     torch.testing.assert_close(scores(more, F), torch.ones(5), atol=1e-6, rtol=0)
@@ -196,14 +216,6 @@ def test_constant_dimensions_count_for_nothing():
 
 def test_a_code_that_collapsed_scores_zero():
     assert scores(torch.full((len(F), 4), -0.7), F).tolist() == [0] * 5
-
-
-def test_one_factor_told_of_two():
-    """MIG, SAP and informativeness are means over factors: 1/2."""
-    factors = grid(4, 4, times=200)
-    codes = columns(factors[:, 0], 0 * factors[:, 0])
-    assert mig(codes, factors) == pytest.approx(0.5) and sap(codes, factors) == pytest.approx(0.5)
-    assert dci(codes, factors).informativeness == pytest.approx(0.5, abs=0.02)
 
 
 # ---- each metric: scores on paper ----
@@ -217,21 +229,6 @@ def test_mig_and_sap_on_paper_and_not_of_the_transposed_table():
     assert mig(codes, factors) == pytest.approx((0.5 + 0) / 2, abs=1e-3)  # (log 4 - log 2) / log 4
     r2 = 0.5**2 / (1.25 * 0.25)  # of a // 2: covariance, variance of a, its own
     assert sap(codes, factors, categorical=()) == pytest.approx((1 - r2) / 2, abs=1e-6)
-
-
-def test_mig_is_in_units_of_the_factors_entropy():
-    """A dimension with more levels than its factor still scores 1."""
-    factors = grid(2, 3, times=400)
-    fine = factors + 0.4 * torch.rand(factors.shape, generator=torch.Generator().manual_seed(0))
-    assert mig(fine, factors) == pytest.approx(1, abs=0.01)
-    assert name_dimensions(fine, factors, ["a", "b"]) == ["a 1.00", "b 1.00"]
-
-
-def test_each_factor_weighs_the_same_in_the_gap():
-    """A factor of 16 levels is told, one of 2 is not: 1/2, not log 16 / log 32."""
-    factors = grid(16, 2, times=200)
-    codes = columns(factors[:, 0], 0 * factors[:, 0])
-    assert mig(codes, factors) == pytest.approx(0.5, abs=1e-3)
 
 
 def test_a_factor_told_twice_has_no_gap_and_is_incomplete_but_disentangled():
@@ -254,13 +251,6 @@ def test_two_factors_in_one_dimension_are_entangled_but_complete():
     # Two thirds of the importance lie on the dimension of two factors, one third on the pure one.
     assert found.disentanglement == pytest.approx(2 / 3 * (1 - LOG2 / LOG3) + 1 / 3, abs=1e-3)
     assert mig(codes, factors) == pytest.approx(1, abs=1e-6), "the gap does not notice"
-
-
-def test_dimensions_of_noise_do_not_hide_a_pure_code_that_is_noisy():
-    noisy = PERFECT / PERFECT.std(0) + 0.3 * noise(len(F), 4)
-    codes = torch.cat([noisy, noise(len(F), 6, seed=1)], dim=1)
-    disentanglement, completeness, _ = dci(codes, F)
-    assert disentanglement > 0.8 and completeness > 0.75
 
 
 def test_informativeness_is_of_rows_not_learned_from_and_guessing_the_frequent_level_is_zero():
@@ -348,7 +338,9 @@ def test_nothing_random_is_touched_and_a_seed_repeats():
 
 def test_gradients_and_other_kinds_of_numbers_are_welcome():
     assert mig(PERFECT.clone().requires_grad_(), F) == pytest.approx(1)
-    assert mig(PERFECT.half(), F.to(torch.uint8)) == pytest.approx(1)
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        assert mig(PERFECT.to(dtype), F.to(torch.uint8)) == pytest.approx(1)
+        assert sap(PERFECT.to(dtype), F) == pytest.approx(1) == dci(PERFECT.to(dtype), F)[0]
     numbers = mig(PERFECT, F), sap(PERFECT, F), *dci(PERFECT, F)
     assert all(type(number) is float for number in numbers)
     assert mutual_information(PERFECT.double(), F).dtype == entropies(F).dtype == torch.float32
@@ -382,7 +374,7 @@ def test_bad_codes_and_factors_are_named(metric, codes, factors, error, message)
 
 
 COLUMNS = "categorical must hold columns of factors, 0 to 3, got"
-NAMES = "names must hold one name for each of the 4 factors"
+NAMES = "names must hold one text for each of the 4 factors"
 
 
 @pytest.mark.parametrize(

@@ -82,16 +82,6 @@ def test_long_chains_have_the_exact_conditional_means_however_bad_the_encoder(va
     assert set(sample.unique().tolist()) == {0.0, 1.0}
 
 
-def test_taking_every_proposal_would_not(vae, image, seen, monkeypatch):
-    """So the test above means something: pseudo-Gibbs alone is far off with this encoder."""
-    expected = exact_means(vae, image, seen)
-    accept = lambda logits, x, *_: torch.zeros(len(x))  # noqa: E731
-    monkeypatch.setattr("tutorial_utils.topics.filling.log_weight", accept)
-    torch.manual_seed(0)
-    _, mean = fill_missing(vae, image.expand(N, -1, -1, -1), seen, n_steps=160)
-    assert distance(mean, expected, ~seen) > 20
-
-
 @pytest.mark.parametrize("n_steps", [0, 1, 7])
 def test_what_is_seen_stays_and_what_is_not_is_not_looked_at(n_steps, vae, image, seen):
     x = image.expand(6, -1, -1, -1)
@@ -122,3 +112,17 @@ def test_if_nothing_is_seen_a_metropolis_step_keeps_the_prior(vae, image):
         torch.manual_seed(1)
         sample, mean = fill_missing(vae, image.expand(N, -1, -1, -1), nothing, n_steps=n_steps)
         assert distance(mean, expected, ~nothing) < 4 and distance(sample, expected, ~nothing) < 4
+
+
+def test_wrong_arguments_are_named(vae, image, seen):
+    for settings, error, message in (
+        ({"x": image / 2}, ValueError, "x, where it is observed, must hold zeros and ones only"),
+        ({"x": image.byte()}, TypeError, "x must be a tensor of floats"),
+        ({"x": image[:0]}, ValueError, "x must be a non-empty tensor"),
+        ({"seen": seen.float()}, ValueError, "seen must be bool, .* got torch.float32"),
+        ({"n_steps": -1}, ValueError, "n_steps not negative, .* -1"),
+    ):
+        with pytest.raises(error, match=message):
+            fill_missing(**{"model": vae, "x": image, "seen": seen, "n_steps": 1} | settings)
+    unknown = torch.where(seen, image, torch.nan)  # missing pixels may hold anything
+    assert fill_missing(vae, unknown, seen, n_steps=2)[0].isfinite().all()

@@ -1,7 +1,6 @@
 """Noise, image quality and filters (notebook 08): closed forms, bounds, scikit-image's SSIM."""
 
 from functools import partial
-from itertools import pairwise
 
 import pytest
 import torch
@@ -76,26 +75,6 @@ def test_pixels_channels_and_images_are_independent(noise):
     assert neighbors.abs() < 5 / (N // 4) ** 0.5
 
 
-def test_salt_or_pepper_does_not_depend_on_which_pixels_are_hit():
-    noisy = salt_and_pepper(torch.full((1, 1, 1, N), 0.5), 0.4)
-    hit = noisy[noisy != 0.5]
-    assert set(hit.unique().tolist()) == {0.0, 1.0}
-    assert abs(hit.mean() - 0.5) < 5 * 0.5 / len(hit) ** 0.5
-
-
-@every_noise
-def test_level_0_is_the_identity(noise, x):
-    assert torch.equal(noise(x, 0), x) and torch.equal(noise(x, 0.0), x)
-
-
-def test_level_1_leaves_nothing_of_the_image(x):
-    assert torch.equal(masking_noise(x, 1), torch.zeros_like(x))
-    with local_seed(3):
-        peppered = salt_and_pepper(x, 1)
-    with local_seed(3):
-        assert torch.equal(salt_and_pepper(1 - x, 1), peppered)
-
-
 @every_noise
 def test_each_image_may_have_its_own_level(noise, x):
     levels = torch.linspace(0, 1, len(x)).reshape(-1, 1, 1, 1)
@@ -105,13 +84,6 @@ def test_each_image_may_have_its_own_level(noise, x):
     for k in (7, 39):
         with local_seed(4):
             assert torch.equal(noisy[k], noise(x, levels[k].item())[k])
-
-
-def test_gaussian_noise_goes_beyond_black_and_white_and_grows_in_a_line(x):
-    noisy = gaussian_noise(x, 0.5)
-    assert noisy.min() < 0 and noisy.max() > 1
-    with local_seed(0):
-        torch.testing.assert_close(gaussian_noise(x, 1.5) - x, 3 * (noisy - x))
 
 
 def test_more_masks_what_less_had_masked(x):
@@ -126,33 +98,15 @@ def test_more_masks_what_less_had_masked(x):
 
 
 def test_psnr_of_known_errors(x):
-    def assert_decibels(images, value):
-        torch.testing.assert_close(psnr(images, x), torch.full((40,), value), atol=1e-3, rtol=0)
-
-    half = x.clone()
-    half[..., :14, :] += 0.1  # half as much squared error
-    for images, value in ((x + 1.0, 0.0), (x + 0.1, 20.0), (x + 0.01, 40.0), (half, 23.0103)):
-        assert_decibels(images, value)
+    """Of ten images each: white on black, a tenth, a hundredth, a tenth in the upper half."""
+    noisy = x.clone()
+    for rows, error in ((slice(10), 1.0), (slice(10, 20), 0.1), (slice(20, 30), 0.01)):
+        noisy[rows] += error
+    noisy[30:, :, :14] += 0.1
+    expected = torch.tensor([0.0, 20.0, 40.0, 23.0103]).repeat_interleave(10)
+    torch.testing.assert_close(psnr(noisy, x), expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(psnr(x, noisy), psnr(noisy, x))
     assert torch.equal(psnr(x, x), torch.full((40,), torch.inf))
-    torch.testing.assert_close(psnr(x, half), psnr(half, x))
-
-
-def test_each_image_has_its_own_numbers(x):
-    noisy = gaussian_noise(x, 0.4)
-    noisy[3] = x[3]
-    for judge in (psnr, ssim):
-        alone = torch.cat([judge(noisy[k : k + 1], x[k : k + 1]) for k in range(40)])
-        torch.testing.assert_close(judge(noisy, x), alone)
-        assert judge(noisy, x).shape == (40,) and judge(noisy, x).argmax() == 3
-
-
-def test_more_noise_has_smaller_numbers(x):
-    eps = torch.randn_like(x)
-    for judge in (psnr, ssim):
-        numbers = [judge(x + level * eps, x) for level in (0.0, 0.05, 0.2, 0.5, 1.0)]
-        if judge is ssim:
-            numbers = [value.mean() for value in numbers]  # it falls on average, not for each image
-        assert all((more < less).all() for less, more in pairwise(numbers))
 
 
 def test_ssim_is_1_for_equal_images_only_and_symmetric(x):
@@ -187,14 +141,6 @@ def test_ssim_is_that_of_scikit_image(mnist):
 
 
 @every_filter
-@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
-def test_filters_leave_constant_images_alone(name, value):
-    denoise, setting = FILTERS[name]
-    images = torch.full((2, 1, 12, 15), value)
-    torch.testing.assert_close(denoise(images, setting), images, atol=1e-6, rtol=0)
-
-
-@every_filter
 def test_filters_take_each_image_for_itself(name, x):
     denoise, setting = FILTERS[name]
     noisy = gaussian_noise(x[:5], 0.3)
@@ -217,15 +163,6 @@ def test_filters_take_noise_off_and_do_not_care_for_orientation(name, x):
     assert (psnr(denoise(noisy, setting), x) > psnr(noisy, x)).all()
     turned = denoise(noisy.transpose(-1, -2), setting).transpose(-1, -2)
     torch.testing.assert_close(turned, denoise(noisy, setting), atol=1e-5, rtol=0)
-
-
-def test_median_takes_isolated_pixels_off_exactly(x):
-    images = torch.full((1, 1, 20, 20), 0.3)
-    spotted = images.clone()
-    spotted[..., 2::5, 2::5] = 1
-    spotted[..., 4::5, 4::5] = 0
-    assert torch.equal(median_filter(spotted, 3), images)
-    assert torch.equal(median_filter(x, 1), x)
 
 
 def test_blur_keeps_the_sum_and_spreads_a_dot_as_a_gaussian():
@@ -269,6 +206,29 @@ def test_tune_judges_what_is_shown_and_takes_the_first_of_equals(x):
 
 
 # ---- errors ----
+
+
+@every_filter
+def test_filters_take_all_kinds_of_floats_and_give_the_same_kind(name, x):
+    denoise, setting = FILTERS[name]
+    expected = denoise(x[:3], setting)
+    for dtype, error in ((torch.float64, 1e-5), (torch.float16, 2e-3), (torch.bfloat16, 2e-2)):
+        found = denoise(x[:3].to(dtype).requires_grad_(), setting)
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.float(), expected, atol=error, rtol=0)
+
+
+@every_noise
+def test_wrong_levels_and_images_are_named(noise, x):
+    for level in (torch.ones(28), torch.ones(40), torch.ones(40, 1), torch.ones(3, 1, 1, 1)):
+        with pytest.raises(ValueError, match=r"level must be a number or a tensor \[40, 1, 1, 1\]"):
+            noise(x, level)
+    wrong = [-0.1, torch.nan, torch.full((40, 1, 1, 1), -1.0)]
+    for level in wrong if noise is gaussian_noise else [*wrong, 1.2]:
+        with pytest.raises(ValueError, match=r"level must lie from 0 to (1|inf), got"):
+            noise(x, level)
+    with pytest.raises(TypeError, match="x must be a tensor of floats"):
+        noise((255 * x).to(torch.uint8), 0.1)
 
 
 @pytest.mark.parametrize("judge", [psnr, ssim])

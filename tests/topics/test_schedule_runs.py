@@ -7,7 +7,6 @@ import torch
 from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import binary_cross_entropy
 
-from tutorial_utils.topics import schedules as module
 from tutorial_utils.topics.schedules import (
     COLUMNS,
     EPOCHS,
@@ -39,17 +38,12 @@ def trained():
 def test_each_value_holds_for_its_part_of_the_training():
     for n in (1, 2, 7, 15, 100):
         values = [0.1 * k for k in range(n)]
-        schedule = schedule_of(values)
+        kept = list(values)
+        schedule = schedule_of(kept)
+        kept[0] = 9.0  # the schedule keeps what it was given
         for k, value in enumerate(values):
             assert {schedule((k + share) / n) for share in (0, 0.01, 0.5, 0.99)} == {value}
     assert schedule_of([1, 2])(1.0) == 2
-
-
-def test_a_schedule_keeps_its_values_when_the_list_changes():
-    values = [1.0, 2.0]
-    schedule = schedule_of(values)
-    values[0] = 9.0
-    assert schedule(0.1) == 1.0
 
 
 def test_presets_can_be_drawn_and_are_what_they_are_called():
@@ -131,25 +125,10 @@ def test_the_same_values_and_seed_give_the_same_run_and_leave_the_random_state_a
     assert trained(values, 1).kl != again.kl
 
 
-def test_the_seed_is_that_of_the_first_weights_and_of_the_training(monkeypatch):
-    seen = []
-
-    def stop(model, *_args, seed, **_settings):
-        seen.append((seed, next(model.parameters()).sum().item()))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "fit", stop)
-    for seed in (0, 1, 1):
-        with pytest.raises(KeyboardInterrupt):
-            train_schedule([1.0], seed)
-    assert [seed for seed, _ in seen] == [0, 1, 1] and seen[0][1] != seen[1][1] == seen[2][1]
-
-
 def test_no_price_makes_a_larger_kl_than_a_high_price_and_a_better_reconstruction(trained):
-    for seed in (0, 1, 3):
-        free, dear = trained([0.0], seed), trained(PRESETS["constant 4"], seed)
-        assert free.kl[-1] > 10 * dear.kl[-1] and free.recon_loss[-1] < dear.recon_loss[-1] - 1
-        assert free.active[-1] > dear.active[-1]
+    free, dear = trained([0.0]), trained(PRESETS["constant 4"])
+    assert free.kl[-1] > 10 * dear.kl[-1] and free.recon_loss[-1] < dear.recon_loss[-1] - 1
+    assert free.active[-1] > dear.active[-1]
 
 
 def test_a_run_reports_its_progress_and_knows_its_name():

@@ -1,7 +1,6 @@
 """Sharpness: blur lowers it, noise raises it, contrast leaves it alone; closed forms."""
 
 import math
-from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -24,13 +23,6 @@ BLURS = (0.4, 0.6, 0.9, 1.3, 1.8)  # standard deviations, in pixels
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def blurred_around(x: torch.Tensor, std: float) -> torch.Tensor:
-    """x under a Gaussian blur that goes on at the opposite edge: it scales each frequency."""
-    rows, columns = (torch.fft.fftfreq(n).double() for n in x.shape[-2:])
-    gain = torch.exp(-2 * (math.pi * std * torch.hypot(rows[:, None], columns)) ** 2)
-    return torch.fft.ifft2(torch.fft.fft2(x) * gain).real
 
 
 def wave(height: int, width: int, up: float, right: float) -> torch.Tensor:
@@ -60,13 +52,6 @@ def test_falls_strictly_with_every_wider_blur_of_every_image(measure, name, requ
     assert all((after < before).all() and (after > 0).all() for before, after in pairwise(values))
 
 
-@pytest.mark.parametrize("name", ["digits28", "patches"])
-def test_share_falls_strictly_where_blur_takes_from_each_frequency(name, request):
-    x = request.getfixturevalue(name).double()
-    values = [high_frequency_share(image) for image in (x, *(blurred_around(x, b) for b in BLURS))]
-    assert all((after < before).all() for before, after in pairwise(values))
-
-
 def test_cut_edges_are_sharp_for_the_share_however_wide_the_blur(patches):
     """Its weakness: the borders of a patch are edges to the transform, and no blur removes them."""
     values = [measure(gaussian_blur(patches, 21, 3.0)).mean() for measure in MEASURES_OF_IMAGES]
@@ -82,14 +67,6 @@ def test_contrast_brightness_and_sign_do_not_count(measure, factor, digits28, pa
 
 
 @MEASURES
-def test_noise_raises_it_which_is_its_weakness(measure, digits28):
-    noise = normal(*digits28.shape)
-    levels = [measure(digits28 + std * noise) for std in (0, 0.05, 0.1, 0.3)]
-    means = [level.mean() for level in levels]
-    assert means == sorted(means) and (levels[0] < levels[-1]).all()
-
-
-@MEASURES
 @pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3, 1e6])
 def test_a_constant_image_has_none_and_spoils_no_other(measure, value, digits28):
     images = torch.stack([torch.full((1, 28, 28), value), digits28[0]])
@@ -100,10 +77,13 @@ def test_a_constant_image_has_none_and_spoils_no_other(measure, value, digits28)
 
 
 @MEASURES
-def test_each_image_counts_alone_in_its_own_place(measure, digits28):
-    values = measure(digits28[:7])
-    assert values.shape == (7,) and values.dtype == torch.float32 and not values.requires_grad
-    torch.testing.assert_close(values, torch.cat([measure(image[None]) for image in digits28[:7]]))
+def test_each_image_counts_alone_whatever_its_orientation(measure):
+    x = normal(5, 1, 18, 24)
+    values = measure(x.requires_grad_())
+    assert values.shape == (5,) and values.dtype == torch.float32 and not values.requires_grad
+    torch.testing.assert_close(values, torch.cat([measure(image[None]) for image in x]))
+    for turned in (x.flip(-1), x.flip(-2), x.transpose(-1, -2)):
+        torch.testing.assert_close(measure(turned), values)
 
 
 @MEASURES
@@ -114,21 +94,7 @@ def test_channels_are_added_up_whatever_their_brightness(measure):
     torch.testing.assert_close(measure(torch.cat([x, flat], dim=1)), measure(x))
 
 
-@MEASURES
-def test_turned_and_mirrored_images_are_as_sharp(measure):
-    x = normal(5, 1, 18, 24)
-    for turned in (x.flip(-1), x.flip(-2), x.transpose(-1, -2)):
-        torch.testing.assert_close(measure(turned), measure(x))
-
-
 # ---- translation ----
-
-
-def test_a_digit_moved_within_its_margin_is_as_sharp(digits28):
-    inside = pad(digits28, (4,) * 4)
-    for shift in ((2, 0), (0, -2), (-2, 1)):
-        moved = inside.roll(shift, (-2, -1))
-        torch.testing.assert_close(laplacian_sharpness(moved), laplacian_sharpness(inside))
 
 
 def test_share_does_not_know_where_the_image_begins(patches):
@@ -175,12 +141,27 @@ def test_laplacian_by_hand():
 # ---- the spectrum ----
 
 
-def test_spectrum_of_white_noise_is_its_variance_everywhere():
-    for shape in ((200, 1, 28, 28), (80, 2, 40, 30)):
-        frequency, power = radial_spectrum(0.5 * normal(*shape) + 3)
-        assert power[1:].tolist() == pytest.approx([0.25] * (len(power) - 1), rel=0.05)
-        side = min(shape[2:])
-        torch.testing.assert_close(frequency, torch.arange(1, side // 2 + 1) / side)
+SIZES = [(28, 28), (27, 27), (16, 31), (31, 16), (9, 13), (8, 5), (4, 4), (3, 3)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_spectrum_of_white_noise_is_its_variance_in_every_ring(size):
+    """On average over all noise: white noise is a sum of single white pixels with independent
+    weights of variance 1, so its mean power is the sum of theirs.
+    """
+    height, width = size
+    pixels = torch.eye(height * width).reshape(-1, 1, height, width)
+    frequency, power = radial_spectrum(pixels)
+    torch.testing.assert_close(len(pixels) * power, torch.ones(min(size) // 2))
+    torch.testing.assert_close(frequency, torch.arange(1, len(power) + 1) / min(size))
+
+
+def test_spectrum_of_drawn_white_noise_whatever_its_mean():
+    parts = torch.stack(
+        [radial_spectrum(0.5 * normal(20, 2, 21, 30, seed=k) + 3)[1] for k in range(40)]
+    )
+    error = 5 * parts.std(0) / 40**0.5
+    assert ((parts.mean(0) - 0.25).abs() < error).all() and (error < 0.02).all()
 
 
 @pytest.mark.parametrize(
@@ -200,13 +181,6 @@ def test_spectrum_does_not_see_the_cut_edges_of_a_smooth_ramp():
     assert power[frequency > 0.25].mean() / power[0] < 1e-3 * raw[0, 16:33].mean() / raw[0, 1]
 
 
-def test_spectrum_falls_where_an_image_is_blurred(patches):
-    frequency, power = radial_spectrum(patches)
-    blurred = radial_spectrum(gaussian_blur(patches, 13, 1.0))[1]
-    kept = (blurred / power)[frequency < 0.4]
-    assert (kept.diff() < 0).all() and kept[0] > 0.8 and (power > 0).all()
-
-
 def test_spectrum_is_a_mean_over_images_and_channels():
     x = normal(2, 2, 16, 16)
     both = radial_spectrum(x)[1]
@@ -215,15 +189,6 @@ def test_spectrum_is_a_mean_over_images_and_channels():
 
 
 # ---- the interval ----
-
-
-def test_interval_covers_the_mean_about_95_times_of_100():
-    n = 400
-    uniform = torch.rand(n, 80, generator=torch.Generator().manual_seed(4)).double()
-    exponential = -torch.log1p(-uniform)
-    interval = partial(bootstrap_interval, n_resamples=200)
-    intervals = [interval(values, seed=k) for k, values in enumerate(exponential)]
-    assert sum(low <= 1 <= high for low, high in intervals) / n == pytest.approx(0.94, abs=0.035)
 
 
 @pytest.mark.parametrize(("level", "quantile"), [(0.5, 0.6745), (0.95, 1.96), (0.99, 2.576)])
@@ -236,16 +201,11 @@ def test_interval_has_the_width_of_the_normal_theory(level, quantile):
 
 
 def test_interval_moves_and_stretches_with_the_values_and_its_seed_decides():
-    values = normal(60)
+    values, before = normal(60), torch.get_rng_state()
     low, high = bootstrap_interval(values)
     assert bootstrap_interval(values) == (low, high) != bootstrap_interval(values, seed=1)
     assert bootstrap_interval(3 * values + 1) == pytest.approx((3 * low + 1, 3 * high + 1))
     assert bootstrap_interval(torch.full((5,), 2.5)) == (2.5, 2.5)
-
-
-def test_interval_leaves_the_global_random_state():
-    before = torch.get_rng_state()
-    bootstrap_interval(normal(20))
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -15,6 +15,7 @@ from tutorial_utils.topics.sprites import (
     _checked,
     _levels,
     load_sprites,
+    middle_of,
     render_sprites,
 )
 
@@ -152,17 +153,6 @@ def test_shapes_look_as_the_docstring_says():
     assert (ellipse - ellipse.flip(0)).abs().max() < 1e-6
 
 
-def test_the_nearest_sprite_of_another_shape_is_farther_than_the_nearest_rotation(sprites):
-    at_one_place = (sprites.factors[:, 3:] == 0).all(1)
-    for scale in range(4):
-        rows = at_one_place & (sprites.factors[:, 1] == scale)
-        x, shape, rotation = sprites.x[rows].flatten(1), *sprites.factors[rows][:, [0, 2]].T
-        distance = torch.cdist(x, x)
-        other_shape = distance[shape[:, None] != shape].min()
-        next_rotation = (shape[:, None] == shape) & ((rotation[:, None] - rotation).abs() == 1)
-        assert other_shape > distance[next_rotation].median()
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 def test_between_the_values_sprites_change_smoothly(shape):
     """A small step in any factor changes each pixel by little."""
@@ -172,6 +162,13 @@ def test_between_the_values_sprites_change_smoothly(shape):
     for name in at:
         after = render_sprites(shape, *{**at, name: at[name] + 0.05}.values())
         assert (after - before).abs().max() < 0.08, name
+
+
+def test_the_middle_is_nearest_to_the_middle_of_every_factor_that_varies(sprites):
+    one_shape_at_the_bottom = (sprites.factors[:, 0] == 2) & (sprites.factors[:, 4] == 7)
+    for factors in (sprites.factors, sprites.factors[one_shape_at_the_bottom]):
+        middle = (factors.amin(0) + factors.amax(0)) / 2
+        assert ((factors[middle_of(factors)] - middle).abs() <= 0.5).all()
 
 
 # ---- render_sprites ----

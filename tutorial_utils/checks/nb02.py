@@ -224,7 +224,7 @@ RECON_LOSSES = named(
     "takes logits for probabilities. Logits are any real numbers.",
     lambda logits, x: bernoulli_nll(logits.logit(), x),
     "has the image and the reconstruction swapped.",
-    lambda logits, x: bernoulli_nll(x, logits),
+    lambda logits, x: _cross_entropy(x, logits).flatten(1).sum(1),
 )
 KLS = named(
     "has the wrong sign: it is a cost, and never below 0.",

@@ -41,13 +41,53 @@ def float_tensor(name: str, value: object, *, ndim: int | None = None) -> Tensor
     return value
 
 
-def same_shape(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
-    """Raises ValueError unless both tensors have the same shape: broadcasting here hides a bug."""
-    if value.shape != other.shape:
+def same_shape(name: str, value: Tensor, other_name: str, other: Tensor, *, least: int = 0) -> None:
+    """Raises TypeError or ValueError unless both are float tensors of one shape, not broadcast.
+
+    least: how many axes they must have at least: 2 for batches [B, ...].
+    """
+    if float_tensor(name, value).shape != float_tensor(other_name, other).shape:
         raise ValueError(
             f"{name} and {other_name} must have the same shape, "
             f"got {list(value.shape)} and {list(other.shape)}"
         )
+    if value.ndim < least:
+        axes = f"{least} axes or more, [B, ...]"
+        raise ValueError(f"{name} and {other_name} must have {axes}, got {list(value.shape)}")
+
+
+def pixels(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+    """As `same_shape`, batches, with `other` in [0, 1]: `value` is what a model says about it."""
+    same_shape(name, value, other_name, other, least=2)
+    unit_interval(other_name, other)
+
+
+def unit_interval(name: str, value: Tensor) -> None:
+    """Raises ValueError unless `value` lies in [0, 1]."""
+    if value.device.type != "cpu":
+        return  # to look there would be a wait in each step of a training
+    low, high = value.detach().aminmax()
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"{name} must lie in [0, 1], got values from {low:.9g} to {high:.9g}")
+
+
+def binary(name: str, value: Tensor) -> None:
+    """Raises ValueError unless every entry of `value` is 0 or 1; on the CPU, as `unit_interval`."""
+    wrong = value[(value != 0) & (value != 1)] if value.device.type == "cpu" else ()
+    if len(wrong) > 0:
+        raise ValueError(f"{name} must hold zeros and ones only, got {wrong[0]:.9g}")
+
+
+def noise_level(level: object, x: Tensor, *, at_most: float) -> None:
+    """Raises TypeError or ValueError unless level is a number, or [N, 1, 1, 1], one per image."""
+    one_each = [len(float_tensor("x", x, ndim=4)), 1, 1, 1]
+    levels = torch.as_tensor(level)
+    if list(levels.shape) not in ([], one_each):
+        got = list(levels.shape)
+        raise ValueError(f"level must be a number or a tensor {one_each}, got shape {got}")
+    low, high = levels.detach().aminmax()
+    if not 0 <= low <= high <= at_most:
+        raise ValueError(f"level must lie from 0 to {at_most}, got {low:g} to {high:g}")
 
 
 def finite(name: str, value: Tensor) -> Tensor:
@@ -58,13 +98,12 @@ def finite(name: str, value: Tensor) -> Tensor:
     return value
 
 
-def gray_images(x: Tensor) -> Tensor:
+def gray_images(x: Tensor, name: str = "x") -> Tensor:
     """x, if it holds gray images [N, 1, H, W] in [0, 1]; else TypeError or ValueError."""
-    float_tensor("x", x, ndim=4)
+    float_tensor(name, x, ndim=4)
     if x.shape[1] != 1:
-        raise ValueError(f"x must hold gray images [N, 1, H, W], got shape {list(x.shape)}")
-    if not 0 <= x.min() <= x.max() <= 1:
-        raise ValueError(f"x must lie in [0, 1], got values from {x.min():g} to {x.max():g}")
+        raise ValueError(f"{name} must hold gray images [N, 1, H, W], got shape {list(x.shape)}")
+    unit_interval(name, x)
     return x
 
 
@@ -76,6 +115,8 @@ def classes_of(y: Tensor, rows: Tensor, name: str) -> Tensor:
         )
     if len(y) != len(rows):
         raise ValueError(f"{name} and y must have the same length, got {len(rows)} and {len(y)}")
+    if y.min() < 0:
+        raise ValueError(f"y must hold classes from 0 on, got {y.min()}")
     return y.cpu()
 
 

@@ -52,20 +52,18 @@ def mutual_information(codes: Tensor, factors: Tensor, *, bins: int = BINS) -> T
     """The mutual information of each dimension (rows) and each factor (columns) in nats, [D, K].
 
     A dimension is cut into `bins` bins of equal counts, so any increasing function of it gives the
-    same result; equal codes share a bin.
+    same result; equal codes share a bin.  A bin may mix the end of one level with the beginning of
+    the next: a code that orders L levels without overlap lacks up to (L - 1) log 2 / bins of the
+    factor's entropy, and nothing if each level fills whole bins, as those of the sprites do.
 
     N examples without any relation would have I = E on average, E = (bins - 1)(levels - 1) / 2N.
     The result is corrected for that: H (I - E) / (H - E), from 0 to the entropy H of the factor.
-    codes: [N, D].  factors: [N, K].
     """
     codes, factors = _checked(codes, factors, positive_int("bins", bins))
-    binned = [_equal_counts(dimension, bins) for dimension in codes.T]
-    by_chance = np.outer(_levels(np.stack(binned, axis=1)) - 1, _levels(factors) - 1) / (
-        2 * len(codes)
-    )
-    table = np.array(
-        [[_information(dimension, factor) for factor in factors.T] for dimension in binned]
-    )
+    binned = np.stack([_equal_counts(dimension, bins) for dimension in codes.T], axis=1)
+    degrees_of_freedom = np.outer(_levels(binned) - 1, _levels(factors) - 1)
+    by_chance = degrees_of_freedom / (2 * len(codes))
+    table = np.array([[_information(each, factor) for factor in factors.T] for each in binned.T])
     entropy = _entropies(factors)
     adjusted = entropy * (table - by_chance) / np.maximum(entropy - by_chance, 1e-12)
     return torch.from_numpy(adjusted.clip(0, entropy)).float()
@@ -75,8 +73,9 @@ def mig(codes: Tensor, factors: Tensor) -> float:
     """Mutual information gap (MIG), in [0, 1]: how far the best dimension is ahead of the second.
 
     The mean over factors of (I_1 - I_2) / H(factor), where I_1 and I_2 are the two largest entries
-    of the factor's column in `mutual_information` (Chen et al., 2018).
-    codes: [N, D] with D of at least 2.  factors: [N, K].
+    of the factor's column in `mutual_information` (Chen et al., 2018).  A perfect code
+    with a little noise has 1 for levels of equal counts, and about 0.95 for levels drawn at random,
+    since bins mix them.  codes: [N, D] with D of at least 2.
     """
     return (_gap(mutual_information(codes, factors)) / entropies(factors)).mean().item()
 
@@ -89,8 +88,7 @@ def sap(codes: Tensor, factors: Tensor, *, categorical: Sequence[int] = (0,)) ->
     of a categorical factor is the balanced accuracy of a decision tree with one leaf per level, on
     held-out rows, rescaled so that chance is 0.
 
-    codes: [N, D] with D of at least 2.  factors: [N, K].  categorical: the columns of factors whose
-    levels have no order.
+    codes: [N, D] with D of at least 2.  categorical: the columns of factors without an order.
     """
     codes, factors = _checked(codes, factors)
     n_factors = factors.shape[1]
@@ -99,6 +97,7 @@ def sap(codes: Tensor, factors: Tensor, *, categorical: Sequence[int] = (0,)) ->
         raise ValueError(
             f"categorical must hold columns of factors, 0 to {n_factors - 1}, got {unknown}"
         )
+    codes = _scaled(codes)
     scores = [
         _trees_of_one(codes, f) if k in categorical else _lines(codes, f)
         for k, f in enumerate(factors.T)
@@ -119,16 +118,14 @@ def dci(codes: Tensor, factors: Tensor, *, seed: int = 0) -> DCI:
     A factor that is in no dimension has a column too, made of accidental patterns: it lowers all
     three.
 
-    codes: [N, D] with D of at least 2.  factors: [N, K] with K of at least 2.  seed: of the split
-    and of the forests.
+    codes, factors: with at least 2 columns each.  seed: of the split and of the forests.
     """
     codes, factors = _checked(codes, factors)
     for name, values in (("codes", codes), ("factors", factors)):
         if values.shape[1] < 2:
             raise ValueError(f"{name} must have at least 2 columns, got shape {list(values.shape)}")
-    columns, informativeness = zip(
-        *(_forest(codes, factor, seed) for factor in factors.T), strict=True
-    )
+    forests = [_forest(_scaled(codes), factor, seed) for factor in factors.T]
+    columns, informativeness = zip(*forests, strict=True)
     importance = np.stack(columns, axis=1)  # [D, K]
     weights = importance.sum(1) / max(importance.sum(), 1e-12)
     disentanglement = (weights * _concentration(importance)).sum()
@@ -143,10 +140,9 @@ def name_dimensions(codes: Tensor, factors: Tensor, names: Sequence[str]) -> lis
     """Names of the dimensions: the factor that each is most informative about, such as "x 0.71".
 
     The number is the share of the factor's entropy.  Below a share of 0.1 the name is "none".
-    Chance does not reach 0.1: without any relation, I of 24 bins and 8 levels has a standard
-    deviation of sqrt(2 * 23 * 7) / 2N, that is 0.008 of log 8 for N = 576, the fewest rows allowed.
-    The largest of 100 such shares is near 0.04.
-    codes: [N, D].  factors: [N, K].  names: K texts.
+    Chance does not reach it: without any relation, the largest of 100 shares is near 0.04 for the
+    fewest rows allowed.
+    names: K texts.
     """
     return name_shares(mutual_information(codes, factors) / entropies(factors), names)
 
@@ -156,10 +152,7 @@ def name_shares(shares: Tensor, names: Sequence[str]) -> list[str]:
 
     shares: `mutual_information` over `entropies`, [D, K].  names: K texts.
     """
-    if isinstance(names, str) or len(names) != shares.shape[1]:
-        raise ValueError(
-            f"names must hold one name for each of the {shares.shape[1]} factors, got {names!r}"
-        )
+    _texts(names, shares.shape[1])
     best = zip(*(column.tolist() for column in shares.max(1)), strict=True)
     return [f"{names[k]} {share:.2f}" if share >= NAMED_FROM else "none" for share, k in best]
 
@@ -185,7 +178,8 @@ def _factors(factors: Tensor) -> np.ndarray:
 
 def _checked(codes: Tensor, factors: Tensor, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
     """Both as arrays; TypeError or ValueError unless [N, D] and [N, K] with N large enough."""
-    codes = finite("codes", float_tensor("codes", codes, ndim=2)).detach().cpu().numpy()
+    codes = finite("codes", float_tensor("codes", codes, ndim=2)).detach().cpu()
+    codes = codes.to(torch.promote_types(codes.dtype, torch.float32)).numpy()
     factors = _factors(factors)
     if len(codes) != len(factors):
         raise ValueError(
@@ -250,6 +244,14 @@ def _concentration(importance: np.ndarray) -> np.ndarray:
     return 1 - entropy(weights, base=weights.shape[1], axis=1)
 
 
+def _scaled(codes: np.ndarray) -> np.ndarray:
+    """Each column minus its median, over its size: trees would cut the digits of a float64."""
+    if codes.dtype != np.float64:
+        return codes
+    codes = codes - np.median(codes, axis=0)
+    return codes / np.maximum(np.abs(codes).max(0), 1e-300)
+
+
 def _split(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Random rows for training, three quarters of n and at most 3,000, and the other rows."""
     rows = np.random.default_rng(seed).permutation(n)
@@ -302,15 +304,14 @@ def checked_names(x: Tensor, factors: Tensor, names: Sequence[str]) -> list[str]
         _checked(x.flatten(1), factors)
     except ValueError as error:
         raise ValueError(f"x and factors: {error}") from error
-    n_factors = factors.shape[1]
-    if (
-        isinstance(names, str)
-        or len(names) != n_factors
-        or not all(isinstance(name, str) and name for name in names)
-    ):
-        raise ValueError(
-            f"names must hold one text for each of the {n_factors} factors, got {names!r}"
-        )
+    return _texts(names, factors.shape[1])
+
+
+def _texts(names: Sequence[str], n: int) -> list[str]:
+    """The names as a list; ValueError unless there is one for each of n factors."""
+    are_texts = not isinstance(names, str) and all(isinstance(each, str) and each for each in names)
+    if not are_texts or len(names) != n:
+        raise ValueError(f"names must hold one text for each of the {n} factors, got {names!r}")
     return list(names)
 
 

@@ -1,12 +1,23 @@
-"""Noise, measures of image quality, and classical filters that denoise (notebook 08)."""
+"""Noise, measures of image quality, and classical filters that denoise (notebook 08).
+
+x, images: [N, C, H, W].  All functions raise TypeError or ValueError for a bad argument.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ..support.arguments import finite, float_tensor, positive_int, positive_number, same_shape
+from ..support.arguments import (
+    finite,
+    float_tensor,
+    noise_level,
+    positive_int,
+    positive_number,
+    same_shape,
+)
 
 Setting = TypeVar("Setting")
 WINDOW, WIDTH = 11, 1.5  # pixels: the window of `ssim`, and the width of its Gaussian weights
@@ -14,32 +25,33 @@ K_1, K_2 = 0.01, 0.03  # Wang et al. (2004), section III
 PATCH, REACH = 5, 6  # pixels: of a patch in `non_local_means`, and how far away another one may lie
 
 
-# ---- noise ----
+# ---- noise: `level` is a number or [N, 1, 1, 1], one for each image ----
 
 
 def gaussian_noise(x: Tensor, level: float | Tensor) -> Tensor:
     """x plus Gaussian noise of standard deviation `level`, not clamped: x + level * eps.
 
-    x: images [N, C, H, W].  level: 0 or above, a number or [N, 1, 1, 1], one for each image.
+    level: 0 or above.
     """
+    noise_level(level, x, at_most=torch.inf)
     return x + level * torch.randn_like(x)
 
 
 def masking_noise(x: Tensor, level: float | Tensor) -> Tensor:
     """Masking noise: each pixel of x is set to 0 with probability `level`, independently.
 
-    Vincent et al. (2008).
-    x: images [N, C, H, W].  level: in [0, 1], a number or [N, 1, 1, 1], one for each image.
+    Vincent et al. (2008).  level: in [0, 1].
     """
+    noise_level(level, x, at_most=1)
     return torch.where(torch.rand_like(x) < level, 0, x)
 
 
 def salt_and_pepper(x: Tensor, level: float | Tensor) -> Tensor:
     """Salt-and-pepper noise: each pixel becomes 0 or 1, equally likely, with probability `level`.
 
-    Pixels are independent.
-    x: images [N, C, H, W].  level: in [0, 1], a number or [N, 1, 1, 1], one for each image.
+    Pixels are independent.  level: in [0, 1].
     """
+    noise_level(level, x, at_most=1)
     extreme = torch.rand_like(x).round()
     return torch.where(torch.rand_like(x) < level, extreme, x)
 
@@ -51,8 +63,7 @@ def psnr(images: Tensor, x: Tensor) -> Tensor:
     """Peak signal-to-noise ratio (PSNR) in dB, [N]: 10 log10(1 / mean squared error).
 
     The peak is 1, white.  Ten times less squared error is 10 dB more; equal images have infinity.
-    Nothing is clamped here.
-    images, x: [N, C, H, W], of one shape.  Raises TypeError or ValueError for a bad argument.
+    Nothing is clamped here.  images, x: of one shape.
     """
     images, x = _pair(images, x)
     return -10 * (images - x).square().mean((1, 2, 3)).log10().float()
@@ -66,11 +77,8 @@ def ssim(images: Tensor, x: Tensor) -> Tensor:
     mean over places and channels.  Nothing is clamped here.
 
     Same values as skimage's structural_similarity with gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, data_range=1.  That function takes one image per call, and about
-    eight times as long for images of 28 x 28 pixels.
-
-    images, x: [N, C, H, W], of one shape, at least 11 pixels high and wide.
-    Raises TypeError or ValueError for a bad argument.
+    use_sample_covariance=False, data_range=1, which takes eight times as long.
+    images, x: of one shape, at least 11 pixels high and wide.
     """
     images, x = _pair(images, x)
     if min(x.shape[-2:]) < WINDOW:
@@ -96,26 +104,24 @@ def gaussian_filter(x: Tensor, width: float) -> Tensor:
     """Gaussian filter: each pixel becomes a weighted mean of the pixels around it.
 
     The weights are exp(-distance² / (2 width²)); scipy's gaussian_filter, images mirrored at their
-    edges.  x: [N, C, H, W].  width: above 0, in pixels.
-    Raises TypeError or ValueError for a bad argument.
+    edges.  width: above 0, in pixels.
     """
     from scipy.ndimage import gaussian_filter
 
     sigma = positive_number("width", width)
-    return torch.from_numpy(gaussian_filter(_checked(x).numpy(), (0, 0, sigma, sigma))).to(x)
+    return torch.from_numpy(gaussian_filter(_array(x), (0, 0, sigma, sigma))).to(x)
 
 
 def median_filter(x: Tensor, size: int) -> Tensor:
     """Median filter: each pixel becomes the median of the `size` x `size` pixels around it.
 
-    scipy's median_filter, images mirrored at their edges.  x: [N, C, H, W].  size: odd, in pixels.
-    Raises TypeError or ValueError for a bad argument.
+    scipy's median_filter, images mirrored at their edges.  size: odd, in pixels.
     """
     from scipy.ndimage import median_filter
 
     if positive_int("size", size) % 2 == 0:
         raise ValueError(f"size must be odd, so that a pixel is in the middle, got {size}")
-    return torch.from_numpy(median_filter(_checked(x).numpy(), (1, 1, size, size))).to(x)
+    return torch.from_numpy(median_filter(_array(x), (1, 1, size, size))).to(x)
 
 
 def non_local_means(x: Tensor, strength: float) -> Tensor:
@@ -123,22 +129,17 @@ def non_local_means(x: Tensor, strength: float) -> Tensor:
 
     Buades et al. (2005); skimage's denoise_nl_means in its fast mode, with patches of 5 x 5 pixels,
     up to 6 pixels away.  x: gray images [N, 1, H, W].  strength: above 0, how different two patches
-    may be, in gray values.  Raises TypeError or ValueError for a bad argument.
+    may be, in gray values.
     """
     from skimage.restoration import denoise_nl_means
 
-    options = {
-        "patch_size": PATCH,
-        "patch_distance": REACH,
-        "h": positive_number("strength", strength),
-    }
-    if _checked(x).shape[1] != 1:
+    options = {"patch_size": PATCH, "patch_distance": REACH, "preserve_range": True}
+    options["h"] = positive_number("strength", strength)
+    images = _array(x)
+    if images.shape[1] != 1:
         raise ValueError(f"x must hold gray images [N, 1, H, W], got shape {list(x.shape)}")
-    images = [
-        denoise_nl_means(image, preserve_range=True, **options)
-        for image in _checked(x)[:, 0].numpy()
-    ]
-    return torch.stack([torch.from_numpy(image) for image in images]).unsqueeze(1).to(x)
+    denoised = [torch.from_numpy(denoise_nl_means(image, **options)) for image in images[:, 0]]
+    return torch.stack(denoised).unsqueeze(1).to(x)
 
 
 def tune(
@@ -150,8 +151,7 @@ def tune(
     """The best setting of a filter: the one with the highest mean PSNR, the first one of equals.
 
     denoise: called as denoise(noisy, setting); its result is clamped to [0, 1].
-    noisy, x: [N, C, H, W], x clean.  Take other images than those that are judged later.
-    Raises TypeError or ValueError for a bad argument.
+    noisy, x: x is clean.  Take other images than those that are judged later.
     """
     if len(settings) == 0:
         raise ValueError(f"settings must hold at least one setting, got {settings!r}")
@@ -160,20 +160,17 @@ def tune(
     )
 
 
-def _checked(x: Tensor) -> Tensor:
-    """x on the CPU, if it holds images [N, C, H, W] of finite numbers."""
-    return finite("x", float_tensor("x", x, ndim=4)).detach().cpu()
+def _array(x: Tensor) -> np.ndarray:
+    """x as an array of float32 or float64, if it holds images [N, C, H, W] of finite numbers."""
+    x = finite("x", float_tensor("x", x, ndim=4)).detach().cpu()
+    return x.to(torch.promote_types(x.dtype, torch.float32)).numpy()
 
 
-def _pair(images: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+def _pair(images: Tensor, x: Tensor) -> list[Tensor]:
     """Both in double precision, if they are finite images [N, C, H, W] of one shape."""
-    same_shape(
-        "images",
-        finite("images", float_tensor("images", images, ndim=4)),
-        "x",
-        float_tensor("x", x),
-    )
-    return images.detach().cpu().double(), _checked(x).double()
+    same_shape("images", float_tensor("images", images, ndim=4), "x", x)
+    both = finite("images", images), finite("x", x)
+    return [each.detach().cpu().double() for each in both]
 
 
 def _windows(n: int) -> Tensor:

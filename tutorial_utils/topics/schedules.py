@@ -74,13 +74,8 @@ class Run(NamedTuple):
     @property
     def scores(self) -> dict[str, float]:
         """Of the last epoch: -ELBO (at β = 1, for every model), recon_loss, kl, in nats; active."""
-        recon_loss, kl = self.recon_loss[-1], self.kl[-1]
-        return {
-            "-ELBO": recon_loss + kl,
-            "recon_loss": recon_loss,
-            "kl": kl,
-            "active": self.active[-1],
-        }
+        recon_loss, kl, active = self.recon_loss[-1], self.kl[-1], self.active[-1]
+        return {"-ELBO": recon_loss + kl, "recon_loss": recon_loss, "kl": kl, "active": active}
 
 
 @lru_cache(maxsize=1)
@@ -122,14 +117,8 @@ def train_schedule(
         report(progress)
         return schedule(progress)
 
-    settings = {
-        "epochs": EPOCHS,
-        "batch_size": 64,
-        "lr": 3e-3,
-        "x_val": data.x_test,
-        "show_progress": False,
-    }
-    history = fit(model, data.x_train, _terms, seed=seed, beta=beta, **settings)
+    settings = {"epochs": EPOCHS, "batch_size": 64, "lr": 3e-3, "seed": seed, "beta": beta}
+    history = fit(model, data.x_train, _terms, x_val=data.x_test, show_progress=False, **settings)
     if history.interrupted:
         raise KeyboardInterrupt
     judged = history.val

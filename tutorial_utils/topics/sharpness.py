@@ -1,4 +1,8 @@
-"""Sharpness of images (notebook 06): two measures, a spectrum, and the interval around a mean."""
+"""Sharpness of images (notebook 06): two measures, a spectrum, and the interval around a mean.
+
+images: [N, C, H, W], at least 3 pixels high and wide.  All functions raise TypeError or ValueError
+for a bad argument.
+"""
 
 import torch
 from torch import Tensor
@@ -13,8 +17,6 @@ def laplacian_sharpness(images: Tensor) -> Tensor:
     Variances are within channels.  Contrast and brightness do not count: a + b * images has the
     same number.  Noise raises it, up to 20 for white noise; a constant image has 0.
     After Pech-Pacheco et al. (2000).
-    images: [N, C, H, W], at least 3 pixels high and wide.
-    Raises TypeError or ValueError for a bad argument.
     """
     x = _centered(images)
     inner = x[..., 1:-1, 1:-1]
@@ -31,8 +33,7 @@ def high_frequency_share(images: Tensor, *, cutoff: float = 0.25) -> Tensor:
     The transform continues an image at the opposite edge, so the borders of a photograph count as
     edges, even if it is blurred.
 
-    images: [N, C, H, W], at least 3 pixels high and wide.  cutoff: in cycles per pixel, up to 0.5.
-    Raises TypeError or ValueError for a bad argument.
+    cutoff: in cycles per pixel, up to 0.5.
     """
     x = _centered(images)
     if positive_number("cutoff", cutoff) > 0.5:
@@ -45,12 +46,10 @@ def high_frequency_share(images: Tensor, *, cutoff: float = 0.25) -> Tensor:
 def radial_spectrum(images: Tensor) -> tuple[Tensor, Tensor]:
     """Radial power spectrum: frequencies [R] in cycles per pixel, up to 0.5, and mean power [R].
 
-    The power is a mean over images, channels and directions.  White noise has its variance at every
-    frequency.  A Hann window fades the images toward their borders, which would otherwise count as
-    high frequencies; the mean under this window is subtracted first.
-
-    images: [N, C, H, W], at least 3 pixels high and wide.
-    Raises TypeError or ValueError for a bad argument.
+    The power is a mean over images, channels and directions, in units of what white noise of
+    variance 1 has: white noise has its variance at every frequency.  A Hann window fades the images
+    toward their borders, which would otherwise count as high frequencies; the mean under this
+    window is subtracted first.  That takes power from the lowest frequencies, and from the unit.
     """
     x = _centered(images)
     rows, columns = (
@@ -58,11 +57,20 @@ def radial_spectrum(images: Tensor) -> tuple[Tensor, Tensor]:
     )
     window = torch.outer(rows, columns)
     x = x - (x * window).sum((-2, -1), keepdim=True) / window.sum()
-    power = torch.fft.fft2(x * window).abs().square().mean((0, 1)) / window.square().sum()
+    power = torch.fft.fft2(x * window).abs().square().mean((0, 1))
+    unit = _power_of_white_noise(window)
     size = min(x.shape[-2:])
     ring = (_radius(x) * size).round().long()  # 0 is the mean
-    means = [power[ring == k].mean() for k in range(1, size // 2 + 1)]
+    means = [power[ring == k].sum() / unit[ring == k].sum() for k in range(1, size // 2 + 1)]
     return torch.arange(1, size // 2 + 1) / size, torch.stack(means).float()
+
+
+def _power_of_white_noise(window: Tensor) -> Tensor:
+    """The mean power of each frequency in white noise of variance 1 under this window, [H, W]."""
+    # Without its mean, the noise gets the weights window * (wave - share) in a frequency's sum.
+    share = torch.fft.fft2(window) / window.sum()
+    squares = torch.fft.fft2(window.square())
+    return squares[0, 0].real * (1 + share.abs().square()) - 2 * (share.conj() * squares).real
 
 
 def bootstrap_interval(
@@ -73,7 +81,6 @@ def bootstrap_interval(
     It takes the means of n_resamples draws of N values with replacement, and returns their
     quantiles (1 - level) / 2 and (1 + level) / 2.  Efron and Tibshirani (1993).
     values: [N], N at least 2, one per image.  seed: of the draws.
-    Raises TypeError or ValueError for a bad argument.
     """
     values = finite("values", float_tensor("values", values, ndim=1)).detach().cpu().double()
     if len(values) < 2:

@@ -75,13 +75,8 @@ def _checked(shape, scale, rotation, x, y) -> list[np.ndarray]:
             f"shape must hold names among {', '.join(FACTORS['shape'])}, got {', '.join(unknown)}"
         )
     arrays = [shape]
-    limits = {
-        "scale": (scale, 1, SIZE),
-        "rotation": (rotation, -np.inf, np.inf),
-        "x": (x, 0, SIZE),
-        "y": (y, 0, SIZE),
-    }
-    for name, (values, low, high) in limits.items():
+    limits = {"scale": (1, SIZE), "rotation": (-np.inf, np.inf), "x": (0, SIZE), "y": (0, SIZE)}
+    for (name, (low, high)), values in zip(limits.items(), (scale, rotation, x, y), strict=True):
         try:
             values = np.atleast_1d(np.asarray(values, dtype=np.float64))
         except (TypeError, ValueError, RuntimeError) as error:
@@ -169,7 +164,8 @@ def middle_of(factors: Tensor) -> int:
     """The row of factors [N, K] nearest to the middle of their ranges: a sprite in the center."""
     factors = factors.double()
     low, high = factors.amin(0), factors.amax(0)
-    return int(((factors - low) / (high - low) - 0.5).square().sum(1).argmin())
+    share = (factors - low) / (high - low).clamp(min=1)  # of a factor that does not vary: 0
+    return int((share - 0.5).square().sum(1).argmin())
 
 
 def value_of(name: str, level: int) -> object:
