@@ -11,7 +11,7 @@ import traitlets
 from torch import Tensor, nn
 
 from ..models import decode_images, is_vae
-from ..support.arguments import same_shape
+from ..support.arguments import nonempty_text, same_shape
 
 ASSETS = Path(__file__).parent / "assets"
 HIDDEN = {"display": "none"}  # the layout of what takes no room on the page
@@ -93,14 +93,14 @@ def describe(part: Part) -> dict:
     """A part as the page needs it: {"title", "caption", "alt", "kind", and "png" or "html"}.
 
     kind says how much room it takes: "row", "square", "strip" for a wide picture, "broad" for a
-    wide chart.
+    wide chart.  Raises ValueError for an alt that is no text.
     """
     title, _, caption = part.title.partition("\n")
     content = {"png": part.content} if isinstance(part.content, bytes) else {"html": part.content}
     return {
         "title": title,
         "caption": caption,
-        "alt": part.alt,
+        "alt": nonempty_text("alt", part.alt),
         "kind": _kind(part.content),
         **content,
     }
