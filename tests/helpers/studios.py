@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from helpers.models import make_autoencoder, make_judge
 from helpers.widgets import widgets_in
-from tutorial_utils.models import VAE, Autoencoder, mlp
+from tutorial_utils.models import VAE, mlp
 from tutorial_utils.studios.base import Part
 from tutorial_utils.studios.beta_slider import model_slider
 from tutorial_utils.studios.blur import blur_studio
@@ -51,23 +52,19 @@ def classes(n: int = 12) -> Tensor:
 
 
 def vae(latent_dim: int = 2, size: int = 8, seed: int = 0) -> VAE:
-    """A VAE that is not trained."""
+    """A VAE that is not trained; its large weights make codes, and images, that differ clearly."""
     with local_seed(seed):
         encoder = mlp([size**2, 4, 2 * latent_dim])
         decoder = mlp([latent_dim, 4, size**2], out_shape=(1, size, size))
+    with torch.no_grad():
+        for weights in [*encoder.parameters(), *decoder.parameters()]:
+            weights *= 2
     return VAE(encoder, decoder, latent_dim=latent_dim).eval()
 
 
-def autoencoder(size: int = 8) -> Autoencoder:
-    """An autoencoder with two latent numbers that is not trained."""
-    with local_seed(1):
-        return Autoencoder(mlp([size**2, 2]), mlp([2, size**2], out_shape=(1, size, size))).eval()
-
-
-def classifier(size: int = 8) -> nn.Module:
-    """Logits [B, 10] of images, not trained."""
-    with local_seed(2):
-        return mlp([size**2, 10]).eval()
+def judge(size: int = 8) -> nn.Module:
+    """A classifier, logits [B, 10] of images, that is certain of most, though not trained."""
+    return make_judge([size**2, 12, 10], seed=3, scale=3)
 
 
 class Conditional(nn.Module):
@@ -99,7 +96,7 @@ def _denoising() -> dict:
 
 
 def _filling() -> dict:
-    return {"model": vae(), "x": images().round(), "n_answers": 2, "classifier": classifier()}
+    return {"model": vae(), "x": images().round(), "n_answers": 2, "classifier": judge()}
 
 
 def _slider() -> dict:
@@ -114,7 +111,7 @@ def _one_model(model: Callable[[], nn.Module] = vae) -> dict:
 
 
 def _two_models() -> dict:
-    return _one_model() | {"other": autoencoder(), "judge": classifier()}
+    return _one_model() | {"other": make_autoencoder(), "judge": judge()}
 
 
 def _pad() -> dict:
@@ -123,20 +120,33 @@ def _pad() -> dict:
 
 
 def _posterior() -> dict:
-    return {"vae": vae(), "autoencoder": autoencoder(), "x": images(), "y": classes()}
+    return {"vae": vae(), "autoencoder": make_autoencoder(), "x": images(), "y": classes()}
 
 
 def _drawing() -> dict:
     x, y, model = images(size=28), classes(), vae(size=28)
     studio = interpolation_studio(model, x, y)
-    return {"model": model, "x": x, "y": y, "studio": studio, "judge": classifier(28)}
+    return {"model": model, "x": x, "y": y, "studio": studio, "judge": judge(28)}
+
+
+KEYS = [("β-VAE", 4, 1), ("β-VAE", 1, 0), ("β-VAE", 1, 1)]
+KEYS += [("VAE", 1, 0), ("β-TCVAE", 10, 2), ("β-TCVAE", 3, 1)]
 
 
 def _models() -> dict:
-    factors = torch.cartesian_prod(torch.arange(3), torch.arange(3)).repeat(24, 1)
-    keys = [("VAE", 1, 0), ("β-VAE", 1, 0), ("β-VAE", 4, 0), ("β-VAE", 4, 1)]
-    models = {key: vae(4, seed=seed) for seed, key in enumerate(keys)}
-    return {"models": models, "x": images(216), "factors": factors, "names": ["high", "far"]}
+    """Images of three factors, and models of 7 and 9 latent numbers, half of them informative."""
+    factors = torch.cartesian_prod(torch.arange(3), torch.arange(3), torch.arange(2)).repeat(16, 1)
+    x = 0.02 * images(len(factors))
+    for image, (bright, high, left) in zip(x, factors.tolist(), strict=True):
+        image[0, 1 + 2 * high : 3 + 2 * high, 4 * left : 4 * left + 3] += 0.38 + 0.3 * bright
+    models = {}
+    for seed, key in enumerate(KEYS):
+        n = 7 if key[0] == "VAE" else 9
+        model = models[key] = vae(n, seed=seed)
+        with torch.no_grad():
+            model.encoder[-2].weight[: n // 2] *= 4
+            model.encoder[-2].bias[n : n + n // 2] -= 5
+    return {"models": models, "x": x, "factors": factors, "names": ["bright", "high", "<left>"]}
 
 
 def _style() -> dict:
