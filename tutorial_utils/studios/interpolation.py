@@ -105,11 +105,11 @@ class InterpolationStudio(Studio):
         return self.sides[:1] if self.path.value == "pixels" else self.sides
 
     def _show_path(self, _change: object = None) -> None:
-        """Another digit or path was chosen: all that depends on it, then the point at t."""
+        """Another digit or path was chosen: show it, with each model that is on the page."""
         self.message.value = ""
         try:
             for side in self.shown:
-                side.show_path(self.start.image, self.end.image, self.path.value)
+                side.show_path(self.start.image, self.end.image, self.path.value, self.slider.value)
         except ValueError as error:
             if self.path.value != "circle":
                 raise
@@ -121,10 +121,9 @@ class InterpolationStudio(Studio):
                 side.box.layout.display = None if side in self.shown else "none"
             alone = len(self.shown) == 1
             (self.columns.add_class if alone else self.columns.remove_class)("vae-one")
-        self._show_point()
 
-    def _show_point(self, _change: object = None) -> None:
-        """t, an end or the path has changed: show where the walk is now."""
+    def _show_point(self, _change: object) -> None:
+        """t has changed: show where the walk is now."""
         self.play.value = round(100 * self.slider.value)
         for side in self.shown:
             side.show_point(self.slider.value)
@@ -190,8 +189,8 @@ class Side:
             return points, points.unflatten(1, self.shape)
         return points, decode_images(self.model, points)
 
-    def show_path(self, image_a: Tensor, image_b: Tensor, path: str) -> None:
-        """Two images [1, H, W] and a path, one of PATHS: everything that does not depend on t.
+    def show_path(self, image_a: Tensor, image_b: Tensor, path: str, t: float) -> None:
+        """Two images [1, H, W] and a path, one of PATHS: all of it, then the point at t.
 
         Raises ValueError where the path does not exist: a circle from or to a code of zeros.
         """
@@ -199,17 +198,17 @@ class Side:
         pixels = path == "pixels"
         self.path, self.shape, self.title = path, images.shape[-2:], FADE if pixels else self.name
         self.ends = images.flatten(1) if pixels else encode_images(self.model, images)[0]
-        t = torch.linspace(0, 1, N_STEPS if self.box else N_FRAMES)
-        points, images = self.walk(t)
-        self._frames = side_by_side(images[:: len(t) // (N_FRAMES - 1)])
-        if not self.box:
-            return
-        self.heading.value = f"<b>{self.title}</b>"
-        judged = None if self.judge is None else name_digits(self.judge, images)
-        self.chart.value = svg_chart(judged, self._densities(points))
+        n = N_STEPS if self.box else N_FRAMES
+        points, images = self.walk(torch.linspace(0, 1, n))
+        self._frames = side_by_side(images[:: n // (N_FRAMES - 1)])
+        if self.box:
+            self.heading.value = f"<b>{self.title}</b>"
+            judged = None if self.judge is None else name_digits(self.judge, images)
+            self.chart.value = svg_chart(judged, self._densities(points))
         if self.map:
             self.map.layout.display = "none" if pixels else None
             self.map.path = [] if pixels else points.tolist()
+        self.show_point(t)
 
     def show_point(self, t: float) -> None:
         """The point at t: its picture, its frame in the strip, its place on map and chart."""
@@ -268,9 +267,8 @@ def names_of(models: list[nn.Module]) -> list[str]:
 
 def mark_frame(strip: Tensor, frame: int, n: int = N_FRAMES) -> Tensor:
     """The strip [H, n * W] with a white border around one of its n frames, a copy."""
-    width = strip.shape[1] // n
-    left, right = frame * width, (frame + 1) * width - 1
-    marked = strip.clone()
-    marked[[0, -1], left : right + 1] = 1
-    marked[:, [left, right]] = 1
+    marked, width = strip.clone(), strip.shape[1] // n
+    one = marked[:, frame * width : (frame + 1) * width]
+    one[[0, -1]] = 1
+    one[:, [0, -1]] = 1
     return marked

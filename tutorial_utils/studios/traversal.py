@@ -14,7 +14,7 @@ from ..losses import kl_per_dimension
 from ..models import VAE, decode_images, encode_image, encode_images
 from ..plotting import to_png
 from ..support.arguments import classes_of, gray_images, positive_int
-from ..topics.disentanglement import NAMED_FROM, Measured, checked_names, measure_model
+from ..topics.disentanglement import NAMED_FROM, checked_names, measure_model
 from ..topics.sprites import middle_of, value_of
 from .base import (
     PanelView,
@@ -257,16 +257,16 @@ class TraversalPanel(Traversal):
 
 
 class TraversalStudio(Traversal):
-    """What `traversal_studio` returns: `choice` is the chosen model, `index` the sprite's row of x.
+    """What `traversal_studio` returns: `choice` chooses one of the models.
 
-    `measured` are the numbers of the model; `view` shows which factor each dimension encodes.
+    `view` shows which factor each dimension encodes; `index` is the sprite's row of x.
     """
 
     def __init__(self, models: Mapping[Key, VAE], x: Tensor, factors: Tensor, names: list[str]):
-        self.x, self.factors, self.names = x, factors, names
+        self.models, self.x, self.factors, self.names = dict(models), x, factors, names
         self.index = middle_of(factors)
         self._measure = cache(partial(measure_model, x=x, factors=factors, names=names))
-        self.choice, self.view = ModelChooser(models), PanelView()
+        self.choice, self.view = ModelChooser(list(models)), PanelView()
         self.sprite = Picture().add_class("vae-end-picture")
         self.numbers, self.caption, self.values = (ipywidgets.HTML() for _ in range(3))
         super().__init__("vae-dimensions", N_DIMS_OF_SPRITES, REACH_OF_SPRITES)
@@ -292,24 +292,11 @@ class TraversalStudio(Traversal):
         three = ipywidgets.Box([left, middle.add_class("vae-turned"), self.view])
         return [self.choice, self.numbers, three.add_class("vae-three")]
 
-    @property
-    def model(self) -> VAE:
-        """The chosen model."""
-        return self.choice.models[self.choice.key]
-
-    @property
-    def measured(self) -> Measured:
-        """The numbers of the chosen model, measured when it is chosen for the first time."""
-        return self._measure(self.model)
-
-    @property
-    def kl(self) -> Tensor:
-        """The mean KL of each dimension: [D]."""
-        return self.measured.kl
-
     def _load(self, _change: object = None) -> None:
         """Another model: its numbers, its sliders, its map; the sprite is encoded anew."""
-        measured = self.measured
+        self.model = self.models[self.choice.key]
+        measured = self._measure(self.model)
+        self.kl = measured.kl
         titles = measured.titles(N_DIMS_OF_SPRITES)
         self.code.assign(titles)
         self._encode()
@@ -354,16 +341,15 @@ class TraversalStudio(Traversal):
 class ModelChooser(ipywidgets.Box):
     """Buttons for the method, a slider for β, and buttons for the seed of a model; `key` is chosen.
 
-    models: {(method, beta, seed): model}.  Only what there is can be chosen.
+    keys: (method, beta, seed) of all models.  Only what there is can be chosen.
     """
 
     key = traitlets.Tuple()  # method, β, seed
     made = traitlets.Instance(ipywidgets.Box)  # all controls: hidden ones are closed with it too
 
-    def __init__(self, models: Mapping[Key, VAE]):
-        self.models = dict(models)
-        self.offered: dict[str, dict[float, list[int]]] = {method: {} for method, _, _ in models}
-        for method, beta, seed in sorted(models, key=lambda key: key[1:]):
+    def __init__(self, keys: Sequence[Key]):
+        self.offered: dict[str, dict[float, list[int]]] = {method: {} for method, _, _ in keys}
+        for method, beta, seed in sorted(keys, key=lambda key: key[1:]):
             self.offered[method].setdefault(beta, []).append(seed)
         self.method = toggles("method", list(self.offered), tip="What was minimized")
         self.betas = {method: _beta_control(list(by)) for method, by in self.offered.items()}
