@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from helpers.models import make_autoencoder, make_judge
 from helpers.widgets import widgets_in
-from tutorial_utils.models import VAE, mlp
+from tutorial_utils.models import VAE, Autoencoder, mlp
 from tutorial_utils.studios.base import Part
 from tutorial_utils.studios.beta_slider import model_slider
 from tutorial_utils.studios.blur import blur_studio
@@ -52,14 +52,24 @@ def classes(n: int = 12) -> Tensor:
 
 
 def vae(latent_dim: int = 2, size: int = 8, seed: int = 0) -> VAE:
-    """A VAE that is not trained; its large weights make codes, and images, that differ clearly."""
+    """A VAE that is not trained."""
     with local_seed(seed):
         encoder = mlp([size**2, 4, 2 * latent_dim])
         decoder = mlp([latent_dim, 4, size**2], out_shape=(1, size, size))
+    return enlarged(VAE(encoder, decoder, latent_dim=latent_dim).eval())
+
+
+def autoencoder(code_size: int = 2) -> Autoencoder:
+    """An autoencoder of 8x8 images that is not trained."""
+    return enlarged(make_autoencoder(code_size))
+
+
+def enlarged(model: nn.Module) -> nn.Module:
+    """The model with weights three times as large: its codes, and their images, differ clearly."""
     with torch.no_grad():
-        for weights in [*encoder.parameters(), *decoder.parameters()]:
-            weights *= 2
-    return VAE(encoder, decoder, latent_dim=latent_dim).eval()
+        for weights in model.parameters():
+            weights *= 3
+    return model
 
 
 def judge(size: int = 8) -> nn.Module:
@@ -111,7 +121,7 @@ def _one_model(model: Callable[[], nn.Module] = vae) -> dict:
 
 
 def _two_models() -> dict:
-    return _one_model() | {"other": make_autoencoder(), "judge": judge()}
+    return _one_model() | {"other": autoencoder(), "judge": judge()}
 
 
 def _pad() -> dict:
@@ -120,7 +130,7 @@ def _pad() -> dict:
 
 
 def _posterior() -> dict:
-    return {"vae": vae(), "autoencoder": make_autoencoder(), "x": images(), "y": classes()}
+    return {"vae": vae(), "autoencoder": autoencoder(), "x": images(), "y": classes()}
 
 
 def _drawing() -> dict:

@@ -6,9 +6,8 @@ import re
 import numpy as np
 import pytest
 import torch
-from helpers.models import make_autoencoder
 from helpers.pictures import pixels
-from helpers.studios import STUDIOS, images, judge, vae
+from helpers.studios import STUDIOS, autoencoder, images, judge, vae
 from helpers.svg import elements, number, root, texts
 from helpers.widgets import numbers, widgets_in
 from PIL import Image
@@ -21,7 +20,7 @@ from tutorial_utils.studios.interpolation import PATHS, mark_frame, names_of
 from tutorial_utils.studios.interpolation_charts import across, stretches_of, svg_chart
 from tutorial_utils.studios.svg import number as text_of_number
 
-T = (0, 0.13, 0.5, 0.99, 1)
+T = (0, 0.2, 0.5, 0.9, 1)
 WALKS = {"line": straight_line, "circle": great_circle}
 each_path = pytest.mark.parametrize("path", PATHS)
 
@@ -179,8 +178,8 @@ def test_chart_of_a_constant_density_and_of_nothing():
     ("model", "what"),
     [
         (vae(), "mean of p(x|z)"),
-        (make_autoencoder(), "decoded image"),
-        (make_autoencoder(5), "decoded image"),
+        (autoencoder(), "decoded image"),
+        (autoencoder(5), "decoded image"),
     ],
     ids=["vae", "autoencoder", "long code"],
 )
@@ -345,7 +344,7 @@ def test_codes_of_other_sizes_have_no_map_but_a_density():
 
 
 def test_an_autoencoder_has_no_density_and_without_a_judge_there_is_no_verdict():
-    studio = studio_of(vae(), other=make_autoencoder())
+    studio = studio_of(vae(), other=autoencoder())
     first, second = (side.chart.value + side.label.value for side in studio.sides)
     assert "log density" in first and "judge" not in first + second
     assert "no density: an autoencoder defines none" in second and "log density" not in second
@@ -354,7 +353,7 @@ def test_an_autoencoder_has_no_density_and_without_a_judge_there_is_no_verdict()
 
 
 def test_headings_tell_the_models_apart():
-    plain = make_autoencoder()
+    plain = autoencoder()
     assert names_of([vae()]) == ["VAE"] and names_of([plain, vae()]) == ["autoencoder", "VAE"]
     assert names_of([vae(), vae()]) == ["VAE 1", "VAE 2"]
 

@@ -5,9 +5,8 @@ import re
 import numpy as np
 import pytest
 import torch
-from helpers.models import make_autoencoder
 from helpers.pictures import pixels
-from helpers.studios import STUDIOS, images, vae
+from helpers.studios import STUDIOS, autoencoder, images, vae
 from helpers.svg import elements, number, texts
 from helpers.widgets import numbers, widgets_in
 
@@ -232,7 +231,7 @@ def test_far_from_the_answer_the_loss_of_a_trained_model_is_higher(mnist):
     [
         ({"autoencoder": vae()}, TypeError, "autoencoder must be trained without noise, got a VAE"),
         ({"vae": vae(3)}, ValueError, "vae must have two latent num"),
-        ({"autoencoder": make_autoencoder(3)}, ValueError, "autoencoder must have two latent"),
+        ({"autoencoder": autoencoder(3)}, ValueError, "autoencoder must have two latent"),
         ({"x": images(1), "y": torch.tensor([3])}, ValueError, "vae must give different images"),
     ],
 )
