@@ -184,13 +184,13 @@ def test_a_page_that_moves_sliders_to_whole_steps_leaves_std_alone(explorer):
 def test_every_step_of_a_slider_arrives(explorer):
     slider = explorer.sliders["std_x"]
     steps = np.arange(slider.min, slider.max, slider.step)
-    for way in (steps, steps[::-1]):
+    for way in (steps, steps[:-20:-1]):
         found = []
         for exponent in way:
             slider.value = 10**exponent
             found.append(explorer.pad.std_x)
         np.testing.assert_allclose(found, 10**way, rtol=0.06)
-        assert len(set(found)) == len(steps)
+        assert len(set(found)) == len(way)
 
 
 def test_the_maps_hold_every_mean_and_almost_every_code(explorer):
