@@ -126,7 +126,7 @@ def test_hundreds_of_moves_leave_no_widget_and_no_object_behind(studio):
                 move(control, 0.3)
             found.append(left_behind())
     widgets, objects, size = np.subtract(*reversed(found)).tolist()
-    assert widgets == 0 and objects <= 20 and size <= 2000, (widgets, objects, size)
+    assert widgets == 0 and objects <= 6 and size <= 600, (widgets, objects, size)
 
 
 def left_behind() -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from ..plotting import to_png
 from ..support.arguments import classes_of, gray_images
 from .base import Picture, Studio, check_autoencoder, check_vae, show_code
 from .controls import ImageChooser, button
-from .pad import code_map
+from .pad import CodeMap, code_map
 from .svg import nice_step
 
 N_SHOWN = 8  # samples that are decoded and shown
@@ -236,12 +236,9 @@ class PosteriorExplorer(Studio):
 
     def _draw_vae(self, mu: Tensor, std: Tensor, z: Tensor) -> None:
         loss = posterior_loss(self.vae, self.x[self.chooser.index], mu, std, self.eps)
-        shown = z[:N_SHOWN]
-        self.pad.dots = shown.tolist()
-        self.cloud.value = svg_cloud(std, shown - mu)
-        self.samples.value = to_png(image_row(decode_images(self.vae, shown)))
-        codes = ", ".join(map(show_code, shown))
-        self.samples.alt = f"{N_SHOWN} samples of z, decoded to means of p(x|z): {codes}"
+        self.cloud.value = svg_cloud(std, z[:N_SHOWN] - mu)
+        what = "samples of z, decoded to means of p(x|z)"
+        show_codes(z[:N_SHOWN], self.vae, self.pad, self.samples, what)
         self.numbers.value = loss_table((mu, std, loss), self.answer)
         numbers = ", ".join(f"{name} {value:.1f}" for name, value in loss.items())
         where = f"mu = {show_code(mu, DECIMALS)}, std = {show_code(std, DECIMALS)}"
@@ -253,11 +250,8 @@ class PosteriorExplorer(Studio):
         codes = torch.cat([code[None], code + steps])
         image = self.x[self.chooser.index]
         at_code, *near = recon_losses(self.autoencoder, image, codes).tolist()
-        shown = codes[1 : 1 + N_SHOWN]
-        self.other.dots = shown.tolist()
-        self.others.value = to_png(image_row(decode_images(self.autoencoder, shown)))
-        where = ", ".join(map(show_code, shown))
-        self.others.alt = f"{N_SHOWN} decoded neighbors of the code: {where}"
+        shown, what = codes[1 : 1 + N_SHOWN], "decoded neighbors of the code"
+        show_codes(shown, self.autoencoder, self.other, self.others, what)
         outside = int((shown.abs() > self.other.extent).any(1).sum())
         beyond = f" ({outside} outside the map)" if outside else ""
         same = f"the same {N_SHOWN} steps from this code as on the left from the encoder’s μ"
@@ -268,6 +262,13 @@ class PosteriorExplorer(Studio):
         ]
         self.beside.value = "<br>".join(text)
         self.other.text = f"code = {show_code(code)}. {' '.join(text)}"
+
+
+def show_codes(z: Tensor, model: nn.Module, pad: CodeMap, row: Picture, what: str) -> None:
+    """Codes z [N, 2] as dots on a map, and decoded as a row of images; what: what they are."""
+    pad.dots = z.tolist()
+    row.value = to_png(image_row(decode_images(model, z)))
+    row.alt = f"{len(z)} {what}: {', '.join(map(show_code, z))}"
 
 
 def _text(html: str) -> ipywidgets.HTML:
