@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from helpers.models import make_autoencoder, make_judge
 from helpers.widgets import widgets_in
 from tutorial_utils.models import VAE, Autoencoder, mlp
 from tutorial_utils.studios.base import Part
@@ -55,19 +56,25 @@ def vae(latent_dim: int = 2, size: int = 8, seed: int = 0) -> VAE:
     with local_seed(seed):
         encoder = mlp([size**2, 4, 2 * latent_dim])
         decoder = mlp([latent_dim, 4, size**2], out_shape=(1, size, size))
-    return VAE(encoder, decoder, latent_dim=latent_dim).eval()
+    return enlarged(VAE(encoder, decoder, latent_dim=latent_dim).eval())
 
 
-def autoencoder(size: int = 8) -> Autoencoder:
-    """An autoencoder with two latent numbers that is not trained."""
-    with local_seed(1):
-        return Autoencoder(mlp([size**2, 2]), mlp([2, size**2], out_shape=(1, size, size))).eval()
+def autoencoder(code_size: int = 2) -> Autoencoder:
+    """An autoencoder of 8x8 images that is not trained."""
+    return enlarged(make_autoencoder(code_size))
 
 
-def classifier(size: int = 8) -> nn.Module:
-    """Logits [B, 10] of images, not trained."""
-    with local_seed(2):
-        return mlp([size**2, 10]).eval()
+def enlarged(model: nn.Module) -> nn.Module:
+    """The model with weights three times as large: its codes, and their images, differ clearly."""
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights *= 3
+    return model
+
+
+def judge(size: int = 8) -> nn.Module:
+    """A classifier, logits [B, 10] of images, that is certain of most, though not trained."""
+    return make_judge([size**2, 12, 10], seed=3, scale=3)
 
 
 class Conditional(nn.Module):
@@ -99,7 +106,7 @@ def _denoising() -> dict:
 
 
 def _filling() -> dict:
-    return {"model": vae(), "x": images().round(), "n_answers": 2, "classifier": classifier()}
+    return {"model": vae(), "x": images().round(), "n_answers": 2, "classifier": judge()}
 
 
 def _slider() -> dict:
@@ -114,7 +121,7 @@ def _one_model(model: Callable[[], nn.Module] = vae) -> dict:
 
 
 def _two_models() -> dict:
-    return _one_model() | {"other": autoencoder(), "judge": classifier()}
+    return _one_model() | {"other": autoencoder(), "judge": judge()}
 
 
 def _pad() -> dict:
@@ -129,14 +136,27 @@ def _posterior() -> dict:
 def _drawing() -> dict:
     x, y, model = images(size=28), classes(), vae(size=28)
     studio = interpolation_studio(model, x, y)
-    return {"model": model, "x": x, "y": y, "studio": studio, "judge": classifier(28)}
+    return {"model": model, "x": x, "y": y, "studio": studio, "judge": judge(28)}
+
+
+KEYS = [("β-VAE", 4, 1), ("β-VAE", 1, 0), ("β-VAE", 1, 1)]
+KEYS += [("VAE", 1, 0), ("β-TCVAE", 10, 2), ("β-TCVAE", 3, 1)]
 
 
 def _models() -> dict:
-    factors = torch.cartesian_prod(torch.arange(3), torch.arange(3)).repeat(24, 1)
-    keys = [("VAE", 1, 0), ("β-VAE", 1, 0), ("β-VAE", 4, 0), ("β-VAE", 4, 1)]
-    models = {key: vae(4, seed=seed) for seed, key in enumerate(keys)}
-    return {"models": models, "x": images(216), "factors": factors, "names": ["high", "far"]}
+    """Images of three factors, and models of 7 and 9 latent numbers, half of them informative."""
+    factors = torch.cartesian_prod(torch.arange(3), torch.arange(3), torch.arange(2)).repeat(16, 1)
+    x = 0.02 * images(len(factors))
+    for image, (bright, high, left) in zip(x, factors.tolist(), strict=True):
+        image[0, 1 + 2 * high : 3 + 2 * high, 4 * left : 4 * left + 3] += 0.38 + 0.3 * bright
+    models = {}
+    for seed, key in enumerate(KEYS):
+        n = 7 if key[0] == "VAE" else 9
+        model = models[key] = vae(n, seed=seed)
+        with torch.no_grad():
+            model.encoder[-2].weight[: n // 2] *= 4
+            model.encoder[-2].bias[n : n + n // 2] -= 5
+    return {"models": models, "x": x, "factors": factors, "names": ["bright", "high", "<left>"]}
 
 
 def _style() -> dict:

@@ -1,11 +1,32 @@
-"""Controls: a chooser of test images by class, index and button, and of what is drawn."""
+"""Controls: sliders and choosers of test images refuse what they cannot show, and say why."""
 
 import pytest
 import torch
 from traitlets import TraitError
 
 from tutorial_utils.plotting import to_png
-from tutorial_utils.studios.controls import ImageChooser, next_of_class
+from tutorial_utils.studios.base import Part, describe
+from tutorial_utils.studios.controls import ImageChooser, PickImage, next_of_class, slider
+from tutorial_utils.studios.svg import svg
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan")])
+def test_a_slider_starts_in_its_range(value):
+    with pytest.raises(ValueError, match=rf"value of 't' must lie from 0 to 1, got {value}"):
+        slider("t", value, 1, 0.01, tip="Where.")
+
+
+@pytest.mark.parametrize("x", [torch.zeros(0, 1, 8, 8), torch.zeros(8, 8)])
+def test_an_image_is_picked_from_images(x):
+    with pytest.raises(ValueError, match="x must be a non-empty tensor with 4 axes, got shape"):
+        PickImage("test image", x)
+
+
+@pytest.mark.parametrize("alt", [None, "", 3])
+def test_a_picture_without_words_is_refused(alt):
+    for make in (lambda: svg([], 10, alt), lambda: describe(Part("title", "<p>", alt))):
+        with pytest.raises(ValueError, match="alt must be a text, got"):
+            make()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import traitlets
 from torch import Tensor, nn
 
 from ..models import decode_images, is_vae
-from ..support.arguments import same_shape
+from ..support.arguments import nonempty_text, same_shape
 
 ASSETS = Path(__file__).parent / "assets"
 HIDDEN = {"display": "none"}  # the layout of what takes no room on the page
@@ -38,7 +38,9 @@ class Studio(ipywidgets.VBox):
     """
 
     def __init__(self, css_class: str, *parts: ipywidgets.Widget):
-        super().__init__([_style_sheet(), ControlNames(layout=HIDDEN), *parts])
+        sheet = (ASSETS / "widgets.css").read_text(encoding="utf-8")
+        style = ipywidgets.HTML(f"<style>{sheet}</style>", layout=HIDDEN)
+        super().__init__([style, ControlNames(layout=HIDDEN), *parts])
         self.add_class("vae-root").add_class(css_class)
 
     def close(self) -> None:
@@ -56,12 +58,6 @@ def _widgets_in(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
     parts = [*public.pop("children", ()), *public.values()]
     parts = [part for part in parts if isinstance(part, ipywidgets.Widget)]
     return parts + [inner for part in parts for inner in _widgets_in(part)]
-
-
-def _style_sheet() -> ipywidgets.HTML:
-    """The style sheet of all studios, as a widget that takes no room on the page."""
-    sheet = (ASSETS / "widgets.css").read_text(encoding="utf-8")
-    return ipywidgets.HTML(f"<style>{sheet}</style>", layout=HIDDEN)
 
 
 # ---- panels ----
@@ -93,14 +89,14 @@ def describe(part: Part) -> dict:
     """A part as the page needs it: {"title", "caption", "alt", "kind", and "png" or "html"}.
 
     kind says how much room it takes: "row", "square", "strip" for a wide picture, "broad" for a
-    wide chart.
+    wide chart.  Raises ValueError for an alt that is no text.
     """
     title, _, caption = part.title.partition("\n")
     content = {"png": part.content} if isinstance(part.content, bytes) else {"html": part.content}
     return {
         "title": title,
         "caption": caption,
-        "alt": part.alt,
+        "alt": nonempty_text("alt", part.alt),
         "kind": _kind(part.content),
         **content,
     }

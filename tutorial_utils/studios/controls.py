@@ -1,7 +1,7 @@
 """Controls of the studios: sliders, choices, counters, and two ways to choose a test image."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import ipywidgets
@@ -9,18 +9,30 @@ import traitlets
 from torch import Tensor
 
 from ..plotting import to_png
-from ..support.arguments import float_tensor, same_shape
+from ..support.arguments import float_tensor, nonempty_text, same_shape
 from .base import Picture
 
 
 def slider(
     name: str, value: float, high: float, step: float = 1, *, low: float = 0, tip: str, **traits
 ) -> ipywidgets.FloatSlider | ipywidgets.IntSlider:
-    """A slider from `low` to `high`, of whole numbers if all four are.  tip: what values mean."""
+    """A slider from `low` to `high`, of whole numbers if all four are.  tip: what values mean.
+
+    Raises ValueError for a value outside.
+    """
+    if not low <= value <= high:
+        raise ValueError(f"value of {name!r} must lie from {low} to {high}, got {value!r}")
     whole = all(isinstance(each, int) for each in (value, high, step, low))
     make = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
     control = make(value, min=low, max=high, step=step, description=name, **traits)
     control.tooltip = f"{tip} Drag, or use the arrow keys."
+    return control
+
+
+def button(text: str, act: Callable[[], None], *, tip: str) -> ipywidgets.Button:
+    """A button that calls `act` when it is pressed.  tip: what it does."""
+    control = ipywidgets.Button(description=text, tooltip=tip)
+    control.on_click(lambda _button: act())
     return control
 
 
@@ -52,18 +64,22 @@ class PickImage(ipywidgets.HBox):
     """The number of a test image: a field, and a button for the next one.
 
     `value` is an index of x [N, 1, H, W], kept in 0..N-1; after the last image comes the first.
+    Raises TypeError or ValueError unless x holds images.
     """
 
     value = traitlets.Int()
 
     def __init__(self, name: str, x: Tensor):
+        float_tensor("x", x, ndim=4)
         self.field = ipywidgets.BoundedIntText(0, min=0, max=len(x) - 1, description=name)
         self.field.tooltip = f"Which of the {len(x):,} test images"
-        self.button = ipywidgets.Button(description="Next image", tooltip="The next test image")
-        self.button.on_click(lambda _button: self.set_trait("value", (self.value + 1) % len(x)))
+        self.button = button("Next image", self._next, tip="The next test image")
         super().__init__([self.field, self.button])
         traitlets.link((self.field, "value"), (self, "value"))
         self.add_class("vae-pick-image")
+
+    def _next(self) -> None:
+        self.value = (self.value + 1) % (self.field.max + 1)
 
     @traitlets.validate("value")
     def _stay_in_range(self, proposal) -> int:
@@ -97,25 +113,16 @@ class ImageChooser(ipywidgets.VBox):
 
     def __init__(self, title: str, what: str, x: Tensor, y: Tensor, index: int):
         self.what, self.x, self.y = what, x, y
-        self.label = ipywidgets.Dropdown(
-            options=sorted(set(y.tolist())), value=int(y[index]), description=title
-        )
-        self.label.style.description_width = "auto"
-        self.picture = Picture().add_class("vae-end-picture")
-        self.field = ipywidgets.BoundedIntText(
-            value=index, min=0, max=len(x) - 1, description="index"
-        )
-        self.field.style.description_width = "auto"
+        classes = sorted(set(y.tolist()))
+        self.label = ipywidgets.Dropdown(options=classes, value=int(y[index]), description=title)
+        self.field = ipywidgets.BoundedIntText(index, max=len(x) - 1, description="index")
+        self.label.style.description_width = self.field.style.description_width = "auto"
         self.field.tooltip = f"{what}: which of the {len(x):,} test images"
-        self.button = ipywidgets.Button()
+        self.picture = Picture().add_class("vae-end-picture")
         self.caption = ipywidgets.HTML().add_class("vae-caption")
-        self.label.observe(lambda _change: self._follow_label(), "value")
-        self.field.observe(
-            lambda change: change["new"] != self.index and self.choose(change["new"]), "value"
-        )
-        self.button.on_click(
-            lambda _button: self.choose(next_of_class(y, self.label.value, after=self.index))
-        )
+        self.button = button("", self._next, tip="")
+        self.label.observe(self._follow_label, "value")
+        self.field.observe(self._follow_field, "value")
         super().__init__([self.label, self.picture, self.caption, self.field, self.button])
         self.add_class("vae-end")
         self.choose(index)
@@ -145,13 +152,19 @@ class ImageChooser(ipywidgets.VBox):
             raise ValueError(
                 f"image must lie in [0, 1], got values from {image.min():g} to {image.max():g}"
             )
-        if not isinstance(caption, str) or not caption:
-            raise ValueError(f"caption must be a text, got {caption!r}")
+        nonempty_text("caption", caption)
         self._show(image.clone(), caption, caption)
 
-    def _follow_label(self) -> None:
+    def _next(self) -> None:
+        self.choose(next_of_class(self.y, self.label.value, after=self.index))
+
+    def _follow_label(self, _change: object) -> None:
         if self.label.value != self.y[self.index]:
             self.choose(next_of_class(self.y, self.label.value))
+
+    def _follow_field(self, _change: object) -> None:
+        if self.field.value != self.index:
+            self.choose(self.field.value)
 
     def _show(self, image: Tensor, text: str, caption: str) -> None:
         """Put the image on the page, then tell whoever observes it."""

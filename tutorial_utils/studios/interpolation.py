@@ -16,9 +16,9 @@ from ..store.files import write_atomically
 from ..support.animation import gif_bytes
 from ..support.arguments import classes_of, gray_images
 from .base import Picture, Studio, check_autoencoder, check_classifier, name_of_decoded, show_code
-from .controls import ImageChooser, choice, next_of_class, slider
+from .controls import ImageChooser, button, choice, next_of_class, slider
 from .interpolation_charts import VERDICTS, across, svg_chart
-from .pad import CodeMap, code_map
+from .pad import code_map
 from .svg import number, percent
 
 PATHS = {"line": straight_line, "circle": great_circle, "pixels": straight_line}
@@ -26,16 +26,6 @@ N_CODES = 2000  # images on the map, whose q(z|x) make up the aggregate posterio
 N_STEPS = 81  # of t in a chart; every tenth is a frame of the strip
 N_GIF = 25  # frames of a GIF from t = 0 to t = 1, then back
 FADE = "cross-fade of pixels"
-
-
-def mark_frame(strip: Tensor, frame: int, n: int = N_FRAMES) -> Tensor:
-    """The strip [H, n * W] with a white border around one of its n frames, a copy."""
-    width = strip.shape[1] // n
-    left, right = frame * width, (frame + 1) * width - 1
-    marked = strip.clone()
-    marked[[0, -1], left : right + 1] = 1
-    marked[:, [left, right]] = 1
-    return marked
 
 
 def interpolation_studio(
@@ -57,65 +47,51 @@ def interpolation_studio(
     if other is not None:
         check_autoencoder("other", other)
     check_classifier("judge", judge)
-    return InterpolationStudio(model, gray_images(x), classes_of(y, x, "x"), other, judge)
+    models = [model] if other is None else [model, other]
+    return InterpolationStudio(models, gray_images(x), classes_of(y, x, "x"), judge)
 
 
 class InterpolationStudio(Studio):
     """What `interpolation_studio` returns: `start` and `end` choose images, `sides` show models."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        other: nn.Module | None,
-        judge: nn.Module | None,
-    ):
+    def __init__(self, models: list[nn.Module], x: Tensor, y: Tensor, judge: nn.Module | None):
         others = (y != y[0]).nonzero().flatten()
         last = int(others[0]) if len(others) else next_of_class(y, int(y[0]), after=0)
         self.start = ImageChooser("From", "The digit to morph from", x, y, 0)
         self.end = ImageChooser("To", "The digit to morph to", x, y, last)
-        self.detailed = other is not None or judge is not None
-        models = [model] if other is None else [model, other]
-        self.sides = [
-            Side(part, name, judge) for part, name in zip(models, names_of(models), strict=True)
-        ]
+        self.detailed = len(models) > 1 or judge is not None
+        named = zip(models, names_of(models), strict=True)
+        self.sides = [Side(model, name, judge) for model, name in named]
         if self.detailed:
             for side in self.sides:
                 side.add_details(x[:N_CODES], y[:N_CODES])
-        self._make_controls()
-        for end in (self.start, self.end):
-            end.observe(self._choose, "image")
-        self.path.observe(self._choose, "value")
-        self.slider.observe(self._show, "value")
-        self.play.observe(
-            lambda change: setattr(self.slider, "value", change["new"] / 100), "value"
-        )
-        self.save.on_click(self._save)
-        super().__init__("vae-studio", *self._layout())
-        if self.detailed:
-            self.add_class("vae-wide")
-        self._choose()
-
-    def _make_controls(self) -> None:
-        wide = {"readout_format": ".2f", "layout": {"flex": "1 1 180px"}}
         tip = "t: 0 is the digit on the left, 1 the digit on the right."
+        wide = {"readout_format": ".2f", "layout": {"flex": "1 1 180px"}}
         self.slider = slider("t", 0.5, 1, 0.01, tip=tip, **wide)
         self.play = ipywidgets.Play(min=0, max=100, value=50, interval=60, show_repeat=True)
         self.play.tooltip = "Play t from 0 to 1"
         tip = "From one digit to the other: in the space of codes, or by fading the pixels"
         self.path = choice("path", list(PATHS), tip=tip)
         tip = "Write the walk, there and back, into a file"
-        self.save = ipywidgets.Button(description="Save GIF", tooltip=tip)
+        self.save = button("Save GIF", self._save, tip=tip)
         self.message = ipywidgets.HTML().add_class("vae-label")
+        for control, trait in ((self.start, "image"), (self.end, "image"), (self.path, "value")):
+            control.observe(self._show_path, trait)
+        self.slider.observe(self._show_point, "value")
+        self.play.observe(
+            lambda change: self.slider.set_trait("value", change["new"] / 100), "value"
+        )
+        super().__init__("vae-studio", *self._layout())
+        if self.detailed:
+            self.add_class("vae-wide")
+        self._show_path()
 
     def _layout(self) -> list[ipywidgets.Widget]:
         """One model alone: its picture between the digits; otherwise the models below them."""
         controls = ipywidgets.HBox([self.play, self.slider]).add_class("vae-controls")
         options = ipywidgets.HBox([self.path, self.save]).add_class("vae-options")
-        between, side = [options, controls, self.message], self.sides[0]
-        if not self.detailed:
-            between = [side.picture]
+        side = self.sides[0]
+        between = [options, controls, self.message] if self.detailed else [side.picture]
         middle = ipywidgets.VBox(between).add_class("vae-middle")
         ends = ipywidgets.HBox([self.start, middle, self.end]).add_class("vae-ends")
         if not self.detailed:
@@ -128,12 +104,12 @@ class InterpolationStudio(Studio):
         """The sides on the page: a cross-fade of pixels has no model, so one is enough."""
         return self.sides[:1] if self.path.value == "pixels" else self.sides
 
-    def _choose(self, _change: object = None) -> None:
-        """Another digit or path was chosen: encode both ends, decode the strip, draw the charts."""
+    def _show_path(self, _change: object = None) -> None:
+        """Another digit or path was chosen: show it, with each model that is on the page."""
         self.message.value = ""
         try:
             for side in self.shown:
-                side.show_path(self.start.image, self.end.image, self.path.value)
+                side.show_path(self.start.image, self.end.image, self.path.value, self.slider.value)
         except ValueError as error:
             if self.path.value != "circle":
                 raise
@@ -145,16 +121,14 @@ class InterpolationStudio(Studio):
                 side.box.layout.display = None if side in self.shown else "none"
             alone = len(self.shown) == 1
             (self.columns.add_class if alone else self.columns.remove_class)("vae-one")
-        self._show()
 
-    def _show(self, _change: object = None) -> None:
-        """t, an end or the path has changed: show where the walk is now."""
-        t = self.slider.value
-        self.play.value = round(100 * t)
+    def _show_point(self, _change: object) -> None:
+        """t has changed: show where the walk is now."""
+        self.play.value = round(100 * self.slider.value)
         for side in self.shown:
-            side.show_point(t)
+            side.show_point(self.slider.value)
 
-    def _save(self, _button: object) -> None:
+    def _save(self) -> None:
         """Write the GIF into the working directory; say where it is, or why it is not."""
         name = f"morph_{self.start.name}_to_{self.end.name}_{self.path.value}.gif"
         try:
@@ -168,13 +142,12 @@ class InterpolationStudio(Studio):
     def gif(self) -> bytes:
         """The walk there and back as a GIF that loops, models side by side, each frame labelled."""
         t = torch.linspace(0, 1, N_GIF)
-        frames = torch.cat(
-            [nn.functional.pad(side.walk(t)[1].cpu(), (1, 1)) for side in self.shown], dim=2
-        )
+        images = [nn.functional.pad(side.walk(t)[1], (1, 1)) for side in self.shown]
         what = " | ".join(side.title for side in self.shown)
         what += "" if self.path.value == "pixels" else f", {self.path.value}"
         order = [*range(N_GIF), *range(N_GIF - 2, 0, -1)]
         labels = [f"{what}, t = {t[k]:.2f}" for k in order]
+        frames = torch.cat(images, dim=2).cpu()
         return gif_bytes(frames[order], seconds=0.08, enlarge=6, labels=labels)
 
 
@@ -182,14 +155,13 @@ class Side:
     """One model in the studio: `picture` at t, `strip` of the whole path, `label` in words.
 
     `show_path` after a choice of ends or path, `show_point` at every t.  `ends` [2, D] are codes of
-    the model, or, on the path "pixels", the pixels of images of this `shape` [H, W].
+    the model, or, on the path "pixels", the pixels of images of this `shape` [H, W]; `title` says
+    which.  After `add_details`, `box` holds all parts; `map`, of codes, is there in the plane only.
     """
-
-    box: ipywidgets.VBox | None = None  # with `add_details`: all parts, a chart, and perhaps a map
-    map: CodeMap | None = None
 
     def __init__(self, model: nn.Module, name: str, judge: nn.Module | None):
         self.model, self.name, self.judge = model, name, judge
+        self.box = self.map = self.posterior = None  # until `add_details`
         self.picture = Picture().add_class("vae-picture")
         self.strip = Picture().add_class("vae-strip")
         self.label = ipywidgets.HTML().add_class("vae-label")
@@ -210,32 +182,6 @@ class Side:
         chart = ipywidgets.Box([self.cursor, self.chart]).add_class("vae-chart")
         self.box = ipywidgets.VBox([self.heading, row, self.label, self.strip, chart])
 
-    @property
-    def title(self) -> str:
-        """What the pictures come from."""
-        return FADE if self.path == "pixels" else self.name
-
-    def show_path(self, image_a: Tensor, image_b: Tensor, path: str) -> None:
-        """Two images [1, H, W] and a path, one of PATHS: everything that does not depend on t.
-
-        Raises ValueError where the path does not exist: a circle from or to a code of zeros.
-        """
-        images = torch.stack([image_a.cpu(), image_b.cpu()])
-        pixels = path == "pixels"
-        self.path, self.shape = path, images.shape[-2:]
-        self.ends = images.flatten(1) if pixels else encode_images(self.model, images)[0]
-        t = torch.linspace(0, 1, N_STEPS if self.box else N_FRAMES)
-        points, images = self.walk(t)
-        self._frames, self._frame = side_by_side(images[:: len(t) // (N_FRAMES - 1)]), None
-        if not self.box:
-            return
-        self.heading.value = f"<b>{self.title}</b>"
-        judged = None if self.judge is None else name_digits(self.judge, images)
-        self.chart.value, _alt = svg_chart(judged, self._densities(points))
-        if self.map:
-            self.map.layout.display = "none" if pixels else None
-            self.map.path = [] if pixels else points.tolist()
-
     def walk(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """The points [n, D] of the path at each t [n] from 0 to 1, and the images [n, H, W]."""
         points = PATHS[self.path](*self.ends, t)
@@ -243,18 +189,37 @@ class Side:
             return points, points.unflatten(1, self.shape)
         return points, decode_images(self.model, points)
 
+    def show_path(self, image_a: Tensor, image_b: Tensor, path: str, t: float) -> None:
+        """Two images [1, H, W] and a path, one of PATHS: all of it, then the point at t.
+
+        Raises ValueError where the path does not exist: a circle from or to a code of zeros.
+        """
+        images = torch.stack([image_a.cpu(), image_b.cpu()])
+        pixels = path == "pixels"
+        self.path, self.shape, self.title = path, images.shape[-2:], FADE if pixels else self.name
+        self.ends = images.flatten(1) if pixels else encode_images(self.model, images)[0]
+        n = N_STEPS if self.box else N_FRAMES
+        points, images = self.walk(torch.linspace(0, 1, n))
+        self._frames = side_by_side(images[:: n // (N_FRAMES - 1)])
+        if self.box:
+            self.heading.value = f"<b>{self.title}</b>"
+            judged = None if self.judge is None else name_digits(self.judge, images)
+            self.chart.value = svg_chart(judged, self._densities(points))
+        if self.map:
+            self.map.layout.display = "none" if pixels else None
+            self.map.path = [] if pixels else points.tolist()
+        self.show_point(t)
+
     def show_point(self, t: float) -> None:
         """The point at t: its picture, its frame in the strip, its place on map and chart."""
         point, image = self.walk(torch.tensor([float(t)]))
         self.picture.value = to_png(image[0])
         frame = round(t * (N_FRAMES - 1))
-        if frame != self._frame:
-            self._frame = frame
-            self.strip.value = to_png(mark_frame(self._frames, frame))
-            images = "cross-faded" if self.path == "pixels" else "decoded"
-            self.strip.alt = (
-                f"{N_FRAMES} {images} images from t = 0 to t = 1; a border marks number {frame + 1}"
-            )
+        self.strip.value = to_png(mark_frame(self._frames, frame))
+        images = "cross-faded" if self.path == "pixels" else "decoded"
+        self.strip.alt = (
+            f"{N_FRAMES} {images} images from t = 0 to t = 1; a border marks number {frame + 1}"
+        )
         lines = self._describe(t, point, image)
         self.picture.alt = "; ".join(lines)
         self.label.value = "<br>".join(map(escape, lines))
@@ -276,7 +241,7 @@ class Side:
         if self.judge is not None:
             digit, confidence = name_digits(self.judge, image)
             lines.append(f"judge: {digit.item()}, {percent(confidence.item())}")
-        densities = self._densities(point) if self.box else None
+        densities = self._densities(point)
         if isinstance(densities, tuple):
             log_q, log_p = (number(part.item()) for part in densities)
             lines.append(f"log density of z: {log_q} nats (prior: {log_p})")
@@ -298,3 +263,12 @@ def names_of(models: list[nn.Module]) -> list[str]:
     if len(set(kinds)) == len(kinds):
         return kinds
     return [f"{kind} {k}" for k, kind in enumerate(kinds, 1)]
+
+
+def mark_frame(strip: Tensor, frame: int, n: int = N_FRAMES) -> Tensor:
+    """The strip [H, n * W] with a white border around one of its n frames, a copy."""
+    marked, width = strip.clone(), strip.shape[1] // n
+    one = marked[:, frame * width : (frame + 1) * width]
+    one[[0, -1]] = 1
+    one[:, [0, -1]] = 1
+    return marked

@@ -1,13 +1,13 @@
 """Charts of the interpolation studio: the judge's digits and log densities along the path."""
 
-from itertools import groupby
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from ..latent import N_FRAMES
 from ..plotting import COLORS
-from .svg import number, percent, svg, svg_line, svg_rect, svg_text
+from .svg import number, percent, svg, svg_curve, svg_line, svg_rect, svg_text
 
 VERDICTS = 38  # pixels: the height of the row of digits, which the cursor leaves free
 HEAD, PAD, PLOT = 18, 16, 56  # pixels: a title, the room above and below curves, the curves
@@ -27,28 +27,24 @@ def stretches_of(digits: list[int]) -> list[tuple[int, float, float]]:
     A stretch ends halfway to the first step of the next one; the first starts at 0, the last ends
     at 1.
     """
-    found, start = [], 0
-    for digit, group in groupby(digits):
-        end = start + len(list(group))
-        edges = [min(max((k - 0.5) / (len(digits) - 1), 0.0), 1.0) for k in (start, end)]
-        found.append((digit, *edges))
-        start = end
-    return found
+    changes = [k for k, (before, digit) in enumerate(pairwise(digits), 1) if digit != before]
+    edges = [0.0, *((k - 0.5) / (len(digits) - 1) for k in changes), 1.0]
+    return [(digits[k], *ends) for k, ends in zip([0, *changes], pairwise(edges), strict=True)]
 
 
-def svg_chart(judged: tuple[Tensor, Tensor] | None, densities: Densities) -> tuple[str, str]:
-    """The judge's digits and the densities at n equal steps of t from 0 to 1: (SVG, alt).
+def svg_chart(judged: tuple[Tensor, Tensor] | None, densities: Densities) -> str:
+    """The judge's digits and the densities at n equal steps of t from 0 to 1, as SVG.
 
     judged: the digits [n] that the judge names, and its confidence [n] from 0 to 1.  densities: log
     densities [n] in nats, of the aggregate posterior (solid) and of the prior (dashed); or a text
-    that says why there are none.  Without both, the SVG is empty: "".
+    that says why there are none.  Without both, there is no chart: "".
     """
     shapes, texts, top = [], [], 0
     if judged is not None:
         digits, confidence = judged[0].tolist(), judged[1]
         title = svg_text(across(0), VERDICTS + 12, "confidence of the judge, 0 to 100 %")
-        curve = _curves(VERDICTS + HEAD, {"vae-solid": confidence.tolist()})
-        shapes += [_verdicts(digits, confidence), title, curve, _band(digits, VERDICTS)]
+        plot = _plot(VERDICTS + HEAD, {"vae-solid": confidence.tolist()})
+        shapes += [_verdicts(digits, confidence), title, plot, _band(digits, VERDICTS)]
         texts.append(describe_judged(digits, confidence))
         top = VERDICTS + HEAD + PLOT + BAND + 8
     if isinstance(densities, str):
@@ -60,9 +56,9 @@ def svg_chart(judged: tuple[Tensor, Tensor] | None, densities: Densities) -> tup
         texts.append(describe_densities(*densities))
         top += HEAD + 2 * PAD + PLOT
     if not shapes:
-        return "", ""
+        return ""
     shapes += [svg_text(across(t), top + 12, f"t = {t}", "middle") for t in (0, 1)]
-    return svg(shapes, top + 18, f"Along the path, t from 0 to 1: {' '.join(texts)}")
+    return svg(shapes, top + 18, f"Along the path, t from 0 to 1: {' '.join(texts)}")[0]
 
 
 def describe_judged(digits: list[int], confidence: Tensor) -> str:
@@ -77,37 +73,32 @@ def describe_densities(log_q: Tensor, log_p: Tensor) -> str:
     """The densities' part of a chart in words."""
     parts = []
     for name, values in (("the aggregate posterior", log_q), ("the prior", log_p)):
-        first, least, last = (
-            number(float(value)) for value in (values[0], values.min(), values[-1])
-        )
+        first, least, last = (number(float(each)) for each in (values[0], values.min(), values[-1]))
         parts.append(f"under {name} {first} at t = 0, at the lowest {least}, {last} at t = 1")
     return f"Log density of z in nats: {'; '.join(parts)}."
 
 
 def _verdicts(digits: list[int], confidence: Tensor) -> str:
     """Under each frame of the strip the digit that the judge sees in it, and its confidence."""
-    frames = torch.linspace(0, len(digits) - 1, N_FRAMES).round().int().tolist()
     texts = []
-    for k, frame in enumerate(frames):
-        x = across(k / (N_FRAMES - 1))
-        texts.append(svg_text(x, 15, str(digits[frame]), "middle", "vae-verdict"))
-        texts.append(svg_text(x, 30, percent(confidence[frame].item()), "middle"))
+    for k in range(N_FRAMES):
+        t = k / (N_FRAMES - 1)
+        step = round(t * (len(digits) - 1))
+        texts.append(svg_text(across(t), 15, str(digits[step]), "middle", "vae-verdict"))
+        texts.append(svg_text(across(t), 30, percent(confidence[step].item()), "middle"))
     return "".join(texts)
 
 
-def _curves(top: float, curves: dict[str, list[float]]) -> str:
+def _plot(top: float, curves: dict[str, list[float]]) -> str:
     """Curves by their class, with values from 0, at the bottom, to 1, between two lines."""
-    left, right = across(0), across(1)
-    lines = [svg_line(left, y, right, y) for y in (top, top + PLOT)]
-    box = f'x="{left:.2f}%" y="{top}" width="{right - left:.2f}%" height="{PLOT}"'
-    paths = []
+    shapes = [svg_line(across(0), y, across(1), y) for y in (top, top + PLOT)]
     for css_class, values in curves.items():
-        places = [1000 * k / (len(values) - 1) for k in range(len(values))]
-        points = zip(places, values, strict=True)
-        path = " L ".join(f"{x:.1f} {100 - 100 * value:.1f}" for x, value in points)
-        paths.append(f'<path class="{css_class}" d="M {path}"/>')
-    stretched = 'viewBox="0 0 1000 100" preserveAspectRatio="none"'
-    return f"{''.join(lines)}<svg {box} {stretched}>{''.join(paths)}</svg>"
+        places = [
+            (across(k / (len(values) - 1)), top + PLOT * (1 - value))
+            for k, value in enumerate(values)
+        ]
+        shapes.append(svg_curve(places, top + PLOT, css_class))
+    return "".join(shapes)
 
 
 def _band(digits: list[int], top: int) -> str:
@@ -126,17 +117,15 @@ def _densities(log_q: Tensor, log_p: Tensor, top: int) -> str:
     """Both log densities in one panel, each with its name where the curves are farthest apart."""
     both = torch.stack([log_q, log_p]).double()
     low, high = both.min(), both.max()
-    levels = ((both - low) / (high - low).clamp_min(1e-9)).tolist()
+    levels = (both - low) / (high - low).clamp_min(1e-9)
     title = f"log density of z, {number(low.item())} to {number(high.item())} nats"
-    upper = top + HEAD + PAD
-    n = len(log_q)
-    apart = max(
-        range(round(0.25 * n), round(0.75 * n)), key=lambda k: abs(levels[0][k] - levels[1][k])
-    )
+    upper, n = top + HEAD + PAD, len(log_q)
+    first, last = round(0.25 * n), round(0.75 * n)
+    apart = first + int((levels[0] - levels[1])[first:last].abs().argmax())
+    q, p = levels[:, apart].tolist()
     names = []
-    for name, level, other in (("aggregate posterior", *levels), ("prior", *reversed(levels))):
-        above = level[apart] > other[apart] or (level[apart] == other[apart] and name != "prior")
-        y = upper + PLOT * (1 - level[apart]) + (-6 if above else 14)
+    for name, level, above in (("aggregate posterior", q, q >= p), ("prior", p, p > q)):
+        y = upper + PLOT * (1 - level) + (-6 if above else 14)
         names.append(svg_text(across(apart / (n - 1)), y, name, "middle", "vae-curve-name"))
-    curves = _curves(upper, dict(zip(("vae-solid", "vae-dashed"), levels, strict=True)))
-    return svg_text(across(0), top + 12, title) + curves + "".join(names)
+    plot = _plot(upper, dict(zip(("vae-solid", "vae-dashed"), levels.tolist(), strict=True)))
+    return svg_text(across(0), top + 12, title) + plot + "".join(names)

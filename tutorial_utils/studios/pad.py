@@ -90,13 +90,8 @@ def latent_pad(
         if not (std > 0).all():
             raise ValueError(f"std must be above 0, got {std.min():g}")
         std = std.detach().float().cpu()
-    return LatentPad(
-        model,
-        z.detach().float().cpu(),
-        classes_of(y, z, "z"),
-        std,
-        positive_number("extent", extent),
-    )
+    y, extent = classes_of(y, z, "z"), positive_number("extent", extent)
+    return LatentPad(model, z.detach().float().cpu(), y, std, extent)
 
 
 class CodeMap(anywidget.AnyWidget):
@@ -104,8 +99,8 @@ class CodeMap(anywidget.AnyWidget):
 
     std_x, std_y: above 0, an ellipse around the point, with handles that drag them.  passive:
     nothing moves by hand. These never do: dots, more points; ellipse, [x, y, std_x, std_y] or
-    nothing; path, points on a line from a to b; rings, radii of circles around 0.  size: how large
-    it is on the page, about, in pixels.  text: what it shows, for those who cannot see it.
+    nothing; path, points on a line from a to b.  size: how large it is on the page, about, in
+    pixels.  text: what it shows, for those who cannot see it.
     """
 
     _esm = ASSETS / "latent_pad.js"
@@ -116,7 +111,6 @@ class CodeMap(anywidget.AnyWidget):
     dots = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     ellipse = traitlets.List(traitlets.Float()).tag(sync=True)
     path = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
-    rings = traitlets.List(traitlets.Float()).tag(sync=True)
     passive = traitlets.Bool(False).tag(sync=True)
     size = traitlets.Int(400).tag(sync=True)
     extent = traitlets.Float(3.5).tag(sync=True)
@@ -139,15 +133,10 @@ class CodeMap(anywidget.AnyWidget):
 
 def code_map(z: Tensor, y: Tensor, extent: float, *, size: int = 400, **traits) -> CodeMap:
     """A CodeMap from -extent to extent, codes z [N, 2], classes y [N], other `traits`."""
-    decimals = max(0, 2 - math.floor(math.log10(extent / 2)))
+    traits.setdefault("decimals", max(0, 2 - math.floor(math.log10(extent / 2))))
     background = map_png(z, y, extent, pixels=round(1.8 * size))
-    traits = {
-        "extent": extent,
-        "size": size,
-        "decimals": decimals,
-        "background": background,
-    } | traits
-    return CodeMap(**traits).add_class("vae-map")
+    made = CodeMap(extent=extent, size=size, background=background, **traits)
+    return made.add_class("vae-map")
 
 
 class LatentPad(Studio):

@@ -6,13 +6,14 @@ import ipywidgets
 import torch
 from torch import Tensor, nn
 
+from ..latent import side_by_side
 from ..losses import bernoulli_nll, kl_standard_normal
 from ..models import VAE, decode_images, encode_images, is_vae
 from ..plotting import to_png
-from ..support.arguments import classes_of, float_tensor, gray_images
+from ..support.arguments import classes_of, gray_images
 from .base import Picture, Studio, check_autoencoder, check_vae, show_code
-from .controls import ImageChooser
-from .pad import code_map
+from .controls import ImageChooser, button
+from .pad import CodeMap, code_map
 from .svg import nice_step
 
 N_SHOWN = 8  # samples that are decoded and shown
@@ -37,7 +38,7 @@ def fixed_eps() -> Tensor:
 def recon_losses(model: nn.Module, x: Tensor, z: Tensor) -> Tensor:
     """-log p(x|z) of one image x [1, H, W] with Bernoulli pixels, at codes z [N, D]: [N] nats."""
     like = next(model.parameters())
-    logits = model.decode(float_tensor("z", z, ndim=2).to(like))
+    logits = model.decode(z.to(like))
     return bernoulli_nll(logits, x.to(like).expand(len(z), *x.shape)).float().cpu()
 
 
@@ -45,33 +46,20 @@ def posterior_loss(vae: VAE, x: Tensor, mu: Tensor, std: Tensor, eps: Tensor) ->
     """The loss of one image x [1, H, W], in nats, if its q(z|x) is N(mu, std^2), mu and std [D].
 
     Kingma and Welling (2014), eq. (10), as in notebook 02; recon_loss is the mean over z = mu + std
-    * eps, eps [N, D]. Returns {"recon_loss", "kl", "loss"}, loss their sum.  Raises ValueError for
-    a std that is not above 0.
+    * eps, eps [N, D].  std: above 0.  Returns {"recon_loss", "kl", "loss"}, loss their sum.
     """
-    if not (std > 0).all():
-        raise ValueError(f"std must be above 0, got {std.tolist()}")
     recon_loss = float(recon_losses(vae, x, mu + std * eps).mean())
     kl = float(kl_standard_normal(mu, 2 * std.log()))
     return {"recon_loss": recon_loss, "kl": kl, "loss": recon_loss + kl}
 
 
-def neighbors(code: Tensor, steps: Tensor, std: Tensor, code_std: Tensor) -> Tensor:
-    """Codes [N, D] around `code` [D], at steps [N, D] that were taken in another latent space.
-
-    On each axis a step keeps its length in standard deviations of all codes: std [D] there,
-    code_std [D] here.
-    """
-    return code + steps / std * code_std
-
-
 def image_row(images: Tensor, gap: int = 2) -> Tensor:
     """Images [N, H, W] side by side, `gap` gray pixels between: [H, N * (W + gap) - gap]."""
-    padded = nn.functional.pad(images, (0, gap), value=0.5)
-    return torch.cat(list(padded), dim=1)[:, : padded.shape[2] * len(images) - gap]
+    return side_by_side(nn.functional.pad(images, (0, gap), value=0.5))[:, :-gap]
 
 
-def svg_cloud(std: Tensor, steps: Tensor) -> tuple[str, str]:
-    """q(z|x) close up, however narrow, and samples of it: (SVG, alt).
+def svg_cloud(std: Tensor, steps: Tensor) -> str:
+    """q(z|x) close up, however narrow, and samples of it.
 
     std: [2], of the ellipses at one and two standard deviations.  steps: [N, 2], from mu to the
     samples.  It reaches to 2.3 times the larger std, rounded up to 1, 2 or 5 times a power of ten.
@@ -79,18 +67,16 @@ def svg_cloud(std: Tensor, steps: Tensor) -> tuple[str, str]:
     reach = nice_step(2.3 * float(std.max()))
     (rx, ry), points = (50 * std / reach).tolist(), (50 * steps / reach).tolist()
     shapes = ['<path class="vae-axis" d="M -50 0 H 50 M 0 -50 V 50"/>']
-    shapes += [
-        f'<ellipse class="vae-ring vae-sigma-{k}" rx="{k * rx:.2f}" ry="{k * ry:.2f}"/>'
-        for k in (2, 1)
-    ]
-    shapes += [
-        f'<circle class="vae-dot" cx="{right:.2f}" cy="{-up:.2f}" r="2.2"/>' for right, up in points
-    ]
+    for k in (2, 1):
+        radii = f'rx="{k * rx:.2f}" ry="{k * ry:.2f}"'
+        shapes.append(f'<ellipse class="vae-ring vae-sigma-{k}" {radii}/>')
+    for right, up in points:
+        shapes.append(f'<circle class="vae-dot" cx="{right:.2f}" cy="{-up:.2f}" r="2.2"/>')
     shapes.append(f'<text x="-46" y="45">q(z|x), μ ± {reach:g}</text>')
     alt = "Close up: one and two standard deviations of q(z|x), "
     alt += f"and {len(points)} samples, within {reach:g} of mu"
     head = f'<svg viewBox="-50 -50 100 100" role="img" aria-label="{alt}">'
-    return f"{head}{''.join(shapes)}</svg>", alt
+    return f"{head}{''.join(shapes)}</svg>"
 
 
 Answer = tuple[Tensor, Tensor, dict[str, float]]  # mu, std, the loss and its terms
@@ -172,56 +158,44 @@ class PosteriorExplorer(Studio):
         hint += "Nothing on this map can be dragged."
         self.other = code_map(self.codes, y, reach, passive=True, hint=hint)
         self.chooser = ImageChooser("Class", "The chosen image", x, y, 0)
-        limits = {
-            "min": 1 - DECIMALS,
-            "max": math.log10(self.pad.extent),
-            "step": STEP,
-            "readout": False,
-        }
-        self.sliders = {std: ipywidgets.FloatLogSlider(1, **limits) for std in ("std_x", "std_y")}
-        self.button = ipywidgets.Button(
-            description="The encoder’s answer", tooltip="Put μ and σ back to it"
-        )
+        self.sliders = {std: self._slider(std) for std in ("std_x", "std_y")}
         self.numbers, self.cloud, self.beside = (_text("") for _ in range(3))
         self.samples, self.others = (Picture().add_class("vae-strip") for _ in range(2))
-        for std, slider in self.sliders.items():
-            slider.observe(lambda _change, std=std: self._slide(std), "value")
         self.pad.observe(self._draw, ["x", "y", "std_x", "std_y"])
-        self.chooser.observe(self._answer, "index")
-        self.button.on_click(self._answer)
+        self.chooser.observe(lambda _change: self._answer(), "index")
         super().__init__("vae-explorer", *self._layout())
         self._answer()
 
+    def _slider(self, std: str) -> ipywidgets.FloatLogSlider:
+        """A slider for one std of the map, on a scale of powers of ten."""
+        limits = {"min": 1 - DECIMALS, "max": math.log10(self.pad.extent), "step": STEP}
+        slider = ipywidgets.FloatLogSlider(1, readout=False, **limits)
+        slider.observe(lambda _change: self._slide(std), "value")
+        return slider
+
     def _layout(self) -> list[ipywidgets.Widget]:
         """The image and its numbers; below them the VAE, and the autoencoder on its right."""
-        width = ipywidgets.VBox([*self.sliders.values(), self.button]).add_class("vae-width")
-        halves = [
-            (
-                _text("<b>VAE</b>: the code is a distribution, q(z|x)"),
-                self.pad,
-                _text(f"{N_SHOWN} samples of z, each decoded: mean of p(x|z)"),
-                self.samples,
-                ipywidgets.HBox([self.cloud.add_class("vae-cloud"), width]).add_class(
-                    "vae-controls"
-                ),
-            ),
-            (
-                _text("<b>Trained without noise</b>: the code is a point"),
-                self.other,
-                _text(f"{N_SHOWN} neighbors of the code, each decoded"),
-                self.others,
-                self.beside,
-            ),
+        answer = button("The encoder’s answer", self._answer, tip="Put μ and σ back to it")
+        width = ipywidgets.VBox([*self.sliders.values(), answer]).add_class("vae-width")
+        of_vae = [
+            _text("<b>VAE</b>: the code is a distribution, q(z|x)"),
+            self.pad,
+            _text(f"{N_SHOWN} samples of z, each decoded: mean of p(x|z)"),
+            self.samples,
+            ipywidgets.HBox([self.cloud.add_class("vae-cloud"), width]).add_class("vae-controls"),
         ]
-        head = ipywidgets.HBox([self.chooser.add_class("vae-chosen"), self.numbers]).add_class(
-            "vae-head"
-        )
-        return [
-            head,
-            ipywidgets.Box([ipywidgets.VBox(half) for half in halves]).add_class("vae-halves"),
+        of_autoencoder = [
+            _text("<b>Trained without noise</b>: the code is a point"),
+            self.other,
+            _text(f"{N_SHOWN} neighbors of the code, each decoded"),
+            self.others,
+            self.beside,
         ]
+        head = ipywidgets.HBox([self.chooser.add_class("vae-chosen"), self.numbers])
+        halves = [ipywidgets.VBox(half) for half in (of_vae, of_autoencoder)]
+        return [head.add_class("vae-head"), ipywidgets.Box(halves).add_class("vae-halves")]
 
-    def _answer(self, _change: object = None) -> None:
+    def _answer(self) -> None:
         """Another image, or the button was pressed: the encoder's answer is put on the maps."""
         index, pad = self.chooser.index, self.pad
         mu, std = self.mu[index], self.std[index]
@@ -242,7 +216,12 @@ class PosteriorExplorer(Studio):
             slider.description = f"{name} = {getattr(self.pad, std):.{DECIMALS}f}"
             if self._moved(std):
                 slider.value = getattr(self.pad, std)
-        self._draw_vae(*torch.tensor(state).split(2))
+        mu, std = torch.tensor(state).split(2)
+        z = mu + std * self.eps
+        self._draw_vae(mu, std, z)
+        # On each axis a step keeps its length in standard deviations of all codes.
+        steps = (z - self.answer[0]) / self.mu.std(0) * self.codes.std(0)
+        self._draw_autoencoder(self.codes[self.chooser.index], steps)
 
     def _moved(self, std: str) -> bool:
         """Whether a slider is more than half a step off its std.
@@ -255,42 +234,41 @@ class PosteriorExplorer(Studio):
         if self._moved(std):
             setattr(self.pad, std, self.sliders[std].value)
 
-    def _draw_vae(self, mu: Tensor, std: Tensor) -> None:
-        image, (answer_mu, _, answer) = self.x[self.chooser.index], self.answer
-        z = mu + std * self.eps
-        loss = posterior_loss(self.vae, image, mu, std, self.eps)
-        shown = z[:N_SHOWN]
-        self.pad.dots = shown.tolist()
-        self.cloud.value, _alt = svg_cloud(std, shown - mu)
-        self.samples.value = to_png(image_row(decode_images(self.vae, shown)))
-        codes = ", ".join(map(show_code, shown))
-        self.samples.alt = f"{N_SHOWN} samples of z, decoded to means of p(x|z): {codes}"
+    def _draw_vae(self, mu: Tensor, std: Tensor, z: Tensor) -> None:
+        loss = posterior_loss(self.vae, self.x[self.chooser.index], mu, std, self.eps)
+        self.cloud.value = svg_cloud(std, z[:N_SHOWN] - mu)
+        what = "samples of z, decoded to means of p(x|z)"
+        show_codes(z[:N_SHOWN], self.vae, self.pad, self.samples, what)
         self.numbers.value = loss_table((mu, std, loss), self.answer)
         numbers = ", ".join(f"{name} {value:.1f}" for name, value in loss.items())
         where = f"mu = {show_code(mu, DECIMALS)}, std = {show_code(std, DECIMALS)}"
-        self.pad.text = f"{where}; {numbers} nats. {compare(loss['loss'], answer['loss'])}"
-        self._draw_other(z - answer_mu)
+        said = compare(loss["loss"], self.answer[2]["loss"])
+        self.pad.text = f"{where}; {numbers} nats. {said}"
 
-    def _draw_other(self, steps: Tensor) -> None:
-        image, code = self.x[self.chooser.index], self.codes[self.chooser.index]
-        z = neighbors(code, steps, self.mu.std(0), self.codes.std(0))
-        at_code, *near = recon_losses(self.autoencoder, image, torch.cat([code[None], z])).tolist()
-        shown = z[:N_SHOWN]
-        self.other.dots = shown.tolist()
-        self.others.value = to_png(image_row(decode_images(self.autoencoder, shown)))
-        self.others.alt = (
-            f"{N_SHOWN} decoded neighbors of the code: {', '.join(map(show_code, shown))}"
-        )
-        outside = sum(max(map(abs, point)) > self.other.extent for point in shown.tolist())
+    def _draw_autoencoder(self, code: Tensor, steps: Tensor) -> None:
+        """The autoencoder's image at its code [D], and around it, at steps [N, D] away."""
+        codes = torch.cat([code[None], code + steps])
+        image = self.x[self.chooser.index]
+        at_code, *near = recon_losses(self.autoencoder, image, codes).tolist()
+        shown, what = codes[1 : 1 + N_SHOWN], "decoded neighbors of the code"
+        show_codes(shown, self.autoencoder, self.other, self.others, what)
+        outside = int((shown.abs() > self.other.extent).any(1).sum())
         beyond = f" ({outside} outside the map)" if outside else ""
-        steps = f"the same {N_SHOWN} steps from this code as on the left from the encoder’s μ"
+        same = f"the same {N_SHOWN} steps from this code as on the left from the encoder’s μ"
         beside = f"{sum(near) / len(near):.1f} beside it (mean of {len(near)})"
         text = [
-            f"Dots: {steps}, as long in standard deviations of all codes{beyond}.",
+            f"Dots: {same}, as long in standard deviations of all codes{beyond}.",
             f"recon_loss: {at_code:.1f} nats at the code, {beside}.",
         ]
         self.beside.value = "<br>".join(text)
         self.other.text = f"code = {show_code(code)}. {' '.join(text)}"
+
+
+def show_codes(z: Tensor, model: nn.Module, pad: CodeMap, row: Picture, what: str) -> None:
+    """Codes z [N, 2] as dots on a map, and decoded as a row of images; what: what they are."""
+    pad.dots = z.tolist()
+    row.value = to_png(image_row(decode_images(model, z)))
+    row.alt = f"{len(z)} {what}: {', '.join(map(show_code, z))}"
 
 
 def _text(html: str) -> ipywidgets.HTML:

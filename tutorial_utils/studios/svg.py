@@ -8,11 +8,17 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
 
+from ..support.arguments import nonempty_text
+
 Span = tuple[float, float]  # from, to
 
 
 def svg(shapes: Iterable[str], height: float, alt: str, css_class: str = "") -> tuple[str, str]:
-    """A chart: (its SVG, alt). alt: what it shows, in words, for those who cannot see it."""
+    """A chart: (its SVG, alt). alt: what it shows, in words, for those who cannot see it.
+
+    Raises ValueError for an alt that is no text.
+    """
+    nonempty_text("alt", alt)
     head = f'<svg class="{css_class}" width="100%" height="{height:g}"'
     return f'{head} role="img" aria-label="{escape(alt)}">{"".join(shapes)}</svg>', alt
 

@@ -30,6 +30,13 @@ def one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def nonempty_text(name: str, value: object) -> str:
+    """`value`, if it is a text that is not empty; else ValueError naming `name`."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be a text, got {value!r}")
+    return value
+
+
 def float_tensor(name: str, value: object, *, ndim: int | None = None) -> Tensor:
     """`value`, if it is a non-empty float tensor (of `ndim` axes); else TypeError or ValueError."""
     if not isinstance(value, Tensor) or not value.is_floating_point():

@@ -1,5 +1,6 @@
 """Tables of numbers as aligned plain text."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 
@@ -26,8 +27,8 @@ def table_lines(rows, *, digits: int, columns: Sequence[str] | None) -> list[str
     headings, cells = _headings_and_cells(rows)
     headings = headings if columns is None else _checked_columns(columns, len(headings))
     lines = [headings, *([_cell(cell, digits) for cell in row] for row in cells)]
-    left = [isinstance(cell, str) for cell in cells[0]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    left = [all(isinstance(cell, str) for cell in column) for column in zip(*cells, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     return ["  ".join(map(_align, line, widths, left)).rstrip() for line in lines]
 
 
@@ -92,4 +93,12 @@ def _of_python(value: object) -> object:
 
 
 def _align(text: str, width: int, left: bool) -> str:
-    return text.ljust(width) if left else text.rjust(width)
+    gap = " " * (width - _width(text))
+    return text + gap if left else gap + text
+
+
+def _width(text: str) -> int:
+    """How wide a text is printed: a Chinese character or an emoji is two wide, an accent none."""
+    wide = [letter for letter in text if unicodedata.east_asian_width(letter) in "WF"]
+    accents = [letter for letter in text if unicodedata.combining(letter)]
+    return len(text) + len(wide) - len(accents)

@@ -1,6 +1,6 @@
 // A square map with a point on it. Pointer and keyboard move the point; Python decodes what is there.
 // Where its standard deviations are above 0, the point is the center of an ellipse, and handles drag its half-widths.
-// What never moves by hand: an ellipse elsewhere, a path with the ends a and b, rings around 0.
+// What never moves by hand: an ellipse elsewhere, a path with the ends a and b.
 
 const STEM = 34; // from the ellipse to its handle: the point stays within reach, however small the ellipse is
 const REACH = 20; // a press this near to a handle means the handle
@@ -117,7 +117,7 @@ function render({ model, el }) {
   codes.src = url;
 
   const pointer = svg("svg", { viewBox: `0 0 ${size} ${size}`, "aria-hidden": "true" });
-  const [rings, path] = [0, 1].map(() => pointer.appendChild(svg("g", {})));
+  const path = pointer.appendChild(svg("g", {}));
   const placeOther = drawSigmas(pointer.appendChild(svg("g", { class: "vae-elsewhere" })));
   const placeEllipse = drawSigmas(pointer);
   const placeHandles = drawHandles(pointer, size);
@@ -183,11 +183,6 @@ function render({ model, el }) {
   function showPath() {
     drawPath(path, model.get("path").map(onScreen), size);
     show();
-  }
-
-  function showRings() {
-    const [cx, cy] = onScreen([0, 0]);
-    rings.replaceChildren(...model.get("rings").map((r) => svg("circle", { cx, cy, r: length(r), class: "vae-prior" })));
   }
 
   function describe() {
@@ -280,7 +275,6 @@ function render({ model, el }) {
     "change:dots": showDots,
     "change:ellipse": showEllipse,
     "change:path": showPath,
-    "change:rings": showRings,
     "change:text": describe,
   };
   for (const [events, view] of Object.entries(views)) {
