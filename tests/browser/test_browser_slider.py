@@ -1,7 +1,7 @@
 """The slider over models (notebook 05) in a real Chromium: by keyboard, mouse and buttons."""
 
 import pytest
-from helpers.browser import check_fits, drag, keeps_its_keys, on_page, png_on_page, press
+from helpers.browser import check_fits, drag, keeps_its_keys, on_page, png_on_page, press, window_of
 from playwright.sync_api import expect
 
 from tutorial_utils.studios.base import describe
@@ -80,4 +80,5 @@ def test_buttons_move_it(studio, made):
 
 @pytest.mark.parametrize("width", [1260, 780])
 def test_it_fits(width, page, studio):
-    check_fits(page, studio, width)
+    with window_of(page, width):
+        check_fits(studio)

@@ -17,10 +17,11 @@ from .controls import Another, PickImage, slider, toggles
 from .panel import Panel, PanelStudio
 from .svg import svg, svg_rect, svg_text
 
-# noisy [1, 1, H, W], the kind of noise, its level -> [1, 1, H, W]
-Method = Callable[[Tensor, str, float], Tensor]
+# {name: function of a noisy image [1, 1, H, W], the kind of its noise, its level}
+Methods = Mapping[str, Callable[[Tensor, str, float], Tensor]]
 Noise = Callable[[Tensor, float], Tensor]  # clean images, level -> noisy ones
-KINDS: dict[str, tuple[Noise, float]] = {  # the noise, and the highest level of the slider
+Kinds = Mapping[str, tuple[Noise, float]]  # the noise, and the highest level of the slider
+KINDS = {
     "Gaussian": (gaussian_noise, 1.0),
     "masking": (masking_noise, 0.9),
     "salt and pepper": (salt_and_pepper, 0.9),
@@ -30,9 +31,7 @@ MOST = 40.0  # dB: where a bar of PSNR ends
 HEIGHT, ROW, BAR = 60, 30, 6  # pixels: of the chart, of a bar with its number, of a bar
 
 
-def denoising_studio(
-    methods: Mapping[str, Method], x: Tensor, *, kinds: Mapping[str, tuple[Noise, float]] = KINDS
-) -> PanelStudio:
+def denoising_studio(methods: Methods, x: Tensor, *, kinds: Kinds = KINDS) -> PanelStudio:
     """Denoising studio (notebook 08): a noisy image, and what each method makes of it.
 
     Controls set the kind of noise and its level. Each image stands over its PSNR and SSIM; with the
@@ -44,11 +43,12 @@ def denoising_studio(
     scored. Raises TypeError or ValueError for a bad argument.
     """
     x = gray_images(x).detach().cpu().float()
+    _check_methods(methods)
     _check_kinds(kinds, methods, x[:1])
 
     def draw(kind: str, image: int, level: float, seed: int) -> Panel:
         level = round(level, 6)
-        state = denoising_state(methods, x[[image]], kind, kinds[kind][0], level, seed=seed)
+        state = denoising_state(methods, x[[image]], kind, kinds[kind][0], level, seed)
         where = f"Test image {image}, {kind} noise, level {level:.2f}"
         return parts_of(state, image), f"{where}. {describe_best(state)}"
 
@@ -74,12 +74,7 @@ def denoising_studio(
 
 
 def denoising_rows(
-    methods: Mapping[str, Method],
-    x: Tensor,
-    kind: str,
-    noise: Noise,
-    levels: Sequence[float],
-    seed: int = 0,
+    methods: Methods, x: Tensor, kind: str, noise: Noise, levels: Sequence[float], seed: int = 0
 ) -> dict[str, Tensor]:
     """The denoising studio without controls: an image, clean, noisy and denoised, at some levels.
 
@@ -88,6 +83,9 @@ def denoising_rows(
     the methods' names: [len(levels), 1, H, W] in [0, 1]}. Raises TypeError or ValueError for a bad
     argument.
     """
+    _check_methods(methods)
+    if len(gray_images(x)) != 1:
+        raise ValueError(f"x must hold one image [1, 1, H, W], got shape {list(x.shape)}")
     if len(levels) == 0:
         raise ValueError(f"levels must hold at least one level, got {levels!r}")
     columns = [denoise_all(methods, x, kind, noise, float(level), seed) for level in levels]
@@ -96,16 +94,13 @@ def denoising_rows(
 
 @torch.no_grad()
 def denoise_all(
-    methods: Mapping[str, Method], x: Tensor, kind: str, noise: Noise, level: float, seed: int
+    methods: Methods, x: Tensor, kind: str, noise: Noise, level: float, seed: int
 ) -> dict[str, Tensor]:
     """The image x [1, 1, H, W], clean, noisy, and as each method denoises it, clamped to [0, 1].
 
     Returns {"clean", "noisy" and the methods' names: [1, 1, H, W]}.  The same seed gives the same
-    random numbers at every level.  Raises TypeError or ValueError for a bad argument.
+    random numbers at every level.  TypeError or ValueError if noise or a method gives no image.
     """
-    _check_methods(methods)
-    if len(gray_images(x)) != 1:
-        raise ValueError(f"x must hold one image [1, 1, H, W], got shape {list(x.shape)}")
     with local_seed(seed):
         images = {"clean": x, "noisy": _like(x, f"noise(x, {level:g})", noise(x, level))}
         for name, denoise in methods.items():
@@ -114,24 +109,34 @@ def denoise_all(
     return {name: image.clamp(0, 1) for name, image in images.items()}
 
 
+def _like(x: Tensor, name: str, image: object) -> Tensor:
+    """An image, if it is one of finite numbers and of the shape of x."""
+    same_shape(name, finite(name, float_tensor(name, image)), "the image", x)
+    return image.to(x)
+
+
 class Scored(NamedTuple):
     """An image [1, H, W] with its PSNR in dB and its SSIM, and whether each is the best of all."""
 
     image: Tensor
     psnr: float
     ssim: float
-    best_psnr: bool = False
-    best_ssim: bool = False
+    best_psnr: bool
+    best_ssim: bool
+
+    @property
+    def rows(self) -> list[tuple[str, str, str, float, bool]]:
+        """For each score: its name, number, unit, share of the longest bar, whether it is best."""
+        decibels = ("∞", "") if self.psnr == inf else (f"{self.psnr:.1f}", " dB")
+        similarity = f"{self.ssim:.2f}".replace("-", "−")
+        return [
+            ("PSNR", *decibels, self.psnr / MOST, self.best_psnr),
+            ("SSIM", similarity, "", self.ssim, self.best_ssim),
+        ]
 
 
 def denoising_state(
-    methods: Mapping[str, Method],
-    x: Tensor,
-    kind: str,
-    noise: Noise,
-    level: float,
-    *,
-    seed: int = 0,
+    methods: Methods, x: Tensor, kind: str, noise: Noise, level: float, seed: int = 0
 ) -> dict[str, Scored]:
     """The images of `denoise_all`, scored: {"clean", "noisy" and the methods' names: Scored}.
 
@@ -170,35 +175,27 @@ def svg_scores(name: str, scored: Scored) -> tuple[str, str]:
     A bar begins at 0 and ends at 40 dB, or at 1: a higher PSNR ends there, too, an SSIM below 0 has
     none.
     """
-    shares, bests = (scored.psnr / MOST, scored.ssim), (scored.best_psnr, scored.best_ssim)
     shapes, said = [], []
-    for row, (label, value, unit) in enumerate(_scores(scored)):
+    for row, (label, value, unit, share, best) in enumerate(scored.rows):
         text = f'{label} {value}<tspan class="vae-unit">{unit}</tspan>'
-        star = svg_text(100, ROW * row + 13, "★ best", "end", "vae-best") if bests[row] else ""
-        bar = _svg_bar(row, shares[row], "vae-bar" if bests[row] else "vae-bar vae-quiet")
+        star = svg_text(100, ROW * row + 13, "★ best", "end", "vae-best") if best else ""
+        bar = _svg_bar(row, share, "vae-bar" if best else "vae-bar vae-quiet")
         shapes += [svg_text(0, ROW * row + 13, text), star, _svg_bar(row, 1.0, "vae-track"), bar]
-        said.append(f"{label} {value}{unit}{', the best' if bests[row] else ''}")
+        said.append(f"{label} {value}{unit}{', the best' if best else ''}")
     return svg(shapes, HEIGHT, f"{name}: {'; '.join(said)}")
 
 
 def describe_best(state: Mapping[str, Scored]) -> str:
     """A sentence for each score: which images have the best, and what the noisy image has."""
     sentences = []
-    for k, (label, value, unit) in enumerate(_scores(state["noisy"])):
+    for k, (label, value, unit, *_) in enumerate(state["noisy"].rows):
+        rows = {name: scored.rows[k] for name, scored in state.items()}
         best = {
-            name: "".join(_scores(scored)[k][1:])
-            for name, scored in state.items()
-            if (scored.best_psnr, scored.best_ssim)[k]
+            name: f"{number}{of}" for name, (_, number, of, _, is_best) in rows.items() if is_best
         }
         names, highest = " and ".join(best), next(iter(best.values()))
         sentences.append(f"Best {label}: {names}, {highest}; noisy image: {value}{unit}.")
     return " ".join(sentences)
-
-
-def _scores(scored: Scored) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
-    """PSNR and SSIM as they are shown: name, number, unit."""
-    decibels = ("∞", "") if scored.psnr == inf else (f"{scored.psnr:.1f}", " dB")
-    return ("PSNR", *decibels), ("SSIM", f"{scored.ssim:.2f}".replace("-", "−"), "")
 
 
 def _svg_legend() -> tuple[str, str]:
@@ -217,7 +214,7 @@ def _svg_bar(row: int, share: float, css_class: str) -> str:
 # ---- checks ----
 
 
-def _check_kinds(kinds: Mapping[str, tuple[Noise, float]], methods: Mapping, x: Tensor) -> None:
+def _check_kinds(kinds: Kinds, methods: Methods, x: Tensor) -> None:
     """TypeError or ValueError unless all noises and methods work at both ends of the slider."""
     if not isinstance(kinds, Mapping) or not kinds:
         allowed = 'one name or more to (noise, highest level), such as "Gaussian"'
@@ -229,16 +226,10 @@ def _check_kinds(kinds: Mapping[str, tuple[Noise, float]], methods: Mapping, x: 
             denoising_state(methods, x, kind, pair[0], level)
 
 
-def _check_methods(methods: Mapping[str, Method]) -> None:
+def _check_methods(methods: Methods) -> None:
     if not isinstance(methods, Mapping) or not methods or not all(map(callable, methods.values())):
         allowed = "one name or more to a function of (noisy, kind, level)"
         raise TypeError(f"methods must map {allowed}, got {methods!r}")
     if taken := {"clean", "noisy"} & set(methods):
         allowed = "other names than 'clean' and 'noisy'"
         raise ValueError(f"methods must have {allowed}, got {min(taken)!r}")
-
-
-def _like(x: Tensor, name: str, image: object) -> Tensor:
-    """An image, if it is one of finite numbers and of the shape of x."""
-    same_shape(name, finite(name, float_tensor(name, image)), "the image", x)
-    return image.to(x)
