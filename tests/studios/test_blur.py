@@ -132,7 +132,7 @@ def test_a_button_renews_what_it_names_and_nothing_else(studio):
         return [part["png"] for part in studio.view.parts[:3]]
 
     chosen = studio.controls
-    chosen.source.value = "prior"
+    chosen.source.value, chosen.t.value = "prior", 0.55
     first = pngs_after(chosen.z_seed)
     noise = pngs_after(chosen.noise_seed)
     again = pngs_after(chosen.z_seed)
