@@ -3,24 +3,19 @@
 import base64
 import io
 import itertools
-import json
 import re
 
 import pytest
-import torch
 from helpers.browser import drag, settle
 from PIL import Image
 
 from tutorial_utils.models import VAE, mlp
-from tutorial_utils.pages.html import MAX_BYTES
 from tutorial_utils.pages.slider import export_slider
-from tutorial_utils.plotting import to_png
 from tutorial_utils.studios.base import Part, describe
 from tutorial_utils.studios.beta_panels import beta_panels
-from tutorial_utils.studios.beta_slider import model_slider
 from tutorial_utils.training import local_seed
 
-browser_test = pytest.mark.browser
+pytestmark = pytest.mark.browser
 BETAS = (0, 1e-7, 0.01, 1, 12)
 LAPTOP = {"viewport": {"width": 1000, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
@@ -48,42 +43,6 @@ def real(digits) -> dict[str, list[Part]]:
             models[dim, beta] = VAE(mlp([64, 2 * dim]), decoder, latent_dim=dim)
     scores = {key: {"recon_loss": 40.0 + k, "kl": 2.0**k} for k, key in enumerate(models)}
     return beta_panels(models, scores, digits.x_test, digits.y_test)
-
-
-# ---- the file ----
-
-
-def test_one_file_that_refers_to_nothing_outside(real, tmp_path):
-    path = export_slider("β", real, str(tmp_path / "new" / "a.html"))
-    page = path.read_text(encoding="utf-8")
-    addresses = re.findall(r"(?:src|href|url|action)\s*[=(]\s*[\"']?([^\"')\s>]+)", page)
-    assert set(addresses) == {"data:,", "https://creativecommons.org/licenses/by-sa/3.0/"}
-    assert "default-src 'none'" in page and "<!-- " not in page and "Yann LeCun" in page
-    assert [file.name for file in path.parent.iterdir()] == ["a.html"]
-    assert "LeCun" not in export_slider("β", real, path, credit="").read_text(encoding="utf-8")
-
-
-def test_the_file_holds_what_the_widget_shows(real, tmp_path):
-    page = export_slider("β", real, tmp_path / "a.html").read_text(encoding="utf-8")
-    data = json.loads(re.search(r'id="vae-panels">(.*?)</script>', page, re.S)[1])
-    assert data["labels"] == list(real)
-    for label, parts in zip(data["labels"], data["panels"], strict=True):
-        for part in parts:
-            if "png" in part:
-                part["png"] = base64.b64decode(part["png"])
-        assert parts == model_slider("β", real, start=label).view.parts
-
-
-def test_a_page_that_is_too_large_is_refused_and_nothing_is_written(tmp_path):
-    with local_seed(0):
-        noise = to_png(torch.rand(1100, 1100))
-    with pytest.raises(ValueError, match=r"too large for one page: 1\.\d\d MB, more than 1\.50"):
-        export_slider("β", {"a": [Part("noise", noise, "noise")]}, tmp_path / "a.html")
-    assert not list(tmp_path.iterdir())
-    assert MAX_BYTES == 1_500_000
-
-
-# ---- the page ----
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +83,6 @@ def same_panel(page, panels, label: str) -> None:
     assert page.locator("#slider").get_attribute("aria-valuetext") == f"β = {label}"
 
 
-@browser_test
 def test_keys_go_to_the_next_label_wherever_the_focus_is(page, real):
     labels = list(real)
     same_panel(page, real, labels[2])
@@ -149,7 +107,6 @@ def test_keys_go_to_the_next_label_wherever_the_focus_is(page, real):
     same_panel(page, real, labels[4])
 
 
-@browser_test
 def test_a_fast_drag_ends_in_the_panel_of_the_last_value_and_nothing_piles_up(page, real):
     count = "document.querySelectorAll('*').length"
     page.evaluate(GO, 3)
@@ -164,7 +121,6 @@ def test_a_fast_drag_ends_in_the_panel_of_the_last_value_and_nothing_piles_up(pa
     same_panel(page, real, next(iter(real)))
 
 
-@browser_test
 def test_a_picture_that_is_slow_to_decode_does_not_replace_a_later_one(page, real):
     slow = f"""() => {{
       const decode = HTMLImageElement.prototype.decode;
@@ -178,7 +134,6 @@ def test_a_picture_that_is_slow_to_decode_does_not_replace_a_later_one(page, rea
     same_panel(page, real, list(real)[1])
 
 
-@browser_test
 def test_what_is_seen_is_said_once_the_slider_rests(page, real):
     label = list(real)[1]
     page.locator("#slider").focus()
@@ -190,7 +145,6 @@ def test_what_is_seen_is_said_once_the_slider_rests(page, real):
     assert said == f"β = {label}. {real[label][0].alt}"
 
 
-@browser_test
 def test_it_plays_to_the_end_and_a_hand_stops_it(file, open_page):
     page = open_page(file, **LAPTOP)
     page.clock.install()
@@ -211,7 +165,6 @@ def test_it_plays_to_the_end_and_a_hand_stops_it(file, open_page):
     assert page.locator("#value").inner_text() == "0"
 
 
-@browser_test
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 640, 1000])
 def test_everything_is_on_the_page_and_readable(width, scheme, file, open_page, real):
@@ -238,7 +191,6 @@ def test_everything_is_on_the_page_and_readable(width, scheme, file, open_page, 
         assert (light > 200) if scheme == "dark" else (light < 60)
 
 
-@browser_test
 def test_every_control_has_a_name(page):
     client = page.context.new_cdp_session(page)
     nodes = client.send("Accessibility.getFullAXTree")["nodes"]
@@ -250,7 +202,6 @@ def test_every_control_has_a_name(page):
     assert page.title() and page.locator("html").get_attribute("lang") == "en"
 
 
-@browser_test
 def test_a_name_and_texts_are_shown_as_they_are(open_page, tmp_path):
     tricky = "</script><b>&amp; <!-- style -->"
     panels = {tricky: [Part(tricky, "<p>one</p>", tricky)], "b": [Part("two", "<p>two</p>", "b")]}

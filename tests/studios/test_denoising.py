@@ -11,12 +11,12 @@ from helpers.svg import texts as svg_texts
 from tutorial_utils.plotting import show_rows, to_png
 from tutorial_utils.studios.denoising import (
     KINDS,
-    Scored,
+    Score,
     denoise_all,
     denoising_rows,
-    denoising_state,
     denoising_studio,
     describe_best,
+    score_images,
     svg_scores,
 )
 from tutorial_utils.topics.noise import (
@@ -146,40 +146,31 @@ def test_random_methods_are_repeatable_and_gradients_are_not_kept(x):
 
 
 def test_without_noise_doing_nothing_is_best(x):
-    state = denoising_state(METHODS, x[:1], "masking", masking_noise, 0.0)
-    assert state["noisy"][1:] == (torch.inf, 1.0, True, True)
-    assert not any((state["blur"].best_psnr, state["clean"].best_psnr, state["clean"].best_ssim))
-    assert "Best PSNR: noisy, ∞;" in describe_best(state)
+    scores = score_images(denoise_all(METHODS, x[:1], "masking", masking_noise, 0.0, 0))
+    assert scores["noisy"] == [("PSNR", "∞", "", torch.inf, True), ("SSIM", "1.00", "", 1.0, True)]
+    assert not scores["blur"][0].best
+    assert "Best PSNR: noisy, ∞;" in describe_best(scores)
 
 
 def test_each_of_equals_is_best_and_the_two_judges_may_differ(x):
-    methods = {
-        "a": lambda noisy, *_: x[:1] + 0.1,
-        "b": lambda noisy, *_: x[:1] + 0.1,
-        "c": lambda noisy, *_: x[:1] * 0.5,  # dimmed: the same structure
-    }
-    said = describe_best(denoising_state(methods, x[:1], "Gaussian", gaussian_noise, 0.5))
+    images = {"clean": x[:1], "noisy": 1 - x[:1], "a": (x[:1] + 0.1).clamp(0, 1)}
+    scores = score_images(images | {"b": images["a"], "c": x[:1] * 0.5})  # c: the same structure
+    said = describe_best(scores)
     assert "Best PSNR: a and b, " in said and "Best SSIM: c, " in said
+    decibels, similarity = scores["noisy"]
+    assert decibels.share == pytest.approx(psnr(1 - x[:1], x[:1]).item() / 40)  # ends at 40 dB
+    assert similarity.number.startswith("−0.")  # a true minus sign
 
 
-BARS = ("vae-bar", "vae-track", "vae-quiet")  # of a score, where it could end, not the best
-
-
-@pytest.mark.parametrize(
-    ("decibels", "similarity", "bars", "texts"),
-    [
-        (10.0, 0.5, [25, 50], ["PSNR 10.0 dB", "SSIM 0.50"]),
-        (torch.inf, 1.0, [100, 100], ["PSNR ∞", "SSIM 1.00"]),
-        (55.0, -0.2, [100, 0], ["PSNR 55.0 dB", "SSIM −0.20"]),
-    ],
-)
-def test_bars_begin_at_0_and_end_at_40_decibels_and_at_1(decibels, similarity, bars, texts):
-    scored = Scored(torch.zeros(1, 8, 8), decibels, similarity, False, True)
-    chart, alt = svg_scores("a <b>", scored)
-    ends = {name: [number(bar, "width") for bar in elements(chart, "rect", name)] for name in BARS}
-    assert ends == {"vae-bar": bars, "vae-track": [100, 100], "vae-quiet": bars[:1]}
-    assert svg_texts(chart) == [*texts, "★ best"]  # of SSIM, in the second row
-    assert alt == f"a <b>: {texts[0]}; {texts[1]}, the best"
+def test_bars_begin_at_0_and_end_where_the_longest_does():
+    for share, width in ((-0.2, 0), (0.0, 0), (0.25, 25), (1.0, 100), (torch.inf, 100)):
+        scores = [Score("PSNR", "10.0", " dB", share, False), Score("SSIM", "0.50", "", 0.5, True)]
+        chart, alt = svg_scores("a <b>", scores)
+        names = ("vae-bar", "vae-track", "vae-quiet")  # a score, where it could end, not the best
+        bars = [[number(bar, "width") for bar in elements(chart, "rect", name)] for name in names]
+        assert bars == [[width, 50], [100, 100], [width]]
+        assert svg_texts(chart) == ["PSNR 10.0 dB", "SSIM 0.50", "★ best"]  # in the second row
+        assert alt == "a <b>: PSNR 10.0 dB; SSIM 0.50, the best"
 
 
 # ---- errors ----

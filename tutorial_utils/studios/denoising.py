@@ -48,9 +48,10 @@ def denoising_studio(methods: Methods, x: Tensor, *, kinds: Kinds = KINDS) -> Pa
 
     def draw(kind: str, image: int, level: float, seed: int) -> Panel:
         level = round(level, 6)
-        state = denoising_state(methods, x[[image]], kind, kinds[kind][0], level, seed)
+        images = denoise_all(methods, x[[image]], kind, kinds[kind][0], level, seed)
+        scores = score_images(images)
         where = f"Test image {image}, {kind} noise, level {level:.2f}"
-        return parts_of(state, image), f"{where}. {describe_best(state)}"
+        return parts_of(images, scores, image), f"{where}. {describe_best(scores)}"
 
     def adjust(controls: SimpleNamespace) -> None:
         controls.level.max = kinds[controls.kind.value][1]
@@ -115,86 +116,80 @@ def _like(x: Tensor, name: str, image: object) -> Tensor:
     return image.to(x)
 
 
-class Scored(NamedTuple):
-    """An image [1, H, W] with its PSNR in dB and its SSIM, and whether each is the best of all."""
+class Score(NamedTuple):
+    """A score: its name, number, unit, share of the longest bar, and whether it is the best."""
 
-    image: Tensor
-    psnr: float
-    ssim: float
-    best_psnr: bool
-    best_ssim: bool
-
-    @property
-    def rows(self) -> list[tuple[str, str, str, float, bool]]:
-        """For each score: its name, number, unit, share of the longest bar, whether it is best."""
-        decibels = ("∞", "") if self.psnr == inf else (f"{self.psnr:.1f}", " dB")
-        similarity = f"{self.ssim:.2f}".replace("-", "−")
-        return [
-            ("PSNR", *decibels, self.psnr / MOST, self.best_psnr),
-            ("SSIM", similarity, "", self.ssim, self.best_ssim),
-        ]
+    label: str
+    number: str
+    unit: str
+    share: float
+    best: bool
 
 
-def denoising_state(
-    methods: Methods, x: Tensor, kind: str, noise: Noise, level: float, seed: int = 0
-) -> dict[str, Scored]:
-    """The images of `denoise_all`, scored: {"clean", "noisy" and the methods' names: Scored}.
+def score_images(images: Mapping[str, Tensor]) -> dict[str, list[Score]]:
+    """PSNR and SSIM of the images of `denoise_all` but the clean one: {name: [PSNR, SSIM]}.
 
-    methods, kind, noise: as for `denoising_studio`.  Best is the highest score of all images but
-    the clean one; of equal ones each is.
+    Best is the highest of all; of equal ones each is.
     """
-    images = denoise_all(methods, x, kind, noise, level, seed)
-    stacked = torch.cat(list(images.values()))
-    scores = [score(stacked, x.expand_as(stacked)) for score in (psnr, ssim)]
-    best = [values == values[1:].max() for values in scores]  # without the clean image
-    columns = [column.tolist() for column in (*scores, *best)]
-    state = {name: Scored(*each) for name, *each in zip(images, stacked, *columns, strict=True)}
-    return state | {"clean": state["clean"]._replace(best_psnr=False, best_ssim=False)}
+    clean, *others = images.values()
+    stacked = torch.cat(others)
+    columns = [score(stacked, clean.expand_as(stacked)) for score in (psnr, ssim)]
+    columns += [column == column.max() for column in columns]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    scores = {}
+    for name, (decibels, similarity, *best) in zip(list(images)[1:], rows, strict=True):
+        number = ("∞", "") if decibels == inf else (f"{decibels:.1f}", " dB")
+        text = f"{similarity:.2f}".replace("-", "−")
+        scores[name] = [
+            Score("PSNR", *number, decibels / MOST, best[0]),
+            Score("SSIM", text, "", similarity, best[1]),
+        ]
+    return scores
 
 
 # ---- the panel ----
 
 
-def parts_of(state: Mapping[str, Scored], index: int) -> list[Part]:
-    """Two parts for each image of a state: the picture under its name, and its scores with bars.
+def parts_of(
+    images: Mapping[str, Tensor], scores: Mapping[str, list[Score]], index: int
+) -> list[Part]:
+    """Two parts for each image: the picture under its name, and its scores with bars.
 
     In place of the clean image's scores stands how long the bars can be.  index: of the test image.
     """
     alts = {"clean": f"test image {index}, clean", "noisy": f"test image {index}, noisy"}
     parts = []
-    for name, scored in state.items():
+    for name, image in images.items():
         alt = alts.get(name, f"what {name} makes of the noisy image")
-        scores = _svg_legend() if name == "clean" else svg_scores(name, scored)
-        parts += [Part(name, to_png(scored.image[0]), alt), Part("", *scores)]
+        chart = _svg_legend() if name == "clean" else svg_scores(name, scores[name])
+        parts += [Part(name, to_png(image[0, 0]), alt), Part("", *chart)]
     return parts
 
 
-def svg_scores(name: str, scored: Scored) -> tuple[str, str]:
+def svg_scores(name: str, scores: list[Score]) -> tuple[str, str]:
     """PSNR and SSIM, each with a bar and, where it is the best, a star and a word: SVG, and words.
 
     A bar begins at 0 and ends at 40 dB, or at 1: a higher PSNR ends there, too, an SSIM below 0 has
     none.
     """
     shapes, said = [], []
-    for row, (label, value, unit, share, best) in enumerate(scored.rows):
-        text = f'{label} {value}<tspan class="vae-unit">{unit}</tspan>'
+    for row, (label, number, unit, share, best) in enumerate(scores):
+        text = f'{label} {number}<tspan class="vae-unit">{unit}</tspan>'
         star = svg_text(100, ROW * row + 13, "★ best", "end", "vae-best") if best else ""
         bar = _svg_bar(row, share, "vae-bar" if best else "vae-bar vae-quiet")
         shapes += [svg_text(0, ROW * row + 13, text), star, _svg_bar(row, 1.0, "vae-track"), bar]
-        said.append(f"{label} {value}{unit}{', the best' if best else ''}")
+        said.append(f"{label} {number}{unit}{', the best' if best else ''}")
     return svg(shapes, HEIGHT, f"{name}: {'; '.join(said)}")
 
 
-def describe_best(state: Mapping[str, Scored]) -> str:
+def describe_best(scores: Mapping[str, list[Score]]) -> str:
     """A sentence for each score: which images have the best, and what the noisy image has."""
     sentences = []
-    for k, (label, value, unit, *_) in enumerate(state["noisy"].rows):
-        rows = {name: scored.rows[k] for name, scored in state.items()}
-        best = {
-            name: f"{number}{of}" for name, (_, number, of, _, is_best) in rows.items() if is_best
-        }
-        names, highest = " and ".join(best), next(iter(best.values()))
-        sentences.append(f"Best {label}: {names}, {highest}; noisy image: {value}{unit}.")
+    for noisy, *column in zip(scores["noisy"], *scores.values(), strict=True):
+        names = " and ".join(name for name, score in zip(scores, column, strict=True) if score.best)
+        best = next(score for score in column if score.best)
+        numbers = f"{best.number}{best.unit}; noisy image: {noisy.number}{noisy.unit}"
+        sentences.append(f"Best {noisy.label}: {names}, {numbers}.")
     return " ".join(sentences)
 
 
@@ -223,7 +218,7 @@ def _check_kinds(kinds: Kinds, methods: Methods, x: Tensor) -> None:
         if not (isinstance(pair, tuple) and len(pair) == 2 and callable(pair[0])):
             raise TypeError(f"kinds[{kind!r}] must be (noise, highest level), got {pair!r}")
         for level in (0.0, positive_number(f"kinds[{kind!r}][1]", pair[1])):
-            denoising_state(methods, x, kind, pair[0], level)
+            score_images(denoise_all(methods, x, kind, pair[0], level, 0))
 
 
 def _check_methods(methods: Methods) -> None:

@@ -46,7 +46,9 @@ def filling_studio(
 
     def draw(image: int, side: str, count: int, steps: int, seed: int) -> Panel:
         observed = observed_from(side, count, (height, width))
-        images = answers(model, x[image], observed, n, n_steps=steps, seed=seed)
+        with local_seed(seed):
+            same = x[image].expand(n, -1, -1, -1)
+            images = fill_missing(model, same, observed, n_steps=steps)[1][:, 0]
         of = f"{width} columns" if side in COLUMNS else f"{height} rows"
         given = f"{count} of {of}, from the {side}"
         picture = to_png(observed_picture(x[image, 0], observed))
@@ -79,15 +81,6 @@ def observed_from(side: str, n: int, shape: tuple[int, int]) -> Tensor:
         places = places.flip(0)
     observed = places < n
     return (observed if side in COLUMNS else observed[:, None]).expand(shape)
-
-
-def answers(
-    model: VAE, image: Tensor, observed: Tensor, n: int, *, n_steps: int, seed: int
-) -> Tensor:
-    """n draws [n, H, W] of an image [1, H, W]: its observed pixels, and means of the others."""
-    with local_seed(seed):
-        images = image.expand(n, *image.shape)
-        return fill_missing(model, images, observed, n_steps=n_steps)[1][:, 0]
 
 
 # ---- the panel ----

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import ipywidgets
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from ..latent import side_by_side, straight_line
 from ..plotting import to_png
@@ -54,12 +53,6 @@ def write(model: nn.Module, z: Tensor, y: Tensor) -> Tensor:
     """The means of p(x|z, y) of one style z [D] and N labels y [N, K]: [N, H, W], on the CPU."""
     like = next(model.parameters())
     return model.decode(z.expand(len(y), -1).to(like), y.to(like)).sigmoid()[:, 0].float().cpu()
-
-
-def blend(a: int, b: int, t: float, n_classes: int) -> Tensor:
-    """The label that is a at t = 0 and b at t = 1: [K], its entries add up to 1."""
-    ends = one_hot(torch.tensor([a, b]), n_classes).float()
-    return (1 - t) * ends[0] + t * ends[1]
 
 
 class StyleStudio(Studio):
@@ -113,7 +106,8 @@ class StyleStudio(Studio):
     @property
     def y(self) -> Tensor:
         """The label that is shown: [K]."""
-        return blend(self.a.value, self.b.value, self.label_slider.value, self.y_all.shape[1])
+        labels = torch.eye(self.y_all.shape[1])
+        return torch.lerp(labels[self.a.value], labels[self.b.value], self.label_slider.value)
 
     def _encode(self, _change: object = None) -> None:
         """Another image: the only place where the encoder is asked."""
