@@ -247,44 +247,25 @@ def test_band_holds_the_middle_of_the_images_and_the_axis_what_the_studio_shows(
 # ---- errors ----
 
 FITS = (torch.sigmoid, bernoulli_sample)
+PAIR = r"likelihoods\['a'\] must be \(model, mean, sample\), the last two functions"
 
 
 @pytest.mark.parametrize(
-    ("functions", "error", "message"),
+    ("functions", "message"),
     [
-        ((), TypeError, r"\['a'\] must be \(model, mean, sample\), the last two functions"),
-        (FITS[:1], TypeError, r"\['a'\] must be \(model, mean, sample\)"),
-        ((torch.sigmoid, 0.1), TypeError, r"\['a'\] must be \(model, mean, sample\)"),
-        (
-            (torch.sigmoid, lambda params, t: bernoulli_sample(params, 1.0)),
-            ValueError,
-            r"sample\(params, 0\) must be mean\(params\), got images that differ",
-        ),
-        (
-            (lambda params: params[..., :4], bernoulli_sample),
-            ValueError,
-            r"likelihoods\['a'\]: mean\(params\) and an image of x must have the same shape",
-        ),
-        (
-            (torch.sigmoid, lambda params, t: params.sigmoid() / (t != 1)),
-            ValueError,
-            r"sample\(params, 1\) must be finite",
-        ),
-        (
-            (lambda params: [0], bernoulli_sample),
-            TypeError,
-            r"mean\(params\) must be a tensor of floats, got list",
-        ),
-        (
-            (torch.sigmoid, lambda params, t: None),
-            TypeError,
-            r"sample\(params, t\) must be a tensor of floats, got NoneType",
-        ),
+        ((), PAIR),
+        (FITS[:1], PAIR),
+        ((torch.sigmoid, 0.1), PAIR),
+        ((torch.sigmoid, lambda params, t: FITS[1](params, 1.0)), "got images that differ"),
+        ((lambda params: params[..., :4], FITS[1]), r"mean\(params\) and an image of x must have"),
+        ((FITS[0], lambda params, t: FITS[0](params) / (t != 1)), r"\(params, 1\) must be finite"),
+        ((lambda params: [0], FITS[1]), r"mean\(params\) must be a tensor of floats, got list"),
+        ((FITS[0], lambda params, t: None), r"\(params, t\) must be a tensor of floats, got None"),
     ],
 )
 @pytest.mark.parametrize("function", [blur_studio, blur_rows])
-def test_what_is_no_likelihood_is_named(function, functions, error, message, make_vae, digits):
-    with pytest.raises(error, match=message):
+def test_what_is_no_likelihood_is_named(function, functions, message, make_vae, digits):
+    with pytest.raises((TypeError, ValueError), match=message):
         function({"a": (make_vae(), *functions)}, digits.x_test)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..data import load_images
 from ..losses import kl_per_dimension
-from ..models import is_vae
+from ..models import encode_images
 from ..plotting import COLORS
 from ..store.files import write_atomically
 from ..studios.drawing import BOX, DOT, PEN, SIZE
@@ -51,9 +51,9 @@ def export_playground(
     names = ("decoder", "encoder")
     networks = {name: _layers(name, getattr(model, name, None)) for name in names}
     model = copy.deepcopy(model).float().cpu().eval()
-    mu, logvar = _encode(model, x)
+    mu, *logvar = _encode(model, x)
     _same_function(model, x[:8], mu[:8])
-    fixed = _meta(model, x, y, mu, logvar)
+    fixed = _meta(x, y, mu, *logvar)
     for levels in LEVELS:
         page = _page(*_pack(networks, levels, fixed, x, y, mu), credit)
         if len(page) <= MAX_BYTES:
@@ -111,24 +111,20 @@ def _describe(layers: list[nn.Module], size: int, levels: int) -> list[list]:
     return steps
 
 
-@torch.inference_mode()
-def _encode(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None]:
+def _encode(model: nn.Module, x: Tensor) -> list[Tensor]:
     """The codes [N, D] and, of a VAE, the logvar; ValueError unless it takes images like x."""
     try:
-        parts = [model.encode(images) for images in x.split(1000)]
+        parts = [encode_images(model, images) for images in x.split(1000)]
     except RuntimeError as error:
         given = f"{list(x.shape)}: {error}"
         raise ValueError(f"x must have the shape of the model's images, got {given}") from error
-    if isinstance(parts[0], tuple):
-        mu, logvar = (torch.cat(part) for part in zip(*parts, strict=True))
-    else:
-        mu, logvar = torch.cat(parts), None
+    mu, *logvar = map(torch.cat, zip(*parts, strict=True))
     if mu.ndim != 2 or mu.shape[1] < 2:
         given = f"codes of shape {list(mu.shape)}"
         raise ValueError(f"model must have two latent numbers or more, got {given}")
     if not torch.isfinite(mu).all():
         raise ValueError("model must give finite codes, got NaN or infinity: was it trained?")
-    return mu, logvar
+    return [mu, *logvar]
 
 
 @torch.inference_mode()
@@ -147,9 +143,9 @@ def _same_function(model: nn.Module, x: Tensor, mu: Tensor) -> None:
 # ---- the page ----
 
 
-def _meta(model: nn.Module, x: Tensor, y: Tensor, mu: Tensor, logvar: Tensor | None) -> dict:
+def _meta(x: Tensor, y: Tensor, mu: Tensor, logvar: Tensor | None = None) -> dict:
     """What the page needs to know besides the numbers of `_pack`."""
-    vae = is_vae(model) and logvar is not None
+    vae = logvar is not None
     activity = kl_per_dimension(mu, logvar) if vae else mu.var(0)
     axes = activity.argsort(descending=True, stable=True).tolist() if mu.shape[1] > 2 else [0, 1]
     extent, step = _extent(float(mu[:N_CODES].abs().max()), least=3.0 if vae else 0.0)

@@ -133,16 +133,15 @@ def score_images(images: Mapping[str, Tensor]) -> dict[str, list[Score]]:
     """
     clean, *others = images.values()
     stacked = torch.cat(others)
-    columns = [score(stacked, clean.expand_as(stacked)) for score in (psnr, ssim)]
-    columns += [column == column.max() for column in columns]
-    rows = zip(*(column.tolist() for column in columns), strict=True)
+    clean = clean.expand_as(stacked)
+    decibels, similarities = psnr(stacked, clean).tolist(), ssim(stacked, clean).tolist()
     scores = {}
-    for name, (decibels, similarity, *best) in zip(list(images)[1:], rows, strict=True):
-        number = ("∞", "") if decibels == inf else (f"{decibels:.1f}", " dB")
-        text = f"{similarity:.2f}".replace("-", "−")
+    for name, high, alike in zip(list(images)[1:], decibels, similarities, strict=True):
+        number = ("∞", "") if high == inf else (f"{high:.1f}", " dB")
+        text = f"{alike:.2f}".replace("-", "−")
         scores[name] = [
-            Score("PSNR", *number, decibels / MOST, best[0]),
-            Score("SSIM", text, "", similarity, best[1]),
+            Score("PSNR", *number, high / MOST, high == max(decibels)),
+            Score("SSIM", text, "", alike, alike == max(similarities)),
         ]
     return scores
 

@@ -254,21 +254,18 @@ class DrawingStudio(Studio):
 
     def _columns(self) -> ipywidgets.HBox:
         """The canvas, the image that the model sees, its reconstruction, and the map."""
-        chooser = self.chooser
-        observed = [
-            chooser.picture,
-            _caption("what the model sees"),
-            _caption("or choose a test image:"),
-            chooser.label,
-            chooser.field,
-            chooser.button,
-        ]
-        what = _caption(f"reconstruction: {name_of_decoded(self.model)}")
-        columns = [
-            self.area,
-            ipywidgets.VBox(observed).add_class("vae-end"),
-            ipywidgets.VBox([self.picture, what, *self.buttons]).add_class("vae-end"),
-        ]
+
+        def column(*parts: ipywidgets.Widget) -> ipywidgets.VBox:
+            return ipywidgets.VBox(parts).add_class("vae-end")
+
+        def caption(text: str) -> ipywidgets.HTML:
+            return ipywidgets.HTML(text).add_class("vae-caption")
+
+        model, chooser = name_of_decoded(self.model), self.chooser
+        above = chooser.picture, caption("what the model sees")
+        below = caption("or choose a test image:"), chooser.label, chooser.field, chooser.button
+        decoded = self.picture, caption(f"reconstruction: {model}"), *self.buttons
+        columns = [self.area, column(*above, *below), column(*decoded)]
         columns += [self.map] if self.map else []
         return ipywidgets.HBox(columns).add_class("vae-columns")
 
@@ -315,7 +312,3 @@ class DrawingStudio(Studio):
             outside = ["The code lies outside the map."] if z.abs().max() > self.map.extent else []
             (self.map.x, self.map.y), self.map.ellipse = z[0].tolist(), spread
             self.map.text = "; ".join(lines + outside)
-
-
-def _caption(text: str) -> ipywidgets.HTML:
-    return ipywidgets.HTML(text).add_class("vae-caption")
