@@ -237,8 +237,10 @@ def test_a_test_image_takes_the_place_of_the_drawing(widget_of, model, judge, im
 
 def test_leaving_the_canvas_ends_the_stroke_at_its_edge(widget_of):
     area = widget_of.area
+    changes = []
+    area.on_change = lambda: changes.append(area.strokes)
     send(area, "mouse_move", 0.5, 0.5)
-    assert area.strokes == []  # no button is pressed
+    assert area.strokes == changes == []  # no button is pressed
     send(area, "mouse_down", 0.5, 0.5)
     send(area, "mouse_move", 0.8, 0.5)
     send(area, "mouse_out", 1.3, 0.5)
