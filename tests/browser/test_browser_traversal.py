@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.browser import check_fits, keeps_its_keys, press, wait_until_equal
+from helpers.browser import check_fits, keeps_its_keys, press, wait_until_equal, window_of
 from playwright.sync_api import expect
 
 from tutorial_utils.latent import name_of_dimension
@@ -116,4 +116,5 @@ def test_what_the_page_sends_back_late_moves_nothing(page, studio, made):
 
 @pytest.mark.parametrize("width", [1332, 1072, 852])
 def test_it_fits(width, page, studio):
-    check_fits(page, studio, width)
+    with window_of(page, width):
+        check_fits(studio)

@@ -2,7 +2,8 @@
 
 import base64
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -157,15 +158,18 @@ def swipe(page: Page, points: Iterable[Place]) -> None:
     client.detach()
 
 
-def check_fits(page: Page, studio: Locator, width: int) -> None:
-    """In a window of `width` pixels nothing in the studio is cut off, nor scrolls sideways.
-
-    A window of 1332, 1072 or 852 pixels leaves 900, 640 or 420 to the studio.
-    """
+@contextmanager
+def window_of(page: Page, width: int) -> Iterator[None]:
+    """A window of other width for a while: 1332, 1072, 852 leave 900, 640, 420 to a studio."""
     size = page.viewport_size
     page.set_viewport_size({"width": width, "height": 1000})
     page.wait_for_timeout(400)
+    yield
+    page.set_viewport_size(size)
+
+
+def check_fits(studio: Locator) -> None:
+    """Nothing in the studio is cut off, nor scrolls sideways."""
     assert studio.evaluate(CUT_OFF) == []
     area = studio.locator("xpath=ancestor::*[contains(@class, 'jp-OutputArea-output')]").first
     assert area.evaluate("node => node.scrollWidth <= node.clientWidth")
-    page.set_viewport_size(size)

@@ -1,6 +1,5 @@
 """The playground: one HTML file, driven in a real Chromium; it draws what PyTorch computes."""
 
-import base64
 import math
 import re
 from functools import partial
@@ -19,21 +18,21 @@ from helpers.browser import (
     shown,
     swipe,
 )
-from helpers.pages import open_file
 from playwright.sync_api import Locator, Page
 from torch import nn
 
 from tutorial_utils.latent import great_circle, straight_line
 from tutorial_utils.losses import kl_per_dimension, negative_elbo
 from tutorial_utils.models import VAE, Autoencoder, decode_images, mlp, start_at_mean_image
-from tutorial_utils.pages.playground import MAX_BYTES, export_playground
+from tutorial_utils.pages.playground import export_playground
 from tutorial_utils.store.shelf import load_pretrained
 from tutorial_utils.studios.drawing import image_of_strokes
 from tutorial_utils.studios.pad import nearest_code
 from tutorial_utils.training import constant, fit, local_seed
 
-browser_test = pytest.mark.browser
+pytestmark = pytest.mark.browser
 every_model = pytest.mark.parametrize("name", ["2-D", "64-D"])
+READY = "() => window.playground"
 DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 DEVICES = {
     "laptop": {"viewport": {"width": 1280, "height": 800}},
@@ -44,14 +43,6 @@ READ_MANY = f"""codes => codes.map(code => {{
   playground.flush();
   return ({READ_PIXELS})(document.getElementById("point-image"));
 }})"""
-ENCODE_ALL = """data => {
-  const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
-  const image = (k) => {
-    const pixels = bytes.subarray(784 * k, 784 * (k + 1));
-    return Float32Array.from(pixels, byte => byte / 255);
-  };
-  return Array.from({length: bytes.length / 784}, (_, k) => playground.encode(image(k)));
-}"""
 STROKES = {
     "a line": [[[0.2, 0.3], [0.7, 0.9]]],
     "a seven": [[[0.3, 0.2], [0.7, 0.22], [0.45, 0.8]], [[0.35, 0.5], [0.6, 0.52]]],
@@ -68,8 +59,8 @@ STROKES = {
 
 
 @pytest.fixture(scope="module")
-def vae_64(mnist) -> VAE:
-    """784-400-128 and 64-400-784, trained for a moment."""
+def models(mnist) -> dict[str, VAE]:
+    """The model of notebook 00, and one with 64 latent numbers, trained for a moment."""
     with local_seed(0):
         encoder, decoder = mlp([784, 400, 128]), mlp([64, 400, 784], out_shape=(1, 28, 28))
         vae = VAE(encoder, decoder, latent_dim=64)
@@ -77,12 +68,7 @@ def vae_64(mnist) -> VAE:
     settings = {"epochs": 1, "batch_size": 128, "lr": 2e-3, "seed": 0, "schedule": constant}
     loss_fn = partial(negative_elbo, beta=1.0)
     fit(vae, mnist.x_train[:5000], loss_fn, show_progress=False, **settings)
-    return vae.eval()
-
-
-@pytest.fixture(scope="module")
-def models(vae_64) -> dict[str, VAE]:
-    return {"2-D": load_pretrained("vae_2d"), "64-D": vae_64}
+    return {"2-D": load_pretrained("vae_2d"), "64-D": vae.eval()}
 
 
 @pytest.fixture(scope="module")
@@ -94,29 +80,13 @@ def files(models, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def open_page(chromium):
-    """A function that opens a file on a laptop or a phone."""
-    pages = []
-
-    def open_(path, device="laptop", **settings) -> Page:
-        ready = "() => window.playground"
-        pages.append(open_file(chromium, path, ready, **DEVICES[device], **settings))
-        return pages[-1]
-
-    yield open_
-    for page in pages:  # nothing went wrong, and nothing was asked of a network
-        assert page.complaints == []
-        page.context.close()
-
-
-@pytest.fixture(scope="module")
 def pages(files, open_page):
-    return {name: open_page(path) for name, path in files.items()}
+    return {name: open_page(path, **DEVICES["laptop"]) for name, path in files.items()}
 
 
 @pytest.fixture(scope="module")
 def phone(files, open_page):
-    return open_page(files["2-D"], "phone")
+    return open_page(files["2-D"], **DEVICES["phone"])
 
 
 def same_picture(picture: Locator, image: torch.Tensor) -> None:
@@ -171,7 +141,6 @@ def finger(page: Page, target: Locator, start, end) -> None:
 # ---- what it draws ----
 
 
-@browser_test
 @every_model
 def test_picture_is_pytorchs_at_a_hundred_codes(name, pages, models, mnist):
     model, page = models[name], pages[name]
@@ -184,16 +153,14 @@ def test_picture_is_pytorchs_at_a_hundred_codes(name, pages, models, mnist):
     assert abs(there - here).max() <= 1  # half of it is the rounding
 
 
-@browser_test
 @every_model
 def test_encoded_means_move_by_far_less_than_the_posterior_is_wide(name, pages, models, mnist):
     images = mnist.x_test[:100]
-    data = base64.b64encode(images.mul(255).round().byte().numpy().tobytes()).decode()
-    distances = moved(models[name], images, pages[name].evaluate(ENCODE_ALL, data))
+    codes = pages[name].evaluate("xs => xs.map(playground.encode)", images.flatten(1).tolist())
+    distances = moved(models[name], images, codes)
     assert distances.mean() < 0.03 and distances.max() < 0.3
 
 
-@browser_test
 @every_model
 def test_map_shows_the_two_dimensions_with_the_largest_kl(name, pages, models, mnist):
     with torch.no_grad():
@@ -211,15 +178,13 @@ def test_map_shows_the_two_dimensions_with_the_largest_kl(name, pages, models, m
     assert z[order[1]] == pytest.approx(5 * z[order[0]])
 
 
-@browser_test
-@pytest.mark.parametrize("name", STROKES)
-def test_strokes_become_the_image_that_python_makes_of_them(name, pages):
-    there = torch.tensor(pages["2-D"].evaluate("playground.imageOfStrokes", STROKES[name]))
-    here = image_of_strokes(STROKES[name]).float()
-    torch.testing.assert_close(there.float().reshape(1, 28, 28), here, atol=1e-4, rtol=0)
+def test_strokes_become_the_image_that_python_makes_of_them(pages):
+    for name, strokes in STROKES.items():
+        there = torch.tensor(pages["2-D"].evaluate("playground.imageOfStrokes", strokes))
+        here = image_of_strokes(strokes).flatten()
+        torch.testing.assert_close(there.float().flatten(), here, atol=1e-4, rtol=0, msg=name)
 
 
-@browser_test
 def test_every_layer_computes_what_pytorch_does(open_page, digits, tmp_path):
     kinds = [nn.SiLU(), nn.GELU(), nn.ReLU(), nn.Tanh(), nn.LeakyReLU(0.2)]
     kinds += [nn.Softplus(2, 5), nn.Sigmoid(), nn.GELU()]
@@ -254,7 +219,6 @@ def test_every_layer_computes_what_pytorch_does(open_page, digits, tmp_path):
 # ---- turn one digit into another ----
 
 
-@browser_test
 @pytest.mark.parametrize("path", ["straight line", "great circle", "cross-fade of pixels"])
 @every_model
 def test_morph_and_strip_are_what_the_path_says(name, path, pages, models):
@@ -280,7 +244,6 @@ def test_morph_and_strip_are_what_the_path_says(name, path, pages, models):
     assert words in page.locator("#morph-text").inner_text()
 
 
-@browser_test
 @every_model
 def test_ends_are_the_test_images_of_the_chosen_class_with_their_codes(name, pages, models, mnist):
     page = pages[name]
@@ -300,7 +263,6 @@ def test_ends_are_the_test_images_of_the_chosen_class_with_their_codes(name, pag
     assert len(seen) == 5
 
 
-@browser_test
 def test_t_by_mouse_by_touch_and_by_arrow_keys_from_anywhere(pages, phone):
     page = pages["2-D"]
     drag(page, page.locator("#t"), (0.5, 0.5), (0.8, 0.5))
@@ -314,10 +276,9 @@ def test_t_by_mouse_by_touch_and_by_arrow_keys_from_anywhere(pages, phone):
     assert phone.evaluate("playground.t") == pytest.approx(0.2, abs=0.06)
 
 
-@browser_test
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
 def test_play_moves_t_until_pause_and_in_steps_where_motion_is_not_wanted(motion, files, open_page):
-    page = open_page(files["2-D"], reduced_motion=motion)
+    page = open_page(files["2-D"], reduced_motion=motion, **DEVICES["laptop"])
     page.evaluate("""() => {
       window.seen = new Set();
       const look = () => { seen.add(playground.t); requestAnimationFrame(look); };
@@ -341,7 +302,6 @@ def test_play_moves_t_until_pause_and_in_steps_where_motion_is_not_wanted(motion
 # ---- the map and the sliders ----
 
 
-@browser_test
 def test_pad_by_mouse_and_by_keyboard(pages, models):
     page, model = pages["2-D"], models["2-D"]
     pad = page.locator("#pad")
@@ -366,7 +326,6 @@ def test_pad_by_mouse_and_by_keyboard(pages, models):
     assert is_focused(pad)
 
 
-@browser_test
 def test_pad_by_finger_while_the_page_stays_where_it_is(phone, models):
     pad = phone.locator("#pad")
     extent = float(pad.get_attribute("aria-valuemax"))
@@ -384,7 +343,6 @@ def test_pad_by_finger_while_the_page_stays_where_it_is(phone, models):
     assert phone.locator("#point-image").bounding_box()["y"] >= 0
 
 
-@browser_test
 @every_model
 def test_sliders_reset_and_random_move_the_same_point(name, pages, models):
     page, model = pages[name], models[name]
@@ -410,7 +368,6 @@ def test_sliders_reset_and_random_move_the_same_point(name, pages, models):
     assert (point(page) != first).all() and point(page).abs().max() < 6
 
 
-@browser_test
 def test_random_is_a_draw_of_the_prior(pages):
     draw = """() => Array.from({length: 60}, () => {
       document.getElementById('random').click();
@@ -421,7 +378,6 @@ def test_random_is_a_draw_of_the_prior(pages):
     assert float((z.abs() < 1).float().mean()) == pytest.approx(0.683, abs=0.04)
 
 
-@browser_test
 def test_a_thousand_changes_end_in_the_picture_of_the_last_and_leave_nothing_behind(pages, models):
     page, count = pages["2-D"], "document.querySelectorAll('*').length"
     before = page.evaluate(count)
@@ -434,7 +390,6 @@ def test_a_thousand_changes_end_in_the_picture_of_the_last_and_leave_nothing_beh
     assert page.evaluate(count) == before
 
 
-@browser_test
 def test_many_changes_within_a_frame_are_drawn_once(pages):
     script = """async () => {
       let asked = 0;
@@ -463,7 +418,6 @@ def same_drawing(page: Page, model: VAE) -> None:
     same_point(page, model)
 
 
-@browser_test
 @every_model
 def test_drawing_by_mouse_is_encoded_and_can_be_an_end_of_the_morph(name, pages, models):
     page, paper = pages[name], pages[name].locator("#paper")
@@ -494,7 +448,6 @@ def test_drawing_by_mouse_is_encoded_and_can_be_an_end_of_the_morph(name, pages,
     page.locator("#to-class").select_option("0")
 
 
-@browser_test
 def test_drawing_by_finger(phone, models):
     phone.locator("#clear").tap()
     finger(phone, phone.locator("#paper"), (0.5, 0.1), (0.45, 0.9))
@@ -503,7 +456,6 @@ def test_drawing_by_finger(phone, models):
     same_drawing(phone, models["2-D"])
 
 
-@browser_test
 def test_without_a_pointer_a_test_image_does_what_a_drawing_does(pages, models, mnist):
     page = pages["2-D"]
     page.locator("#instead").focus()
@@ -522,7 +474,6 @@ def test_without_a_pointer_a_test_image_does_what_a_drawing_does(pages, models, 
 # ---- for everybody ----
 
 
-@browser_test
 @every_model
 def test_what_is_seen_is_also_said(name, pages, models, mnist):
     page, model = pages[name], models[name]
@@ -546,7 +497,6 @@ def test_what_is_seen_is_also_said(name, pages, models, mnist):
         assert canvas.get_attribute("role") == "img" and len(canvas.get_attribute("aria-label")) > 8
 
 
-@browser_test
 def test_live_sentences_are_throttled(pages):
     script = """async () => {
       const told = [];
@@ -565,10 +515,9 @@ def test_live_sentences_are_throttled(pages):
     assert 1 <= len(told) <= seconds + 1 and "z = (0.59, 1.00)" in told[-1]
 
 
-@browser_test
 @every_model
 def test_every_control_has_a_name_and_the_tab_key_reaches_it(name, files, open_page):
-    page = open_page(files[name])
+    page = open_page(files[name], **DEVICES["laptop"])
     client = page.context.new_cdp_session(page)
     nodes = client.send("Accessibility.getFullAXTree")["nodes"]
     roles = {"button", "combobox", "slider", "radio", "link", "spinbutton", "textbox", "checkbox"}
@@ -615,13 +564,12 @@ CONTRAST = """() => {
 }"""
 
 
-@browser_test
 @pytest.mark.parametrize("device", ["laptop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_are_readable_and_the_page_is_as_wide_as_the_screen(scheme, device, files, open_page):
     screen = DEVICES[device]["viewport"]
     for path in files.values():
-        page = open_page(path, device, color_scheme=scheme)
+        page = open_page(path, color_scheme=scheme, **DEVICES[device])
         contrasts = dict(page.evaluate(CONTRAST))
         assert len(contrasts) > 25 and min(contrasts.values()) >= 4.5
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -635,7 +583,6 @@ def test_texts_are_readable_and_the_page_is_as_wide_as_the_screen(scheme, device
         page.context.close()
 
 
-@browser_test
 def test_a_browser_that_is_too_old_is_told_so(files, chromium):
     page = chromium.new_page()
     page.add_init_script("delete window.DecompressionStream")
@@ -644,123 +591,3 @@ def test_a_browser_that_is_too_old_is_told_so(files, chromium):
     alert.wait_for()
     assert "DecompressionStream" in alert.inner_text() and "2023" in alert.inner_text()
     page.close()
-
-
-# ---- the file ----
-
-
-def test_one_file_that_refers_to_nothing_outside(files):
-    for path in files.values():
-        page = path.read_text(encoding="utf-8")
-        assert path.stat().st_size <= MAX_BYTES == 1_500_000
-        addresses = re.findall(r"(?:src|href|url|action)\s*[=(]\s*[\"']?([^\"')\s>]+)", page)
-        assert set(addresses) == {"data:,", "https://creativecommons.org/licenses/by-sa/3.0/"}
-        assert "default-src 'none'" in page and "<!-- " not in page and "Yann LeCun" in page
-    assert [file.suffix for file in path.parent.iterdir()] == [".html"] * len(files)
-
-
-def test_own_images_carry_no_credit_of_mnist_and_strings_are_paths(make_vae, digits, tmp_path):
-    path = export_playground(
-        make_vae(), str(tmp_path / "new" / "a.html"), x=digits.x_test, y=digits.y_test
-    )
-    assert path == tmp_path / "new" / "a.html" and "LeCun" not in path.read_text(encoding="utf-8")
-
-
-def test_deep_reference_model_fits(tmp_path, mnist):
-    encoder = mlp([784, 256, 128, 64, 4], activation=nn.GELU)
-    decoder = mlp([2, 64, 128, 256, 784], activation=nn.GELU, out_shape=(1, 28, 28))
-    path = export_playground(VAE(encoder, decoder, latent_dim=2), tmp_path / "a.html")
-    assert path.stat().st_size <= MAX_BYTES
-
-
-def bad_encoder(make, *layers) -> Autoencoder:
-    """A model that only the encoder keeps from being exported."""
-    return Autoencoder(nn.Sequential(*layers), make().decoder)
-
-
-def a_convolution(make) -> VAE:
-    layers = nn.Unflatten(1, (2, 1, 1)), nn.ConvTranspose2d(2, 1, 8)
-    return VAE(make().encoder, nn.Sequential(*layers), latent_dim=2)
-
-
-def batch_norm(make) -> Autoencoder:
-    return bad_encoder(make, nn.Flatten(), nn.Linear(64, 2), nn.BatchNorm1d(2))
-
-
-def tanh_gelu(make) -> Autoencoder:
-    return bad_encoder(make, nn.Flatten(), nn.GELU("tanh"), nn.Linear(64, 2))
-
-
-def a_row_wise_layer(make) -> Autoencoder:
-    return bad_encoder(make, nn.Linear(8, 8), nn.Flatten(), nn.Linear(64, 2))
-
-
-def no_encoder(make) -> VAE:
-    model = make()
-    del model.encoder
-    return model
-
-
-def a_decode_of_its_own(make) -> VAE:
-    model = make()
-    model.decode = lambda z: model.decoder(z) + 1
-    return model
-
-
-def one_latent_number(make) -> VAE:
-    return make(latent_dim=1)
-
-
-def images_of_another_size(make) -> VAE:
-    return load_pretrained("vae_2d")
-
-
-def not_a_number(make) -> VAE:
-    model = make()
-    nn.init.constant_(model.encoder[1].bias, math.nan)
-    return model
-
-
-def too_wide(make) -> Autoencoder:
-    return Autoencoder(mlp([64, 6000, 2]), mlp([2, 6000, 200, 64], out_shape=(1, 8, 8)))
-
-
-@pytest.mark.parametrize(
-    ("make_model", "error", "message"),
-    [
-        (a_convolution, TypeError, "decoder.*ConvTranspose2d"),
-        (batch_norm, TypeError, "encoder.*BatchNorm1d"),
-        (tanh_gelu, ValueError, "encoder.*tanh"),
-        (no_encoder, TypeError, "encoder.*NoneType"),
-        (a_decode_of_its_own, ValueError, "model.decode must be model.decoder"),
-        (one_latent_number, ValueError, "two latent numbers"),
-        (images_of_another_size, ValueError, r"shape.*\[360, 1, 8, 8\]"),
-        (a_row_wise_layer, ValueError, "flatten.*64 numbers"),
-        (not_a_number, ValueError, "finite"),
-        (too_wide, ValueError, r"too large.*[2-9]\.\d\d MB.*1\.50"),
-    ],
-)
-def test_what_cannot_be_exported_is_refused_and_nothing_is_written(
-    make_model, error, message, make_vae, digits, tmp_path
-):
-    model = make_model(make_vae)
-    with pytest.raises(error, match=message):
-        export_playground(model, tmp_path / "a.html", x=digits.x_test, y=digits.y_test)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "error", "message"),
-    [
-        (torch.rand(5, 1, 8, 8), None, ValueError, "together"),
-        (None, torch.arange(5), ValueError, "together"),
-        (torch.rand(5, 1, 8, 8), torch.arange(4), ValueError, "x and y must have the same length"),
-        (torch.rand(5, 3, 8, 8), torch.arange(5), ValueError, "gray"),
-        (2 * torch.ones(5, 1, 8, 8), torch.arange(5), ValueError, r"\[0, 1\]"),
-        (torch.rand(5, 1, 8, 8), torch.rand(5), TypeError, "whole numbers"),
-        (torch.rand(300, 1, 8, 8), torch.arange(300), ValueError, "255 classes"),
-    ],
-)
-def test_bad_images_are_refused(x, y, error, message, make_vae, tmp_path):
-    with pytest.raises(error, match=message):
-        export_playground(make_vae(), tmp_path / "a.html", x=x, y=y)

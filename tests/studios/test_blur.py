@@ -1,7 +1,6 @@
 """Blur studio: its pictures are those of mean and sample, its numbers those of the measures."""
 
 import math
-from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,17 +14,15 @@ from tutorial_utils.plotting import show_rows
 from tutorial_utils.studios import blur as module
 from tutorial_utils.studios.blur import (
     GLYPHS,
-    N_BAND,
     SPACE,
     T_MAX,
+    Measured,
     axis_around,
     blur_rows,
-    blur_state,
     blur_studio,
-    pictures,
+    decode_params,
     probe,
-    sample_noisy,
-    start_blur,
+    sample_likelihood,
     svg_sharpness,
 )
 from tutorial_utils.topics.sharpness import high_frequency_share, laplacian_sharpness
@@ -44,9 +41,12 @@ def bernoulli_sample(params: torch.Tensor, t: float) -> torch.Tensor:
     return mean + t * (torch.bernoulli(mean) - mean)
 
 
+def first_mean(params: torch.Tensor) -> torch.Tensor:
+    return params[:, :1].sigmoid()
+
+
 def gaussian_sample(params: torch.Tensor, t: float) -> torch.Tensor:
-    mean, std = params[:, :1].sigmoid(), params[:, 1:].exp()
-    return mean + t * std * torch.randn_like(mean)
+    return first_mean(params) + t * params[:, 1:].exp() * torch.randn_like(params[:, 1:])
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def likelihoods(make_vae):
         second.decoder = mlp([3, 16, 128], out_shape=(2, 8, 8))
     return {
         "Bernoulli": (make_vae(0).eval(), torch.sigmoid, bernoulli_sample),
-        "Gaussian": (second.eval(), lambda params: params[:, :1].sigmoid(), gaussian_sample),
+        "Gaussian": (second.eval(), first_mean, gaussian_sample),
     }
 
 
@@ -68,112 +68,115 @@ def studio(likelihoods, digits):
 
 def expected(studio, likelihoods, x) -> dict[str, torch.Tensor]:
     """The three images [1, 8, 8] of the values of the controls, in so many words."""
-    chosen = studio.controls
-    model, mean, sample = likelihoods[chosen.likelihood.value]
-    image = x[chosen.image.value][None]
+    name, index, source, z_seed, t, noise_seed = studio.values.values()
+    model, mean, sample = likelihoods[name]
     with torch.no_grad():
-        z = model.encode(image)[0]
-        if chosen.source.value == "prior":
-            generator = torch.Generator().manual_seed(chosen.z_seed.value)
-            z = torch.randn(1, model.latent_dim, generator=generator)
+        z = model.encode(x[[index]])[0]
+        if source == "prior":
+            z = torch.randn(z.shape, generator=torch.Generator().manual_seed(z_seed))
         params = model.decode(z)
-        with local_seed(chosen.noise_seed.value):
-            noisy = sample(params, chosen.t.value)
-    return {"image": image[0], "mean": mean(params)[0], "sample": noisy[0]}
+        with local_seed(noise_seed):
+            noisy = sample(params, t)
+    return {"image": x[index], "mean": mean(params)[0], "sample": noisy[0]}
 
 
-def check_all(studio, likelihoods, x, sharpness=laplacian_sharpness) -> None:
+def check_all(studio, likelihoods, x) -> None:
     """Pictures, numbers, text alternatives and chart are those of the images in `expected`."""
-    images, t = expected(studio, likelihoods, x), studio.controls.t.value
+    images, t = expected(studio, likelihoods, x), studio.values["t"]
     *parts, chart = studio.view.parts
     for part, (name, image) in zip(parts, images.items(), strict=True):
         assert abs(pixels(part["png"]) - 255 * image[0].clamp(0, 1).numpy()).max() <= 1
-        value, share = sharpness(image[None]).item(), high_frequency_share(image[None]).item()
-        lines = [f"sharpness {value:.2f}", f"high frequency {100 * share:.1f}{SPACE}%"]
-        assert part["caption"].split("\n")[:2] == lines
+        value, share = laplacian_sharpness(image[None]), high_frequency_share(image[None])
+        lines = [
+            f"sharpness {value.item():.2f}",
+            f"high frequency {100 * share.item():.1f}{SPACE}%",
+        ]
+        assert part["caption"].split("\n")[:2] == lines and ", ".join(lines) in part["alt"]
         assert part["title"].startswith(GLYPHS[name])
-        assert ", ".join(lines) in part["alt"]
-        assert f"{name} {value:.2f}" in chart["html"]
-        assert f"{name} {value:.2f}" in studio.view.text
-    assert SAYS_T[t] in parts[2]["caption"].split("\n")
+        for text in (chart["html"], studio.view.text):
+            assert f"{name} {value.item():.2f}" in text
+    image, mean, sample = (part["caption"] for part in parts)
+    assert SAYS_T[t] in sample.split("\n")
     clipped = images["sample"].min() < 0 or images["sample"].max() > 1
-    assert ("shown clipped to [0, 1]" in parts[2]["caption"]) == clipped
-    begins = f"{studio.controls.likelihood.value}, t = {t:.2f}. Sharpness: image"
+    for text in (sample, parts[2]["alt"]):
+        assert ("shown clipped to [0, 1]" in text) == clipped
+    of_image = studio.values["source"] == "posterior"
+    assert studio.controls.z_seed.disabled == of_image
+    assert ("not what is decoded" in image) != of_image
+    assert ("at the posterior mean" in mean, "at a z from the prior" in mean) == (
+        of_image,
+        not of_image,
+    )
+    begins = f"{studio.values['likelihood']}, t = {t:.2f}. Sharpness: image"
     assert studio.view.text.startswith(begins)
 
 
-# ---- the functions ----
+# ---- the studio ----
 
 
-@pytest.mark.parametrize("source", ["posterior", "prior"])
-@pytest.mark.parametrize("name", ["Bernoulli", "Gaussian"])
-def test_without_noise_the_sample_is_the_mean_and_noise_grows_in_a_line(
-    name, source, likelihoods, digits
-):
-    likelihood = likelihoods[name]
-    blur = start_blur(likelihood, digits.x_test[:5], source=source)
-    assert blur.mean.shape == (5, 1, 8, 8)
-    assert torch.equal(sample_noisy(likelihood, blur, 0.0, 3), blur.mean)
-    noise = sample_noisy(likelihood, blur, 1.0, 3) - blur.mean
-    for t in (0.05, 0.6, 1.5):  # the same noise, whatever t is
-        torch.testing.assert_close(sample_noisy(likelihood, blur, t, 3), blur.mean + t * noise)
-    assert not torch.equal(sample_noisy(likelihood, blur, 1.0, 4), blur.mean + noise)
+def test_every_control_shows_what_it_says(studio, likelihoods, digits):
+    assert list(studio.values.values()) == ["Bernoulli", 0, "posterior", 0, 1, 0]
+    check_all(studio, likelihoods, digits.x_test)
+    for control, value in (
+        ("t", 0.0), ("t", 0.55), ("t", 1.5), ("image", 7), ("noise_seed", 1),
+        ("likelihood", "Gaussian"), ("source", "prior"), ("z_seed", 1), ("t", 0.0),
+        ("source", "posterior"),
+    ):  # fmt: skip
+        getattr(studio.controls, control).value = value
+        check_all(studio, likelihoods, digits.x_test)
 
 
-def test_start_decodes_the_posterior_mean_or_draws_from_the_prior(likelihoods, digits):
-    likelihood, x = likelihoods["Gaussian"], digits.x_test[:4]
-    with torch.no_grad():
-        params = likelihood[0].decode(likelihood[0].encode(x)[0])
-    blur = start_blur(likelihood, x)
-    assert torch.equal(blur.params, params) and blur.x is x
-    assert torch.equal(blur.mean, params[:, :1].sigmoid())
-    first, again, other = (
-        start_blur(likelihood, x, source="prior", seed=seed).params for seed in (1, 1, 2)
-    )
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other) and not torch.equal(first, params)
-    elsewhere = start_blur(likelihood, digits.x_test[4:8], source="prior", seed=1)
-    assert torch.equal(elsewhere.params, first)  # the image has no say
-    with pytest.raises(ValueError, match="source must be one of 'posterior', 'prior', got 'mean'"):
-        start_blur(likelihood, x, source="mean")
+def test_a_button_renews_what_it_names_and_nothing_else(studio):
+    def pngs_after(button) -> list[bytes]:
+        button.click()
+        return [part["png"] for part in studio.view.parts[:3]]
+
+    chosen = studio.controls
+    chosen.source.value, chosen.t.value = "prior", 0.55
+    first = pngs_after(chosen.z_seed)
+    noise = pngs_after(chosen.noise_seed)
+    again = pngs_after(chosen.z_seed)
+    other = pngs_after(chosen.image.button)  # z from the prior depends on no image
+    changes = [
+        [a != b for a, b in zip(*pair, strict=True)]
+        for pair in ((first, noise), (noise, again), (again, other))
+    ]
+    assert changes == [[False, False, True], [False, True, True], [True, False, False]]
 
 
-def test_state_has_the_numbers_of_the_functions(likelihoods, digits):
-    likelihood = likelihoods["Bernoulli"]
-    blur = start_blur(likelihood, digits.x_test[:1])
-    images = {"image": blur.x, "mean": blur.mean, "sample": sample_noisy(likelihood, blur, 0.7, 5)}
-    for sharpness in (laplacian_sharpness, partial(high_frequency_share, cutoff=0.1)):
-        state = blur_state(likelihood, blur, 0.7, seed=5, sharpness=sharpness)
-        assert list(state) == ["image", "mean", "sample"]
-        for name, image in images.items():
-            assert torch.equal(state[name].image, image[0])
-            numbers = sharpness(image).item(), high_frequency_share(image).item()
-            assert state[name][1:] == pytest.approx(numbers)
+def test_a_move_of_the_noise_asks_no_model(studio, monkeypatch):
+    monkeypatch.setattr(module, "decode_params", None)  # nothing is encoded or decoded
+    studio.controls.t.value = 0.35
+    studio.controls.noise_seed.click()
+    assert "t = 0.35" in studio.view.text
 
 
 def test_rows_are_the_images_the_means_and_the_samples(likelihoods, digits):
     x = digits.x_test[:6]
-    rows = blur_rows(likelihoods, x, t=0.8, seed=2)
+    rows = blur_rows(likelihoods, x)
+    assert torch.equal(rows.pop("test image"), x)
     names = [f"{name}: {what}" for name in likelihoods for what in ("mean", "sample")]
-    assert list(rows) == ["test image", *names]
-    assert torch.equal(rows["test image"], x)
+    assert list(rows) == names
     for name, likelihood in likelihoods.items():
-        blur = start_blur(likelihood, x)
-        assert torch.equal(rows[f"{name}: mean"], blur.mean)
-        assert torch.equal(rows[f"{name}: sample"], sample_noisy(likelihood, blur, 0.8, 2))
-    still = blur_rows(likelihoods, x, t=0)
-    assert torch.equal(still["Gaussian: sample"], still["Gaussian: mean"])
-    fig = show_rows(rows)
-    assert len(fig.axes) == 5
-    plt.close(fig)
+        with torch.no_grad(), local_seed(0):
+            params = likelihood[0].decode(likelihood[0].encode(x)[0])
+            images = [likelihood[1](params), likelihood[2](params, 1.0)]
+        assert torch.equal(rows[f"{name}: mean"], images[0])
+        assert torch.equal(rows[f"{name}: sample"], images[1])
+    plt.close(show_rows(rows))
 
 
 # ---- the chart ----
 
 
+def chart_of(band, axis, **values: float) -> tuple[str, str]:
+    state = {name: Measured(None, value, 0.0) for name, value in values.items()}
+    return svg_sharpness(state, band, axis)
+
+
 def test_chart_places_values_on_a_logarithmic_axis_with_its_ticks_and_band():
     values = {"image": 2.0, "mean": 0.5, "sample": 10.0}
-    chart, said = svg_sharpness(values, (1.0, 5.0), (0.2, 20.0))
+    chart, said = chart_of((1.0, 5.0), (0.2, 20.0), **values)
     places = positions(chart)
     assert {"0.2", "0.5", "1", "2", "5", "10", "20"} <= set(places)
     assert (places["0.2"][0], places["20"][0]) == (3, 97)
@@ -185,16 +188,12 @@ def test_chart_places_values_on_a_logarithmic_axis_with_its_ticks_and_band():
     (band,) = elements(chart, "rect", "vae-band")
     left, width = number(band, "x"), number(band, "width")
     assert (left, left + width) == pytest.approx((places["1"][0], places["5"][0]), abs=0.02)
-    assert said == (
-        "Sharpness: image 2.00, mean 0.50, sample 10.00. "
-        "Of the test images, 80 % lie between 1.00 and 5.00."
-    )
-    assert elements(chart, "svg")[0].get("aria-label") == said
+    numbers = "Sharpness: image 2.00, mean 0.50, sample 10.00."
+    assert said == f"{numbers} Of the test images, 80 % lie between 1.00 and 5.00."
 
 
 def test_chart_keeps_its_texts_beside_their_glyphs_and_says_what_lies_beyond():
-    values = {"image": 0.0, "mean": 1.0, "sample": 900.0}
-    chart, _ = svg_sharpness(values, (1.0, 1.0), (0.5, 20.0))
+    chart, _ = chart_of((1.0, 1.0), (0.5, 20.0), image=0.0, mean=1.0, sample=900.0)
     places = positions(chart)
     assert places[GLYPHS["image"]][0] == 3 and places[GLYPHS["sample"]][0] == 97
     names = elements(chart, "text", "vae-curve-name")
@@ -224,157 +223,57 @@ def test_axis_is_the_least_that_holds_all_values():
 def test_band_holds_the_middle_of_the_images_and_the_axis_what_the_studio_shows(
     likelihoods, digits
 ):
-    x = digits.x_test
+    x, model = digits.x_test, likelihoods["Bernoulli"][0]
     smooth = torch.linspace(0, 1, 64).reshape(1, 1, 8, 8)  # as a trained model's mean
     likelihoods["smooth"] = (
-        likelihoods["Bernoulli"][0],
+        model,
         lambda params: smooth.expand_as(params),
         lambda params, t: smooth + t * torch.randn_like(params),
     )
-    band, (low, high) = probe(likelihoods, x, laplacian_sharpness)
-    values = laplacian_sharpness(x[:N_BAND])
+    band, (low, high) = probe(likelihoods, x)
+    values = laplacian_sharpness(x)
     assert (values < band[0]).float().mean() == pytest.approx(0.1, abs=0.01)
     assert (values > band[1]).float().mean() == pytest.approx(0.1, abs=0.01)
     assert low < band[0] < band[1] < high
-    only = probe({"a": likelihoods["smooth"]}, smooth.expand(5, 1, 8, 8), laplacian_sharpness)
-    assert only[1][1] > 5 * laplacian_sharpness(smooth).item()
     for likelihood in likelihoods.values():
         for source in ("posterior", "prior"):
-            blur = start_blur(likelihood, x[:1], source=source)
-            for t in (0, T_MAX):
-                state = blur_state(likelihood, blur, t)
-                assert low <= state["mean"].sharpness <= high
-                assert low <= state["sample"].sharpness <= high
-
-
-# ---- the studio ----
-
-
-def test_every_control_shows_what_it_says(studio, likelihoods, digits):
-    x, chosen = digits.x_test, studio.controls
-    assert list(studio.values.values()) == ["Bernoulli", 0, "posterior", 0, 1, 0]
-    check_all(studio, likelihoods, x)
-    for control, value in (
-        ("t", 0.0), ("t", 0.55), ("t", 1.5), ("image", 7), ("noise_seed", 1),
-        ("likelihood", "Gaussian"), ("source", "prior"), ("z_seed", 1), ("t", 0.0),
-        ("source", "posterior"),
-    ):  # fmt: skip
-        getattr(chosen, control).value = value
-        check_all(studio, likelihoods, x)
-        of_image, (image, mean, *_) = chosen.source.value == "posterior", studio.view.parts
-        assert chosen.z_seed.disabled == of_image
-        assert ("not what is decoded" in image["caption"]) != of_image
-        assert ("at the posterior mean" in mean["caption"]) == of_image
-        assert ("at a z from the prior" in mean["caption"]) != of_image
-
-
-def test_what_is_new_after_a_button(studio, likelihoods, digits):
-    chosen = studio.controls
-    chosen.source.value = "prior"
-
-    def pictures_after(button) -> list[bytes]:
-        button.click()
-        check_all(studio, likelihoods, digits.x_test)
-        return [part["png"] for part in studio.view.parts[:3]]
-
-    image, mean, sample = pictures_after(chosen.z_seed)
-    assert pictures_after(chosen.noise_seed)[:2] == [image, mean]
-    again = pictures_after(chosen.z_seed)
-    assert again[0] == image and again[1] != mean and again[2] != sample
-    other = pictures_after(chosen.image.button)  # z from the prior depends on no image
-    assert other[0] != image and other[1:] == again[1:]
-
-
-def test_a_move_of_the_noise_asks_no_model(studio, monkeypatch):
-    monkeypatch.setattr(module, "start_blur", None)  # nothing is encoded or decoded
-    studio.controls.t.value = 0.35
-    studio.controls.noise_seed.click()
-    assert "t = 0.35" in studio.view.text
-
-
-def test_another_measure_is_on_the_axis_and_under_the_images(likelihoods, digits):
-    measure = partial(high_frequency_share, cutoff=0.2)
-    studio = blur_studio(likelihoods, digits.x_test, sharpness=measure)
-    chart = studio.view.parts[3]
-    assert chart["title"] == "High frequency share, logarithmic axis"
-    check_all(studio, likelihoods, digits.x_test, measure)
-    low, high = probe(likelihoods, digits.x_test, measure)[0]
-    assert f"80 % lie between {low:.2f} and {high:.2f}" in chart["alt"]
-
-
-def test_picture_says_when_it_is_clipped(likelihoods, digits):
-    likelihood = likelihoods["Bernoulli"]
-    state = blur_state(likelihood, start_blur(likelihood, digits.x_test[:1]), 1.0)
-    beyond = state["sample"]._replace(image=state["sample"].image - 0.5)
-    for sample, clipped in ((state["sample"], False), (beyond, True)):
-        part = pictures(state | {"sample": sample}, 3, "posterior", 1.0)[2]
-        for text in (part.title, part.alt):
-            assert ("shown clipped to [0, 1]" in text) == clipped
+            params = decode_params(likelihood[0], x[:1], source=source)
+            shown = [
+                image for t in (0, T_MAX) for image in sample_likelihood(likelihood, params, t)
+            ]
+            assert all(low <= laplacian_sharpness(image).item() <= high for image in shown)
 
 
 # ---- errors ----
 
-
-def mean_of(params: torch.Tensor) -> torch.Tensor:
-    return params.sigmoid()
-
-
+FITS = (torch.sigmoid, bernoulli_sample)
 PAIR = r"likelihoods\['a'\] must be \(model, mean, sample\), the last two functions"
 
 
-@pytest.mark.parametrize("wrong", [(), (mean_of,), (mean_of, 0.1)])
-def test_a_likelihood_is_a_model_and_two_functions(wrong, make_vae, digits):
-    with pytest.raises(TypeError, match=PAIR):
-        blur_studio({"a": (make_vae(), *wrong)}, digits.x_test)
-
-
 @pytest.mark.parametrize(
-    ("mean", "sample", "error", "message"),
+    ("functions", "message"),
     [
-        (
-            mean_of,
-            lambda params, t: bernoulli_sample(params, 1.0),
-            ValueError,
-            r"sample\(params, 0\) must be mean\(params\), got images that differ",
-        ),
-        (
-            lambda params: mean_of(params)[..., :4],
-            bernoulli_sample,
-            ValueError,
-            r"likelihoods\['a'\]: mean\(params\) and an image of x must have the same shape",
-        ),
-        (
-            mean_of,
-            lambda params, t: mean_of(params) / (t != 1),
-            ValueError,
-            r"sample\(params, 1\) must be finite",
-        ),
-        (
-            lambda params: [0],
-            bernoulli_sample,
-            TypeError,
-            r"mean\(params\) must be a tensor of floats, got list",
-        ),
-        (
-            mean_of,
-            lambda params, t: None,
-            TypeError,
-            r"sample\(params, t\) must be a tensor of floats, got NoneType",
-        ),
+        ((), PAIR),
+        (FITS[:1], PAIR),
+        ((torch.sigmoid, 0.1), PAIR),
+        ((torch.sigmoid, lambda params, t: FITS[1](params, 1.0)), "got images that differ"),
+        ((lambda params: params[..., :4], FITS[1]), r"mean\(params\) and an image of x must have"),
+        ((FITS[0], lambda params, t: FITS[0](params) / (t != 1)), r"\(params, 1\) must be finite"),
+        ((lambda params: [0], FITS[1]), r"mean\(params\) must be a tensor of floats, got list"),
+        ((FITS[0], lambda params, t: None), r"\(params, t\) must be a tensor of floats, got None"),
     ],
 )
-def test_functions_that_do_not_fit_are_named(mean, sample, error, message, make_vae, digits):
-    with pytest.raises(error, match=message):
-        blur_studio({"a": (make_vae(), mean, sample)}, digits.x_test)
+@pytest.mark.parametrize("function", [blur_studio, blur_rows])
+def test_what_is_no_likelihood_is_named(function, functions, message, make_vae, digits):
+    with pytest.raises((TypeError, ValueError), match=message):
+        function({"a": (make_vae(), *functions)}, digits.x_test)
 
 
 def test_other_wrong_arguments_are_named(likelihoods, digits):
-    x, plain = digits.x_test, Autoencoder(mlp([64, 2]), mlp([2, 64], out_shape=(1, 8, 8)))
+    plain = Autoencoder(mlp([64, 2]), mlp([2, 64], out_shape=(1, 8, 8)))
     with pytest.raises(TypeError, match="likelihoods must map one name or more to"):
-        blur_studio({}, x)
+        blur_studio({}, digits.x_test)
     with pytest.raises(TypeError, match=r"likelihoods\['a'\]: model must be a VAE, got Autoenc"):
-        blur_rows({"a": (plain, mean_of, bernoulli_sample)}, x)
+        blur_studio({"a": (plain, *FITS)}, digits.x_test)
     with pytest.raises(ValueError, match=r"x must be a non-empty tensor with 4 axes"):
-        blur_rows(likelihoods, x[0])
-    with pytest.raises(TypeError, match="sharpness must be a function of images, got str"):
-        blur_studio(likelihoods, x, sharpness="laplacian")
+        blur_rows(likelihoods, digits.x_test[0])

@@ -11,13 +11,12 @@ from helpers.svg import texts as svg_texts
 from tutorial_utils.plotting import show_rows, to_png
 from tutorial_utils.studios.denoising import (
     KINDS,
-    Scored,
+    Score,
     denoise_all,
     denoising_rows,
-    denoising_state,
     denoising_studio,
     describe_best,
-    parts_of,
+    score_images,
     svg_scores,
 )
 from tutorial_utils.topics.noise import (
@@ -34,6 +33,7 @@ METHODS = {
     "blur": lambda noisy, kind, level: gaussian_filter(noisy, 0.4 + level),
     "median": lambda noisy, kind, level: median_filter(noisy, 1 if kind == "Gaussian" else 3),
     "beyond": lambda noisy, kind, level: 3 * noisy - 1,  # leaves [0, 1]
+    "vandal": lambda noisy, kind, level: noisy.zero_(),  # writes into what it is given
 }
 
 
@@ -52,7 +52,7 @@ def expected(x, kind: str, level: float, seed: int) -> dict[str, torch.Tensor]:
     with local_seed(seed):
         noisy = KINDS[kind][0](x, level)
     images = {"clean": x, "noisy": noisy}
-    images |= {name: denoise(noisy, kind, level) for name, denoise in METHODS.items()}
+    images |= {name: denoise(noisy.clone(), kind, level) for name, denoise in METHODS.items()}
     return {name: image.clamp(0, 1) for name, image in images.items()}
 
 
@@ -67,8 +67,11 @@ def check_all(studio, x) -> None:
     }
     highest = [max(scores[name][k] for name in images if name != "clean") for k in (0, 1)]
     pictures, charts = studio.view.parts[::2], studio.view.parts[1::2]
+    alts = [f"test image {index}, {name}" for name in ("clean", "noisy")]
+    alts += [f"what {name} makes of the noisy image" for name in METHODS]
+    assert [picture["alt"] for picture in pictures] == alts
     for picture, chart, (name, image) in zip(pictures, charts, images.items(), strict=True):
-        assert picture["png"] == to_png(image[0, 0]) and picture["title"] == name and picture["alt"]
+        assert picture["png"] == to_png(image[0, 0]) and picture["title"] == name
         if name == "clean":
             assert "PSNR" in chart["alt"] and "best" not in chart["html"]
             continue
@@ -86,99 +89,6 @@ def check_score(label: str, value: float, best: bool, chart: dict) -> None:
     shown = f"{label} {'∞' if value == torch.inf else text}"
     assert re.sub("<.*?>", "", chart["html"]).count(shown) == 1 and shown in chart["alt"]
     assert bool(re.search(rf"{shown}( dB)?, the best", chart["alt"])) == best
-
-
-# ---- the functions ----
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_images_are_those_of_noise_and_methods_clamped(kind, x):
-    images = denoise_all(METHODS, x[:1], kind, KINDS[kind][0], 0.6, 3)
-    for name, image in expected(x[:1], kind, 0.6, 3).items():
-        assert torch.equal(images[name], image)
-    assert images["beyond"].min() == 0 and images["beyond"].max() == 1
-
-
-def test_methods_get_the_noisy_image_unclamped_its_kind_and_its_level(x):
-    heard = []
-    methods = {"ear": lambda *given: heard.append(given) or given[0]}
-    denoise_all(methods, x[:1], "of its own", gaussian_noise, 0.3, 0)
-    noisy, *rest = heard[0]
-    assert rest == ["of its own", 0.3] and noisy.shape == (1, 1, 28, 28)
-    assert noisy.min() < 0 and noisy.max() > 1
-
-
-def test_a_method_that_writes_into_its_image_harms_no_other(x):
-    methods = {"vandal": lambda noisy, *_: noisy.zero_()} | METHODS
-    images = denoise_all(methods, x[:1], "Gaussian", gaussian_noise, 0.3, 0)
-    for name, image in expected(x[:1], "Gaussian", 0.3, 0).items():
-        assert torch.equal(images[name], image)
-
-
-def test_random_methods_are_repeatable_and_gradients_are_not_kept(x):
-    weight = torch.ones((), requires_grad=True)
-    methods = {"random": lambda noisy, *_: weight * noisy + torch.randn_like(noisy)}
-    first, again, other = (
-        denoise_all(methods, x[:1], "a", masking_noise, 0.5, seed)["random"] for seed in (0, 0, 1)
-    )
-    assert torch.equal(first, again) and not torch.equal(first, other) and not first.requires_grad
-
-
-def test_without_noise_doing_nothing_is_best(x):
-    state = denoising_state(METHODS, x[:1], "masking", masking_noise, 0.0)
-    assert torch.equal(state["noisy"].image, x[0])
-    assert state["noisy"][1:] == (torch.inf, 1.0, True, True)
-    assert not any((state["blur"].best_psnr, state["clean"].best_psnr, state["clean"].best_ssim))
-    assert "Best PSNR: noisy, ∞;" in describe_best(state)
-
-
-def test_each_of_equals_is_best_and_the_two_judges_may_differ(x):
-    methods = {
-        "a": lambda noisy, *_: x[:1] + 0.1,
-        "b": lambda noisy, *_: x[:1] + 0.1,
-        "c": lambda noisy, *_: x[:1] * 0.5,
-    }
-    state = denoising_state(methods, x[:1], "Gaussian", gaussian_noise, 0.5)
-    best = {name: seen[3:] for name, seen in state.items()}
-    assert best["a"] == best["b"] and best["noisy"] == (False, False)
-    assert best["a"] == (True, False) and best["c"] == (False, True)  # dimmed: the same structure
-    said = describe_best(state)
-    assert "Best PSNR: a and b, " in said and "Best SSIM: c, " in said
-
-
-def test_rows_are_the_images_at_each_level_with_the_same_noise(x):
-    levels = [0.0, 0.3, 0.8]
-    rows = denoising_rows(METHODS, x[4:5], "Gaussian", gaussian_noise, levels, seed=5)
-    assert list(rows) == ["clean", "noisy", *METHODS]
-    for k, level in enumerate(levels):
-        for name, image in expected(x[4:5], "Gaussian", level, 5).items():
-            assert torch.equal(rows[name][k], image[0]) and len(rows[name]) == 3
-    other = denoising_rows(METHODS, x[4:5], "Gaussian", gaussian_noise, levels)["noisy"]
-    assert not torch.equal(other[1], rows["noisy"][1]) and torch.equal(other[0], rows["noisy"][0])
-    plt.close(show_rows(rows))
-
-
-# ---- the bars ----
-
-BARS = ("vae-bar", "vae-track", "vae-quiet")  # of a score, where it could end, not the best
-
-
-@pytest.mark.parametrize(
-    ("decibels", "similarity", "bars", "texts"),
-    [
-        (10.0, 0.5, [25, 50], ["PSNR 10.0 dB", "SSIM 0.50"]),
-        (torch.inf, 1.0, [100, 100], ["PSNR ∞", "SSIM 1.00"]),
-        (55.0, -0.2, [100, 0], ["PSNR 55.0 dB", "SSIM −0.20"]),
-    ],
-)
-def test_bars_begin_at_0_and_end_at_40_decibels_and_at_1(decibels, similarity, bars, texts):
-    scored = Scored(torch.zeros(1, 8, 8), decibels, similarity, False, True)
-    chart, alt = svg_scores("a <b>", scored)
-    ends = {name: [number(bar, "width") for bar in elements(chart, "rect", name)] for name in BARS}
-    assert ends == {"vae-bar": bars, "vae-track": [100, 100], "vae-quiet": bars[:1]}
-    assert svg_texts(chart) == [*texts, "★ best"]  # of SSIM, in the second row
-    assert alt == f"a <b>: {texts[0]}; {texts[1]}, the best"
-    assert elements(chart, "svg")[0].get("aria-label") == alt
 
 
 # ---- the studio ----
@@ -202,19 +112,6 @@ def test_another_kind_keeps_the_level_as_far_as_the_slider_reaches(studio, x):
     check_all(studio, x)
     chosen.kind.value = "Gaussian"
     assert (chosen.level.value, chosen.level.max) == (0.9, 1.0)
-    check_all(studio, x)
-
-
-def test_noise_of_a_seed_grows_with_the_level(x):
-    def noisy(noise, level: float) -> torch.Tensor:
-        return denoise_all(METHODS, x[:1], "a", noise, level, 0)["noisy"]
-
-    gray = (x[:1] > 0.2) & (x[:1] < 0.8)  # where so little noise reaches neither 0 nor 1
-    eps = [(noisy(gaussian_noise, level) - x[:1])[gray] / level for level in (0.02, 0.04)]
-    torch.testing.assert_close(*eps, atol=1e-4, rtol=0)
-    masks = [noisy(masking_noise, level) > 0 for level in (0.2, 0.5, 0.88)]
-    assert (masks[0] >= masks[1]).all() and (masks[1] >= masks[2]).all()
-    assert masks[2].sum() < masks[0].sum()
 
 
 def test_kinds_of_ones_own(x):
@@ -226,13 +123,54 @@ def test_kinds_of_ones_own(x):
     assert "gray noise, level 0.10" in studio.view.text
 
 
-def test_text_alternatives_of_the_pictures(x):
-    state = denoising_state(METHODS, x[:1], "masking", masking_noise, 0.5)
-    assert [part.alt for part in parts_of(state, 4)[::2]][:3] == [
-        "test image 4, clean",
-        "test image 4, noisy",
-        "what blur makes of the noisy image",
-    ]
+def test_rows_are_the_images_at_each_level_with_the_same_noise(x):
+    levels = [0.0, 0.3, 0.8]
+    rows = denoising_rows(METHODS, x[4:5], "Gaussian", gaussian_noise, levels, seed=5)
+    assert list(rows) == ["clean", "noisy", *METHODS]
+    for k, level in enumerate(levels):
+        for name, image in expected(x[4:5], "Gaussian", level, 5).items():
+            assert torch.equal(rows[name][k], image[0]) and len(rows[name]) == 3
+    plt.close(show_rows(rows))
+
+
+# ---- the scores ----
+
+
+def test_random_methods_are_repeatable_and_gradients_are_not_kept(x):
+    weight = torch.ones((), requires_grad=True)
+    methods = {"random": lambda noisy, *_: weight * noisy + torch.randn_like(noisy)}
+    first, again, other = (
+        denoise_all(methods, x[:1], "a", masking_noise, 0.5, seed)["random"] for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other) and not first.requires_grad
+
+
+def test_without_noise_doing_nothing_is_best(x):
+    scores = score_images(denoise_all(METHODS, x[:1], "masking", masking_noise, 0.0, 0))
+    assert scores["noisy"] == [("PSNR", "∞", "", torch.inf, True), ("SSIM", "1.00", "", 1.0, True)]
+    assert not scores["blur"][0].best
+    assert "Best PSNR: noisy, ∞;" in describe_best(scores)
+
+
+def test_each_of_equals_is_best_and_the_two_judges_may_differ(x):
+    images = {"clean": x[:1], "noisy": 1 - x[:1], "a": (x[:1] + 0.1).clamp(0, 1)}
+    scores = score_images(images | {"b": images["a"], "c": x[:1] * 0.5})  # c: the same structure
+    said = describe_best(scores)
+    assert "Best PSNR: a and b, " in said and "Best SSIM: c, " in said
+    decibels, similarity = scores["noisy"]
+    assert decibels.share == pytest.approx(psnr(1 - x[:1], x[:1]).item() / 40)  # ends at 40 dB
+    assert similarity.number.startswith("−0.")  # a true minus sign
+
+
+def test_bars_begin_at_0_and_end_where_the_longest_does():
+    for share, width in ((-0.2, 0), (0.0, 0), (0.25, 25), (1.0, 100), (torch.inf, 100)):
+        scores = [Score("PSNR", "10.0", " dB", share, False), Score("SSIM", "0.50", "", 0.5, True)]
+        chart, alt = svg_scores("a <b>", scores)
+        names = ("vae-bar", "vae-track", "vae-quiet")  # a score, where it could end, not the best
+        bars = [[number(bar, "width") for bar in elements(chart, "rect", name)] for name in names]
+        assert bars == [[width, 50], [100, 100], [width]]
+        assert svg_texts(chart) == ["PSNR 10.0 dB", "SSIM 0.50", "★ best"]  # in the second row
+        assert alt == "a <b>: PSNR 10.0 dB; SSIM 0.50, the best"
 
 
 # ---- errors ----
@@ -243,60 +181,41 @@ def no_image(noisy, kind, level):
     return None if (kind, level) == ("masking", 0.9) else noisy
 
 
-@pytest.mark.parametrize(
-    ("methods", "error", "message"),
-    [
-        ({}, TypeError, r"methods must map one name or more to a function of \(noisy, kind, level"),
-        ({"a": 3}, TypeError, "methods must map one name or more to a function"),
-        ({"noisy": METHODS["blur"]}, ValueError, "other names than 'clean' and 'noisy', got 'noi"),
-        (
-            {"a": lambda noisy, *_: noisy[0]},
-            ValueError,
-            r"methods\['a'\]\(noisy, 'Gaussian', 0\) and",
-        ),
-        (
-            {"a": no_image},
-            TypeError,
-            r"\(noisy, 'masking', 0.9\) must be a tensor of floats, got N",
-        ),
-        (
-            {"a": lambda noisy, *_: noisy / 0},
-            ValueError,
-            r"\(noisy, 'Gaussian', 0\) must be finite",
-        ),
-    ],
-)
-def test_wrong_methods_are_named(methods, error, message, x):
-    with pytest.raises(error, match=message):
-        denoising_studio(methods, x)
+CALL = r"methods\['a'\]\(noisy, 'Gaussian', 0\)"
+PAIR = r"kinds\['a'\] must be \(noise, highest level\)"
 
 
 @pytest.mark.parametrize(
-    ("kinds", "error", "message"),
+    ("argument", "value", "error", "message"),
     [
-        ({}, TypeError, "kinds must map one name or more to"),
-        (None, TypeError, "kinds must map one name or more to"),
-        ([gaussian_noise], TypeError, "kinds must map one name or more to"),
-        ({"a": gaussian_noise}, TypeError, r"kinds\['a'\] must be \(noise, highest level\)"),
-        ({"a": (gaussian_noise,)}, TypeError, r"kinds\['a'\] must be \(noise, highest level\)"),
-        ({"a": (0.5, gaussian_noise)}, TypeError, r"kinds\['a'\] must be \(noise, highest level\)"),
-        (
-            {"a": (gaussian_noise, 0)},
-            ValueError,
-            r"kinds\['a'\]\[1\] must be a finite number above",
-        ),
-        ({"a": (lambda x, level: x[0], 1.0)}, ValueError, r"noise\(x, 0\) and the image must have"),
+        ("methods", {}, TypeError, r"map one name or more to a function of \(noisy, kind, level"),
+        ("methods", {"a": 3}, TypeError, "methods must map one name or more to a function"),
+        ("methods", {"noisy": no_image}, ValueError, "than 'clean' and 'noisy', got 'noisy'"),
+        ("methods", {"a": lambda noisy, *_: noisy[0]}, ValueError, CALL + " and"),
+        ("methods", {"a": lambda noisy, *_: noisy / 0}, ValueError, CALL + " must be finite"),
+        ("methods", {"a": no_image}, TypeError, "'masking', 0.9.* must be a tensor of floats"),
+        ("kinds", {}, TypeError, "kinds must map one name or more to"),
+        ("kinds", {"a": gaussian_noise}, TypeError, PAIR),
+        ("kinds", {"a": (gaussian_noise,)}, TypeError, PAIR),
+        ("kinds", {"a": (0.5, gaussian_noise)}, TypeError, PAIR),
+        ("kinds", {"a": (gaussian_noise, 0)}, ValueError, r"\['a'\]\[1\] must be a finite number"),
+        ("kinds", {"a": (lambda x, level: x[0], 1.0)}, ValueError, r"noise\(x, 0\) and the image"),
+        ("x", torch.rand(2, 1, 8, 8), ValueError, "x must be at least 11 pixels high and wide"),
     ],
 )
-def test_wrong_kinds_are_named(kinds, error, message, x):
+def test_what_does_not_fit_is_named(argument, value, error, message, x):
+    arguments = {"methods": METHODS, "x": x} | {argument: value}
     with pytest.raises(error, match=message):
-        denoising_studio(METHODS, x, kinds=kinds)
+        denoising_studio(**arguments)
 
 
-def test_other_wrong_arguments_are_named(x):
-    with pytest.raises(ValueError, match="x must be at least 11 pixels high and wide"):
-        denoising_studio(METHODS, x[..., :8, :8])
+def test_rows_name_what_does_not_fit(x):
+    def rows(x=x[:1], levels=(0.1,), methods=METHODS):
+        return denoising_rows(methods, x, "Gaussian", gaussian_noise, levels)
+
     with pytest.raises(ValueError, match=r"x must hold one image \[1, 1, H, W\], got shape \[2, "):
-        denoising_rows(METHODS, x[:2], "Gaussian", gaussian_noise, [0.1])
+        rows(x=x[:2])
     with pytest.raises(ValueError, match="levels must hold at least one level"):
-        denoising_rows(METHODS, x[:1], "Gaussian", gaussian_noise, [])
+        rows(levels=[])
+    with pytest.raises(TypeError, match="methods must map one name or more"):
+        rows(methods={})

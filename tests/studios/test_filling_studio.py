@@ -40,17 +40,13 @@ def studio(model, x, judge):
     return filling_studio(model, x, n_answers=6, classifier=judge)
 
 
-def observed_in(studio) -> torch.Tensor:
+def observed_at(side: str, n: int) -> torch.Tensor:
     """Which of the 8 x 8 pixels are observed, in so many words."""
-    observed, n = torch.zeros(8, 8, dtype=torch.bool), studio.controls.count.value
-    part = {
-        "top": observed[:n],
-        "bottom": observed[8 - n :],
-        "left": observed[:, :n],
-        "right": observed[:, 8 - n :],
-    }
-    part[studio.controls.side.value][:] = True
-    return observed
+    rows = {"top": range(n), "bottom": range(8 - n, 8)}.get(side, range(8))
+    columns = {"left": range(n), "right": range(8 - n, 8)}.get(side, range(8))
+    return torch.tensor(
+        [[row in rows and column in columns for column in range(8)] for row in range(8)]
+    )
 
 
 def centers(part: dict) -> torch.Tensor:
@@ -61,7 +57,7 @@ def centers(part: dict) -> torch.Tensor:
 def check_all(studio, model, x, judge) -> None:
     """Pictures, digits and words are those of the controls."""
     index, side, count, steps, seed = studio.values.values()
-    observed, image = observed_in(studio), x[index]
+    observed, image = observed_at(side, count), x[index]
     with local_seed(seed):
         images = fill_missing(model, image.expand(6, 1, 8, 8), observed, n_steps=steps)[1][:, 0]
     assert torch.equal(images[:, observed], image[0][observed].expand(6, -1))
@@ -76,7 +72,8 @@ def check_all(studio, model, x, judge) -> None:
     unit = "columns" if side in ("left", "right") else "rows"
     assert studio.controls.count.description == f"{unit} seen"
     assert given["caption"] == f"{count} of 8 {unit}, from the {side}"
-    assert found["caption"] == describe_digits(digits, 3)
+    read = " / ".join(" ".join(map(str, row)) for row in (digits[:3], digits[3:]))
+    assert found["caption"].startswith(f"Read as {read}: ")
     assert found["caption"] in found["alt"]
     assert studio.view.text == f"{given['caption']}. {found['alt']}"
 
@@ -109,27 +106,6 @@ def test_columns_of_a_wide_image_are_as_many_as_it_has():
     assert (wide.count.value, wide.count.max) == (4, 4)
 
 
-def test_new_answers_differ(studio):
-    before = studio.view.parts[1]["png"]
-    studio.controls.seed.click()
-    assert studio.view.parts[1]["png"] != before
-
-
-def test_the_seen_side():
-    seen = {side: observed_from(side, 2, (4, 5)) for side in SIDES}
-    assert {side: int(each.sum()) for side, each in seen.items()} == {
-        "top": 10,
-        "bottom": 10,
-        "left": 8,
-        "right": 8,
-    }
-    assert seen["top"][:2].all() and seen["bottom"][2:].all()
-    assert seen["left"][:, :2].all() and seen["right"][:, 3:].all()
-    message = "side must be one of 'top', 'bottom', 'left', 'right', got 'up'"
-    with pytest.raises(ValueError, match=message):
-        observed_from("up", 1, (4, 4))
-
-
 def test_a_line_lies_where_the_seen_ends_and_nowhere_else():
     black = torch.zeros(1, 4, 4)
     line = answers_picture(black, observed_from("top", 1, (4, 4)), 1) == 0.5
@@ -143,7 +119,6 @@ def test_a_line_lies_where_the_seen_ends_and_nowhere_else():
 def test_words():
     assert describe_digits([3, 3, 3, 8, 3], 3) == "Read as 3 3 3 / 8 3: 2 different digits"
     assert describe_digits([3, 3], 1) == "Read as 3 / 3: one digit"
-    assert describe_digits([], 4) == ""
 
 
 def test_without_a_classifier_nothing_is_read(model, x):
@@ -151,9 +126,8 @@ def test_without_a_classifier_nothing_is_read(model, x):
 
 
 def test_what_does_not_fit_is_named(model, x, digits):
-    plain = Autoencoder(mlp([64, 2]), mlp([2, 64]))
     with pytest.raises(TypeError, match="model must be a VAE, got Autoencoder"):
-        filling_studio(plain, x)
+        filling_studio(Autoencoder(mlp([64, 2]), mlp([2, 64])), x)
     with pytest.raises(ValueError, match="x must hold zeros and ones only"):
         filling_studio(model, digits.x_test[:5])
     with pytest.raises(ValueError, match="a decoded image and an image of x"):

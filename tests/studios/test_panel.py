@@ -78,10 +78,12 @@ def drawn() -> list[dict]:
 
 @pytest.fixture
 def studio(drawn):
-    """A panel of one part; "fine" halves the range of the slider."""
+    """A panel of one part; "fine" halves the range of the slider, and level 7 cannot be drawn."""
 
     def draw(**values):
         drawn.append(values)
+        if values["level"] == 7:
+            raise ValueError("no <level> 7")
         return [Part("title\nbelow", f"<p>{values}</p>", "alt")], f"level {values['level']}"
 
     def adjust(controls):
@@ -111,6 +113,31 @@ def test_a_control_that_moves_another_one_draws_once(studio, drawn):
     ]
     studio.controls.kind.value = "coarse"
     assert drawn[2:] == [{"kind": "coarse", "level": 5, "seed": 0}]
+
+
+def test_an_error_is_shown_in_words_and_the_next_move_draws_again(studio, caplog):
+    before = studio.view.parts
+    studio.controls.level.value = 7
+    said = "This panel could not be drawn. ValueError: no <level> 7"
+    (part,) = studio.view.parts
+    assert studio.view.text == part["alt"] == said and "no &lt;level&gt; 7" in part["html"]
+    assert "no <level> 7" in caplog.text  # with its traceback, for who wrote the function
+    caplog.clear()
+    studio.controls.level.value = 8
+    assert studio.view.parts == before and studio.view.text == "level 8"
+
+
+def test_what_cannot_be_drawn_at_the_start_is_an_error():
+    with pytest.raises(ZeroDivisionError):
+        PanelStudio("vae-test", [{"n": slider("n", 0, 1, tip="n.")}], lambda n: 1 / n)
+
+
+def test_two_controls_of_one_name_are_refused():
+    rows = [{"seed": Another("New z", tip="z")}, {"seed": Another("New noise", tip="noise")}]
+    with pytest.raises(
+        ValueError, match="rows must give each control its own name, got seed, seed"
+    ):
+        PanelStudio("vae-test", rows, lambda seed: ([], ""))
 
 
 def test_a_studio_has_the_classes_of_its_style():

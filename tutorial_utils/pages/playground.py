@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..data import load_images
 from ..losses import kl_per_dimension
-from ..models import is_vae
+from ..models import encode_images
 from ..plotting import COLORS
 from ..store.files import write_atomically
 from ..studios.drawing import BOX, DOT, PEN, SIZE
@@ -30,6 +30,9 @@ N_AXES = 10  # dimensions that get a slider
 # 0.3; an encoder of many layers needs more than 8 bits.
 LEVELS = ((32767, 32767), (8191, 2047), (8191, 127))
 
+ACTIVATIONS = dict.fromkeys(("SiLU", "GELU", "ReLU", "Tanh", "Sigmoid"), ())  # and their settings
+ACTIVATIONS |= {"LeakyReLU": ("negative_slope",), "Softplus": ("beta", "threshold")}
+
 
 def export_playground(
     model: nn.Module, path: str | Path, *, x: Tensor | None = None, y: Tensor | None = None
@@ -45,11 +48,12 @@ def export_playground(
     """
     credit = MNIST if x is None else ""
     x, y = _images_or_mnist(x, y)
-    networks = [_layers(name, getattr(model, name, None)) for name in ("decoder", "encoder")]
+    names = ("decoder", "encoder")
+    networks = {name: _layers(name, getattr(model, name, None)) for name in names}
     model = copy.deepcopy(model).float().cpu().eval()
-    mu, logvar = _encode(model, x)
+    mu, *logvar = _encode(model, x)
     _same_function(model, x[:8], mu[:8])
-    fixed = _meta(model, x, y, mu, logvar)
+    fixed = _meta(x, y, mu, *logvar)
     for levels in LEVELS:
         page = _page(*_pack(networks, levels, fixed, x, y, mu), credit)
         if len(page) <= MAX_BYTES:
@@ -84,17 +88,10 @@ def _layers(name: str, network: object) -> list[nn.Module]:
         return []
     if isinstance(network, nn.GELU) and network.approximate != "none":
         raise ValueError(f"{name} must have nn.GELU() in its exact form, got {network}")
-    if isinstance(network, (nn.Linear, nn.LeakyReLU, nn.Softplus)) or _name(network) in PLAIN:
+    if isinstance(network, nn.Linear) or type(network).__name__ in ACTIVATIONS:
         return [network]
     allowed = "nn.Sequential, Linear, activations and Flatten"
-    raise TypeError(f"{name} must consist of {allowed}; got {_name(network)}")
-
-
-PLAIN = ("SiLU", "GELU", "ReLU", "Tanh", "Sigmoid")  # activations without a number to set
-
-
-def _name(layer: object) -> str:
-    return type(layer).__name__
+    raise TypeError(f"{name} must consist of {allowed}; got {type(network).__name__}")
 
 
 def _describe(layers: list[nn.Module], size: int, levels: int) -> list[list]:
@@ -103,40 +100,31 @@ def _describe(layers: list[nn.Module], size: int, levels: int) -> list[list]:
     for layer in layers:
         if isinstance(layer, nn.Linear):
             if layer.in_features != size:
-                raise ValueError(
-                    f"model must flatten its images and codes: {layer} is given {size} numbers"
-                )
+                what = f"{layer} is given {size} numbers"
+                raise ValueError(f"model must flatten its images and codes: {what}")
             steps.append(["Linear", size, layer.out_features, levels])
             size = layer.out_features
         else:
-            settings = {"LeakyReLU": ("negative_slope",), "Softplus": ("beta", "threshold")}.get(
-                _name(layer), ()
-            )
-            steps.append(
-                [_name(layer), size, size, *(getattr(layer, setting) for setting in settings)]
-            )
+            kind = type(layer).__name__
+            settings = [getattr(layer, setting) for setting in ACTIVATIONS[kind]]
+            steps.append([kind, size, size, *settings])
     return steps
 
 
-@torch.inference_mode()
-def _encode(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None]:
+def _encode(model: nn.Module, x: Tensor) -> list[Tensor]:
     """The codes [N, D] and, of a VAE, the logvar; ValueError unless it takes images like x."""
     try:
-        parts = [model.encode(images) for images in x.split(1000)]
+        parts = [encode_images(model, images) for images in x.split(1000)]
     except RuntimeError as error:
-        raise ValueError(
-            f"x must have the shape of the model's images, got {list(x.shape)}: {error}"
-        ) from error
-    if isinstance(parts[0], tuple):
-        mu, logvar = (torch.cat(part) for part in zip(*parts, strict=True))
-    else:
-        mu, logvar = torch.cat(parts), None
+        given = f"{list(x.shape)}: {error}"
+        raise ValueError(f"x must have the shape of the model's images, got {given}") from error
+    mu, *logvar = map(torch.cat, zip(*parts, strict=True))
     if mu.ndim != 2 or mu.shape[1] < 2:
         given = f"codes of shape {list(mu.shape)}"
         raise ValueError(f"model must have two latent numbers or more, got {given}")
     if not torch.isfinite(mu).all():
         raise ValueError("model must give finite codes, got NaN or infinity: was it trained?")
-    return mu, logvar
+    return [mu, *logvar]
 
 
 @torch.inference_mode()
@@ -155,9 +143,9 @@ def _same_function(model: nn.Module, x: Tensor, mu: Tensor) -> None:
 # ---- the page ----
 
 
-def _meta(model: nn.Module, x: Tensor, y: Tensor, mu: Tensor, logvar: Tensor | None) -> dict:
+def _meta(x: Tensor, y: Tensor, mu: Tensor, logvar: Tensor | None = None) -> dict:
     """What the page needs to know besides the numbers of `_pack`."""
-    vae = is_vae(model) and logvar is not None
+    vae = logvar is not None
     activity = kl_per_dimension(mu, logvar) if vae else mu.var(0)
     axes = activity.argsort(descending=True, stable=True).tolist() if mu.shape[1] > 2 else [0, 1]
     extent, step = _extent(float(mu[:N_CODES].abs().max()), least=3.0 if vae else 0.0)
@@ -189,7 +177,7 @@ def _extent(largest: float, least: float) -> tuple[float, float]:
 
 
 def _pack(
-    networks: list[list[nn.Module]],
+    networks: dict[str, list[nn.Module]],
     levels: tuple[int, int],
     meta: dict,
     x: Tensor,
@@ -198,13 +186,11 @@ def _pack(
 ) -> tuple[dict, bytes]:
     """What the page must know, and in one row its numbers: weights, codes, classes, images."""
     sizes = (meta["dim"], meta["height"] * meta["width"])
-    names = ("decoder", "encoder")
-    shapes = [_describe(*network) for network in zip(networks, sizes, levels, strict=True)]
-    code_levels = 32767 if meta["dim"] <= N_AXES else 127
-    meta = meta | dict(zip(names, shapes, strict=True)) | {"code_levels": code_levels}
-    parts = []
-    for layers, at_most in zip(networks, levels, strict=True):
+    meta, parts = dict(meta), []
+    for (name, layers), size, at_most in zip(networks.items(), sizes, levels, strict=True):
+        meta[name] = _describe(layers, size, at_most)
         parts += [_pack_linear(layer, at_most) for layer in layers if isinstance(layer, nn.Linear)]
+    meta["code_levels"] = code_levels = 32767 if meta["dim"] <= N_AXES else 127
     chosen = torch.tensor(meta["images"])
     label = {name: place for place, name in enumerate(meta["classes"])}
     parts.append(_integers(mu[:N_CODES].reshape(1, -1), code_levels))
@@ -226,11 +212,8 @@ def _integers(rows: Tensor, levels: int) -> bytes:
     whole = (rows / scale[:, None]).round().to(torch.int16).numpy()
     if levels <= 127:
         return _floats(scale) + whole.astype(np.int8).tobytes()
-    return (
-        _floats(scale)
-        + (whole & 255).astype(np.uint8).tobytes()
-        + (whole >> 8).astype(np.int8).tobytes()
-    )
+    low, high = (whole & 255).astype(np.uint8), (whole >> 8).astype(np.int8)
+    return _floats(scale) + low.tobytes() + high.tobytes()
 
 
 def _floats(numbers: Tensor) -> bytes:

@@ -23,7 +23,9 @@ HEIGHT = 264  # pixels of a chart
 LEFT, RIGHT = 9.0, 96.0  # percent: where the least and the largest rate are drawn
 TOP, BOTTOM = 34, 216  # pixels: the highest and the lowest line of a grid
 GAP = 6  # percent between two groups of bars
-MARKS = ("circle", "square")  # of the points of the first curve, and of the second
+# The lines and the points of the first curve, and of the second.
+STYLES = (("vae-dashed", "circle"), ("vae-solid", "square"))
+Values = Sequence[float]
 Point = tuple[float, float]  # (kl, recon_loss)
 
 
@@ -31,7 +33,7 @@ Point = tuple[float, float]  # (kl, recon_loss)
 
 
 def svg_bars(
-    groups: Mapping[str, Sequence[float]], active: float, names: Sequence[str] = ()
+    groups: Mapping[str, Values], active: float, names: Sequence[str] = ()
 ) -> tuple[str, str]:
     """A bar for each value of each group, faint where it is at most `active`: SVG, and its words.
 
@@ -54,21 +56,14 @@ def svg_bars(
 
 
 def _svg_group(
-    values: Sequence[float],
-    top: float,
-    active: float,
-    names: Sequence[str],
-    left: float,
-    width: float,
+    values: Values, top: float, active: float, names: Sequence[str], left: float, width: float
 ) -> str:
     """The bars of a group, from `left` on; of a few bars each with its value, and its name."""
     each, shapes = width / len(values), []
     for k, value in enumerate(values):
-        height = max((BOTTOM - TOP) * value / top, 1.5)
+        side, height = left + (k + 0.14) * each, max((BOTTOM - TOP) * value / top, 1.5)
         kind = "vae-bar" if value > active else "vae-bar vae-quiet"
-        shapes.append(
-            svg_rect(left + (k + 0.14) * each, BOTTOM - height, 0.72 * each, height, kind)
-        )
+        shapes.append(svg_rect(side, BOTTOM - height, 0.72 * each, height, kind))
         if len(values) <= 4:
             center, above = left + (k + 0.5) * each, BOTTOM - height - 5
             shapes.append(svg_text(center, above, number(value), "middle", "vae-curve-name"))
@@ -76,7 +71,7 @@ def _svg_group(
     return "".join(shapes)
 
 
-def _some(values: Sequence[float]) -> Sequence[float]:
+def _some(values: Values) -> Values:
     """Of many values the first three and the last one."""
     return values if len(values) <= 4 else [*values[:3], values[-1]]
 
@@ -85,25 +80,23 @@ def _some(values: Sequence[float]) -> Sequence[float]:
 
 
 def svg_tradeoff(
-    curves: Mapping[str, Sequence[Point]], k: int, labels: Sequence[str], name: str = "β"
+    curves: Mapping[str, Sequence[Point]], k: int, labels: Sequence[str]
 ) -> tuple[str, str]:
     """Distortion against rate: SVG, and its words.  Alemi et al. (2018); notebook 05.
 
-    curves: {model size: a point (kl, recon_loss) per setting}, in nats; kl lies on a logarithmic
-    axis of 1 + kl.  k: the emphasized setting.  labels: of the settings, name: what they set.
+    curves: {model size: a point (kl, recon_loss) per β}, in nats; kl lies on a logarithmic axis of
+    1 + kl.  k: the emphasized β.  labels: of the βs.
     """
     points = [point for curve in curves.values() for point in curve]
     across, down, shapes = _axes_of_tradeoff(points)
-    for (text, curve), line, mark in zip(
-        curves.items(), ("vae-dashed", "vae-solid"), MARKS, strict=True
-    ):
+    for (text, curve), (line, mark) in zip(curves.items(), STYLES, strict=True):
         places = [(across(kl), down(recon_loss)) for kl, recon_loss in curve]
         shapes.append(svg_curve(places, HEIGHT, line))
         shapes += [svg_mark(mark, *place, "vae-point", 2.5) for place in places]
         shapes += [_svg_curve_name(text, *max(places)), svg_mark(mark, *places[k], "vae-now", 6)]
     least = min(points)
     collapse = (across(least[0]) + 2, down(least[1]) - 6)
-    here = f'<tspan class="vae-here">● ■</tspan> {escape(name)} = {escape(labels[k])}'
+    here = f'<tspan class="vae-here">● ■</tspan> β = {labels[k]}'
     shapes += [
         svg_text(*collapse, "← collapse: kl = 0"),
         svg_text(RIGHT, BOTTOM - 7, "autoencoder: kl is free →", "end"),
@@ -113,8 +106,8 @@ def svg_tradeoff(
         f"{text}: kl {number(curve[k][0])}, recon_loss {number(curve[k][1])}"
         for text, curve in curves.items()
     )
-    alt = f"recon_loss against kl, in nats, for {len(labels)} values of {name}."
-    return svg(shapes, HEIGHT, f"{alt} At {name} = {labels[k]}: {said}.", "vae-broad")
+    alt = f"recon_loss against kl, in nats, for {len(labels)} values of β."
+    return svg(shapes, HEIGHT, f"{alt} At β = {labels[k]}: {said}.", "vae-broad")
 
 
 Scale = Callable[[float], float]
@@ -153,9 +146,7 @@ def _svg_curve_name(text: str, x: float, y: float) -> str:
 # ---- densities ----
 
 
-def svg_densities(
-    names: Sequence[str], mu: Sequence[float], std: Sequence[float]
-) -> tuple[str, str]:
+def svg_densities(names: Sequence[str], mu: Values, std: Values) -> tuple[str, str]:
     """The density of N(mu_j, std_j^2), solid, over that of N(0, 1), dashed: SVG, and its words.
 
     Each latent number has a row, as high as its highest density, so that both areas are equal.

@@ -113,34 +113,26 @@ def extent_of(*codes: Tensor) -> float:
 
 
 def _sizes_and_betas(models: Mapping, scores: Mapping) -> tuple[list[int], list[float]]:
-    """The two latent sizes, 2 first, and the βs that both have; ValueError unless all fits."""
-    if not isinstance(models, Mapping) or not all(
-        isinstance(key, tuple) and len(key) == 2 for key in models
-    ):
+    """The two latent sizes, 2 first, and the βs that both have; an error unless all fits."""
+    pairs = isinstance(models, Mapping) and all(isinstance(key, tuple) for key in models)
+    if not pairs or not all(len(key) == 2 for key in models):
         raise TypeError("models must map (latent_dim, beta) to a VAE")
-    dims = sorted({dim for dim, _ in models})
-    if len(dims) != 2 or dims[0] != 2:
-        given = ", ".join(map(str, dims)) or "no models"
-        raise ValueError(f"models must have latent_dim 2 and one larger, got {given}")
-    betas = [sorted(beta for dim, beta in models if dim == size) for size in dims]
-    if betas[0] != betas[1]:
-        only = ", ".join(map(label_of, sorted(set(betas[0]) ^ set(betas[1]))))
-        allowed = f"the same betas for latent_dim {dims[0]} and {dims[1]}"
-        raise ValueError(f"models must have {allowed}; only one has {only}")
-    labels_differ(betas[0])
+    dims, betas = sorted({dim for dim, _ in models}), sorted({beta for _, beta in models})
+    if len(dims) != 2 or dims[0] != 2 or len(models) != 2 * len(betas):
+        allowed = "latent_dim 2 and one larger, both with the same betas"
+        given = ", ".join(f"({dim}, {beta:g})" for dim, beta in models) or "no models"
+        raise ValueError(f"models must have {allowed}, got {given}")
+    labels_differ(betas)
     for (dim, beta), model in models.items():
-        _check_score(f"scores[{dim}, {beta:g}]", scores.get((dim, beta), {}))
-        if getattr(model, "latent_dim", None) != dim:
-            kind = f"{type(model).__name__} with latent_dim {getattr(model, 'latent_dim', None)!r}"
-            allowed = f"a VAE with latent_dim {dim}"
-            raise ValueError(f"models[{dim}, {beta:g}] must be {allowed}, got {kind}")
-    return dims, betas[0]
-
-
-def _check_score(name: str, score: Mapping[str, float]) -> None:
-    if not {"recon_loss", "kl"} <= set(score):
-        raise ValueError(f"{name} must hold recon_loss and kl, got {dict(score)!r}")
-    finite(name, torch.tensor([score["recon_loss"], score["kl"]], dtype=torch.float64))
+        key, latent_dim = f"[{dim}, {beta:g}]", getattr(model, "latent_dim", None)
+        if latent_dim != dim:
+            given = f"{type(model).__name__} with latent_dim {latent_dim!r}"
+            raise ValueError(f"models{key} must be a VAE with latent_dim {dim}, got {given}")
+        score = scores.get((dim, beta), {})
+        if not {"recon_loss", "kl"} <= set(score):
+            raise ValueError(f"scores{key} must hold recon_loss and kl, got {dict(score)!r}")
+        finite(f"scores{key}", torch.tensor([score["recon_loss"], score["kl"]]))
+    return dims, betas
 
 
 # ---- parts ----
@@ -148,24 +140,24 @@ def _check_score(name: str, score: Mapping[str, float]) -> None:
 
 def _scores(curves: Curves, k: int, kl: dict[str, Tensor]) -> Part:
     """The numbers of both models, as a table."""
-    columns = ("−ELBO at β\u00a0=\u00a01", "recon_loss", "kl", "active")
-    head = "".join(_cell(text, "col") for text in ("latent size", *columns))
+    columns = ("latent size", "−ELBO at β\u00a0=\u00a01", "recon_loss", "kl", "active")
+    head = "".join(f'<th scope="col">{text}</th>' for text in columns)
     rows, texts = [f"<tr>{head}</tr>"], []
     for name, points in curves.items():
         rate, distortion = points[k]
         total, recon_loss, rate = map(number, (distortion + rate, distortion, rate))
         active = _active(kl[name])
-        cells = "".join(map(_cell, (total, recon_loss, rate, active)))
-        rows.append(f"<tr>{_cell(name, 'row')}{cells}</tr>")
+        cells = "".join(f"<td>{text}</td>" for text in (total, recon_loss, rate, active))
+        rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
         numbers = f"−ELBO at β = 1 {total}, recon_loss {recon_loss}, kl {rate} nats"
         texts.append(f"{name}: {numbers}, active {active}")
     table = f'<table class="vae-scores">{"".join(rows)}</table>'
     return Part("Test set, nats per image", table, "; ".join(texts))
 
 
-def _cell(text: str, scope: str = "") -> str:
-    """A cell of a table; scope: "row" or "col", of what it is the head."""
-    return f'<th scope="{scope}">{text}</th>' if scope else f"<td>{text}</td>"
+def _part(name: str, what: str, caption: str, content: bytes) -> Part:
+    """A part with a caption; `what` stands behind its name in the text alternative."""
+    return Part(f"{name}\n{caption}", content, f"{name}{what}. {caption}")
 
 
 def _active(kl: Tensor) -> str:
@@ -177,8 +169,8 @@ def _maps(mu: Tensor, z: Tensor, y: Tensor) -> list[Part]:
     extent, parts = extent_of(mu, z), []
     for name, codes in (("Means μ of q(z|x)", mu), ("Samples z = μ + σε", z)):
         caption = f"Axes ±{extent:g}. Ring: 2σ of the prior. {_spread(codes, ['z₁', 'z₂'])}"
-        alt = f"{name}. Map of the codes of {len(codes):,} test images, 2 latent numbers. {caption}"
-        parts.append(Part(f"{name}\n{caption}", _map(codes, y, extent), alt))
+        what = f". Map of the codes of {len(codes):,} test images, 2 latent numbers"
+        parts.append(_part(name, what, caption, _map(codes, y, extent)))
     return parts
 
 
@@ -193,20 +185,15 @@ def _map(codes: Tensor, y: Tensor, extent: float) -> bytes:
     image = Image.new("RGBA", (PIXELS, PIXELS), (128, 128, 128, 0))
     near, far = (PIXELS / 2 * (1 + side * RING / extent) for side in (-1, 1))
     ImageDraw.Draw(image).ellipse((near, near, far, far), outline=(128, 128, 128, 255), width=2)
-    image.alpha_composite(
-        Image.open(io.BytesIO(map_png(codes, y, extent, pixels=PIXELS, spacing=20)))
-    )
+    dots = map_png(codes, y, extent, pixels=PIXELS, spacing=20)
+    image.alpha_composite(Image.open(io.BytesIO(dots)))
     return _save(image.quantize(64, method=Image.Quantize.FASTOCTREE))
 
 
 def _manifold(model: VAE) -> Part:
-    name = "What the prior decodes to"
     caption = f"Means of p(x|z) at {N_GRID} × {N_GRID} normal quantiles of z₁ (right) and z₂ (up)."
-    return Part(
-        f"{name}\n{caption}",
-        _gray(decode_grid(model, N_GRID)),
-        f"{name}, 2 latent numbers. {caption}",
-    )
+    image = _gray(decode_grid(model, N_GRID))
+    return _part("What the prior decodes to", ", 2 latent numbers", caption, image)
 
 
 def _bars(kl: dict[str, Tensor]) -> Part:
@@ -225,24 +212,16 @@ def _tradeoff(curves: Curves, k: int, labels: list[str]) -> Part:
 def _reconstructions(digits: Tensor, pair: list[VAE], dims: list[int]) -> Part:
     recons = [decode_images(model, encode_images(model, digits)[0]) for model in pair]
     rows = [side_by_side(images.cpu()) for images in (digits[:, 0], *recons)]
-    name = "Test images, reconstructed from μ"
+    name, what = "Test images, reconstructed from μ", f", {len(digits)} classes"
     caption = f"Top to bottom: the image, from {dims[0]} numbers, from {dims[1]}."
-    return Part(
-        f"{name}\n{caption}", _gray(torch.cat(rows)), f"{name}, {len(digits)} classes. {caption}"
-    )
+    return _part(name, what, caption, _gray(torch.cat(rows)))
 
 
 def _prior_samples(prior: list[Tensor], pair: list[VAE], dims: list[int]) -> Part:
-    rows = [
-        side_by_side(decode_images(model, z).cpu()) for model, z in zip(pair, prior, strict=True)
-    ]
-    name = "Drawn from the prior, decoded"
+    images = [decode_images(model, z).cpu() for model, z in zip(pair, prior, strict=True)]
+    name, what = "Drawn from the prior, decoded", f": {N_SHOWN} means of p(x|z) each"
     caption = f"Top: {dims[0]} numbers. Below: {dims[1]}. The same z for every β."
-    return Part(
-        f"{name}\n{caption}",
-        _gray(torch.cat(rows)),
-        f"{name}: {N_SHOWN} means of p(x|z) each. {caption}",
-    )
+    return _part(name, what, caption, _gray(torch.cat([side_by_side(row) for row in images])))
 
 
 def _table_panel(model: VAE, multiplier: float, x: Tensor, y: Tensor) -> list[Part]:
@@ -269,9 +248,8 @@ def _widest(mu: Tensor, y: Tensor, names: list[str]) -> Part:
     right, up = mu.var(0).argsort(descending=True, stable=True)[:2].sort().values.tolist()
     codes, extent = mu[:, [right, up]], extent_of(mu[:, [right, up]])
     axes = f"{names[right]} right, {names[up]} up, ±{extent:g}. Ring: 2σ of the prior."
-    title, caption = "Means μ of q(z|x)", f"{axes} {_spread(codes, [names[right], names[up]])}"
-    alt = f"{title}, {len(mu):,} rows. {caption}"
-    return Part(f"{title}\n{caption}", _map(codes, y, extent), alt)
+    caption = f"{axes} {_spread(codes, [names[right], names[up]])}"
+    return _part("Means μ of q(z|x)", f", {len(mu):,} rows", caption, _map(codes, y, extent))
 
 
 # ---- bytes ----

@@ -103,6 +103,5 @@ def _check_part(name: str, part: object) -> None:
         allowed = "the bytes of a PNG, or SVG or HTML as text"
         raise TypeError(f"content of a Part in {name} must be {allowed}")
     if not part.content or not part.alt:
-        raise ValueError(
-            f"{name}: the Part {part.title!r} must have content, and alt, the content in words"
-        )
+        allowed = "content, and alt, the content in words"
+        raise ValueError(f"{name}: the Part {part.title!r} must have {allowed}")

@@ -17,10 +17,11 @@ from .controls import Another, PickImage, slider, toggles
 from .panel import Panel, PanelStudio
 from .svg import svg, svg_rect, svg_text
 
-# noisy [1, 1, H, W], the kind of noise, its level -> [1, 1, H, W]
-Method = Callable[[Tensor, str, float], Tensor]
+# {name: function of a noisy image [1, 1, H, W], the kind of its noise, its level}
+Methods = Mapping[str, Callable[[Tensor, str, float], Tensor]]
 Noise = Callable[[Tensor, float], Tensor]  # clean images, level -> noisy ones
-KINDS: dict[str, tuple[Noise, float]] = {  # the noise, and the highest level of the slider
+Kinds = Mapping[str, tuple[Noise, float]]  # the noise, and the highest level of the slider
+KINDS = {
     "Gaussian": (gaussian_noise, 1.0),
     "masking": (masking_noise, 0.9),
     "salt and pepper": (salt_and_pepper, 0.9),
@@ -30,9 +31,7 @@ MOST = 40.0  # dB: where a bar of PSNR ends
 HEIGHT, ROW, BAR = 60, 30, 6  # pixels: of the chart, of a bar with its number, of a bar
 
 
-def denoising_studio(
-    methods: Mapping[str, Method], x: Tensor, *, kinds: Mapping[str, tuple[Noise, float]] = KINDS
-) -> PanelStudio:
+def denoising_studio(methods: Methods, x: Tensor, *, kinds: Kinds = KINDS) -> PanelStudio:
     """Denoising studio (notebook 08): a noisy image, and what each method makes of it.
 
     Controls set the kind of noise and its level. Each image stands over its PSNR and SSIM; with the
@@ -44,13 +43,15 @@ def denoising_studio(
     scored. Raises TypeError or ValueError for a bad argument.
     """
     x = gray_images(x).detach().cpu().float()
+    _check_methods(methods)
     _check_kinds(kinds, methods, x[:1])
 
     def draw(kind: str, image: int, level: float, seed: int) -> Panel:
         level = round(level, 6)
-        state = denoising_state(methods, x[[image]], kind, kinds[kind][0], level, seed=seed)
+        images = denoise_all(methods, x[[image]], kind, kinds[kind][0], level, seed)
+        scores = score_images(images)
         where = f"Test image {image}, {kind} noise, level {level:.2f}"
-        return parts_of(state, image), f"{where}. {describe_best(state)}"
+        return parts_of(images, scores, image), f"{where}. {describe_best(scores)}"
 
     def adjust(controls: SimpleNamespace) -> None:
         controls.level.max = kinds[controls.kind.value][1]
@@ -74,12 +75,7 @@ def denoising_studio(
 
 
 def denoising_rows(
-    methods: Mapping[str, Method],
-    x: Tensor,
-    kind: str,
-    noise: Noise,
-    levels: Sequence[float],
-    seed: int = 0,
+    methods: Methods, x: Tensor, kind: str, noise: Noise, levels: Sequence[float], seed: int = 0
 ) -> dict[str, Tensor]:
     """The denoising studio without controls: an image, clean, noisy and denoised, at some levels.
 
@@ -88,6 +84,9 @@ def denoising_rows(
     the methods' names: [len(levels), 1, H, W] in [0, 1]}. Raises TypeError or ValueError for a bad
     argument.
     """
+    _check_methods(methods)
+    if len(gray_images(x)) != 1:
+        raise ValueError(f"x must hold one image [1, 1, H, W], got shape {list(x.shape)}")
     if len(levels) == 0:
         raise ValueError(f"levels must hold at least one level, got {levels!r}")
     columns = [denoise_all(methods, x, kind, noise, float(level), seed) for level in levels]
@@ -96,16 +95,13 @@ def denoising_rows(
 
 @torch.no_grad()
 def denoise_all(
-    methods: Mapping[str, Method], x: Tensor, kind: str, noise: Noise, level: float, seed: int
+    methods: Methods, x: Tensor, kind: str, noise: Noise, level: float, seed: int
 ) -> dict[str, Tensor]:
     """The image x [1, 1, H, W], clean, noisy, and as each method denoises it, clamped to [0, 1].
 
     Returns {"clean", "noisy" and the methods' names: [1, 1, H, W]}.  The same seed gives the same
-    random numbers at every level.  Raises TypeError or ValueError for a bad argument.
+    random numbers at every level.  TypeError or ValueError if noise or a method gives no image.
     """
-    _check_methods(methods)
-    if len(gray_images(x)) != 1:
-        raise ValueError(f"x must hold one image [1, 1, H, W], got shape {list(x.shape)}")
     with local_seed(seed):
         images = {"clean": x, "noisy": _like(x, f"noise(x, {level:g})", noise(x, level))}
         for name, denoise in methods.items():
@@ -114,91 +110,86 @@ def denoise_all(
     return {name: image.clamp(0, 1) for name, image in images.items()}
 
 
-class Scored(NamedTuple):
-    """An image [1, H, W] with its PSNR in dB and its SSIM, and whether each is the best of all."""
-
-    image: Tensor
-    psnr: float
-    ssim: float
-    best_psnr: bool = False
-    best_ssim: bool = False
+def _like(x: Tensor, name: str, image: object) -> Tensor:
+    """An image, if it is one of finite numbers and of the shape of x."""
+    same_shape(name, finite(name, float_tensor(name, image)), "the image", x)
+    return image.to(x)
 
 
-def denoising_state(
-    methods: Mapping[str, Method],
-    x: Tensor,
-    kind: str,
-    noise: Noise,
-    level: float,
-    *,
-    seed: int = 0,
-) -> dict[str, Scored]:
-    """The images of `denoise_all`, scored: {"clean", "noisy" and the methods' names: Scored}.
+class Score(NamedTuple):
+    """A score: its name, number, unit, share of the longest bar, and whether it is the best."""
 
-    methods, kind, noise: as for `denoising_studio`.  Best is the highest score of all images but
-    the clean one; of equal ones each is.
+    label: str
+    number: str
+    unit: str
+    share: float
+    best: bool
+
+
+def score_images(images: Mapping[str, Tensor]) -> dict[str, list[Score]]:
+    """PSNR and SSIM of the images of `denoise_all` but the clean one: {name: [PSNR, SSIM]}.
+
+    Best is the highest of all; of equal ones each is.
     """
-    images = denoise_all(methods, x, kind, noise, level, seed)
-    stacked = torch.cat(list(images.values()))
-    scores = [score(stacked, x.expand_as(stacked)) for score in (psnr, ssim)]
-    best = [values == values[1:].max() for values in scores]  # without the clean image
-    columns = [column.tolist() for column in (*scores, *best)]
-    state = {name: Scored(*each) for name, *each in zip(images, stacked, *columns, strict=True)}
-    return state | {"clean": state["clean"]._replace(best_psnr=False, best_ssim=False)}
+    clean, *others = images.values()
+    stacked = torch.cat(others)
+    clean = clean.expand_as(stacked)
+    decibels, similarities = psnr(stacked, clean).tolist(), ssim(stacked, clean).tolist()
+    scores = {}
+    for name, high, alike in zip(list(images)[1:], decibels, similarities, strict=True):
+        number = ("∞", "") if high == inf else (f"{high:.1f}", " dB")
+        text = f"{alike:.2f}".replace("-", "−")
+        scores[name] = [
+            Score("PSNR", *number, high / MOST, high == max(decibels)),
+            Score("SSIM", text, "", alike, alike == max(similarities)),
+        ]
+    return scores
 
 
 # ---- the panel ----
 
 
-def parts_of(state: Mapping[str, Scored], index: int) -> list[Part]:
-    """Two parts for each image of a state: the picture under its name, and its scores with bars.
+def parts_of(
+    images: Mapping[str, Tensor], scores: Mapping[str, list[Score]], index: int
+) -> list[Part]:
+    """Two parts for each image: the picture under its name, and its scores with bars.
 
     In place of the clean image's scores stands how long the bars can be.  index: of the test image.
     """
     alts = {"clean": f"test image {index}, clean", "noisy": f"test image {index}, noisy"}
     parts = []
-    for name, scored in state.items():
+    for name, image in images.items():
         alt = alts.get(name, f"what {name} makes of the noisy image")
-        scores = _svg_legend() if name == "clean" else svg_scores(name, scored)
-        parts += [Part(name, to_png(scored.image[0]), alt), Part("", *scores)]
+        chart = _svg_legend() if name == "clean" else svg_scores(name, scores[name])
+        parts += [Part(name, to_png(image[0, 0]), alt), Part("", *chart)]
     return parts
 
 
-def svg_scores(name: str, scored: Scored) -> tuple[str, str]:
+def svg_scores(name: str, scores: list[Score]) -> tuple[str, str]:
     """PSNR and SSIM, each with a bar and, where it is the best, a star and a word: SVG, and words.
 
     A bar begins at 0 and ends at 40 dB, or at 1: a higher PSNR ends there, too, an SSIM below 0 has
     none.
     """
-    shares, bests = (scored.psnr / MOST, scored.ssim), (scored.best_psnr, scored.best_ssim)
     shapes, said = [], []
-    for row, (label, value, unit) in enumerate(_scores(scored)):
-        text = f'{label} {value}<tspan class="vae-unit">{unit}</tspan>'
-        star = svg_text(100, ROW * row + 13, "★ best", "end", "vae-best") if bests[row] else ""
-        bar = _svg_bar(row, shares[row], "vae-bar" if bests[row] else "vae-bar vae-quiet")
+    for row, (label, number, unit, share, best) in enumerate(scores):
+        text = f'{label} {number}<tspan class="vae-unit">{unit}</tspan>'
+        star = svg_text(100, ROW * row + 13, "★ best", "end", "vae-best") if best else ""
+        bar = _svg_bar(row, share, "vae-bar" if best else "vae-bar vae-quiet")
         shapes += [svg_text(0, ROW * row + 13, text), star, _svg_bar(row, 1.0, "vae-track"), bar]
-        said.append(f"{label} {value}{unit}{', the best' if bests[row] else ''}")
+        said.append(f"{label} {number}{unit}{', the best' if best else ''}")
     return svg(shapes, HEIGHT, f"{name}: {'; '.join(said)}")
 
 
-def describe_best(state: Mapping[str, Scored]) -> str:
+def describe_best(scores: Mapping[str, list[Score]]) -> str:
     """A sentence for each score: which images have the best, and what the noisy image has."""
     sentences = []
-    for k, (label, value, unit) in enumerate(_scores(state["noisy"])):
-        best = {
-            name: "".join(_scores(scored)[k][1:])
-            for name, scored in state.items()
-            if (scored.best_psnr, scored.best_ssim)[k]
-        }
-        names, highest = " and ".join(best), next(iter(best.values()))
-        sentences.append(f"Best {label}: {names}, {highest}; noisy image: {value}{unit}.")
+    for noisy, *column in zip(scores["noisy"], *scores.values(), strict=True):
+        names = " and ".join(name for name, score in zip(scores, column, strict=True) if score.best)
+        best = next(score for score in column if score.best)
+        numbers = f"{best.number}{best.unit}; noisy image: {noisy.number}{noisy.unit}"
+        sentences.append(f"Best {noisy.label}: {names}, {numbers}.")
     return " ".join(sentences)
-
-
-def _scores(scored: Scored) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
-    """PSNR and SSIM as they are shown: name, number, unit."""
-    decibels = ("∞", "") if scored.psnr == inf else (f"{scored.psnr:.1f}", " dB")
-    return ("PSNR", *decibels), ("SSIM", f"{scored.ssim:.2f}".replace("-", "−"), "")
 
 
 def _svg_legend() -> tuple[str, str]:
@@ -217,7 +208,7 @@ def _svg_bar(row: int, share: float, css_class: str) -> str:
 # ---- checks ----
 
 
-def _check_kinds(kinds: Mapping[str, tuple[Noise, float]], methods: Mapping, x: Tensor) -> None:
+def _check_kinds(kinds: Kinds, methods: Methods, x: Tensor) -> None:
     """TypeError or ValueError unless all noises and methods work at both ends of the slider."""
     if not isinstance(kinds, Mapping) or not kinds:
         allowed = 'one name or more to (noise, highest level), such as "Gaussian"'
@@ -226,19 +217,13 @@ def _check_kinds(kinds: Mapping[str, tuple[Noise, float]], methods: Mapping, x: 
         if not (isinstance(pair, tuple) and len(pair) == 2 and callable(pair[0])):
             raise TypeError(f"kinds[{kind!r}] must be (noise, highest level), got {pair!r}")
         for level in (0.0, positive_number(f"kinds[{kind!r}][1]", pair[1])):
-            denoising_state(methods, x, kind, pair[0], level)
+            score_images(denoise_all(methods, x, kind, pair[0], level, 0))
 
 
-def _check_methods(methods: Mapping[str, Method]) -> None:
+def _check_methods(methods: Methods) -> None:
     if not isinstance(methods, Mapping) or not methods or not all(map(callable, methods.values())):
         allowed = "one name or more to a function of (noisy, kind, level)"
         raise TypeError(f"methods must map {allowed}, got {methods!r}")
     if taken := {"clean", "noisy"} & set(methods):
         allowed = "other names than 'clean' and 'noisy'"
         raise ValueError(f"methods must have {allowed}, got {min(taken)!r}")
-
-
-def _like(x: Tensor, name: str, image: object) -> Tensor:
-    """An image, if it is one of finite numbers and of the shape of x."""
-    same_shape(name, finite(name, float_tensor(name, image)), "the image", x)
-    return image.to(x)

@@ -40,9 +40,7 @@ def image_of_strokes(strokes: Sequence[Sequence[tuple[float, float]]]) -> Tensor
     if not lines:
         return torch.zeros(1, SIZE, SIZE)
     ends = torch.cat(lines)
-    starts = torch.cat(
-        [line[[0, *range(len(line) - 1)]] for line in lines]
-    )  # a dot is a segment of length 0
+    starts = torch.cat([torch.cat([line[:1], line[:-1]]) for line in lines])  # a dot has length 0
     low, high = ends.amin(0), ends.amax(0)
     side = float((high - low).max())
     scale = (BOX - PEN) / side if side >= DOT else 1.0
@@ -76,9 +74,8 @@ def _squared_distance(starts: Tensor, ends: Tensor) -> Tensor:
     y, x = torch.cartesian_prod(CENTERS, CENTERS).T
     x, y = x - starts[:, :1], y - starts[:, 1:]
     across, down = (ends - starts).split(1, dim=1)
-    share = ((x * across + y * down) / (across.square() + down.square()).clamp(min=1e-12)).clamp(
-        0, 1
-    )
+    share = (x * across + y * down) / (across.square() + down.square()).clamp(min=1e-12)
+    share = share.clamp(0, 1)
     return (x - share * across).square() + (y - share * down).square()
 
 
@@ -98,10 +95,8 @@ def drawing_studio(
     classifier, logits [B, K] of images. Raises TypeError or ValueError for a bad argument.
     """
     if list(gray_images(x).shape[2:]) != [SIZE, SIZE]:
-        raise ValueError(
-            f"x must hold images of {SIZE} x {SIZE} pixels, as drawings are, "
-            f"got shape {list(x.shape)}"
-        )
+        allowed = f"images of {SIZE} x {SIZE} pixels, as drawings are"
+        raise ValueError(f"x must hold {allowed}, got shape {list(x.shape)}")
     ends = [getattr(studio, end, None) for end in ("start", "end")]
     if studio is not None and not all(isinstance(end, ImageChooser) for end in ends):
         raise TypeError(f"studio must be an InterpolationStudio, got {type(studio).__name__}")
@@ -133,23 +128,19 @@ class StrokeCanvas(ipywidgets.VBox):
         self.strokes: list[list[tuple[float, float]]] = []
         self.on_change, self._down = on_change, False
         self.canvas = NamedCanvas(2, width=CANVAS, height=CANVAS, tooltip="Canvas: draw a digit")
-        self.canvas.add_class("vae-canvas").on_client_ready(
-            self._redraw
-        )  # after a reload, the canvas is empty
+        self.canvas.add_class("vae-canvas")
+        self.canvas.on_client_ready(self._redraw)  # after a reload, the canvas is empty
         self.canvas.on_mouse_down(self._press)
         self.canvas.on_mouse_move(self._move)
         self.canvas.on_touch_start(lambda touches: self._press(*touches[0]))
         self.canvas.on_touch_move(lambda touches: self._move(*touches[0]))
         for end in ("mouse_up", "mouse_out", "touch_end", "touch_cancel"):
             getattr(self.canvas, f"on_{end}")(self._release)
-        self.canvas.on_key_down(
-            lambda *_key: self.clear.focus()
-        )  # ipycanvas would keep the keyboard, Tab and all
-        self.clear = ipywidgets.Button(
-            description="Clear", tooltip="Remove all strokes from the canvas"
-        )
-        self.undo = ipywidgets.Button(
-            description="Undo stroke", tooltip="Remove the last stroke from the canvas"
+        # ipycanvas would keep the keyboard, Tab and all
+        self.canvas.on_key_down(lambda *_key: self.clear.focus())
+        self.clear, self.undo = (
+            ipywidgets.Button(description=text, tooltip=f"Remove {what} from the canvas")
+            for text, what in (("Clear", "all strokes"), ("Undo stroke", "the last stroke"))
         )
         self.clear.on_click(lambda _button: self.keep(0))
         self.undo.on_click(lambda _button: self.keep(-1))
@@ -200,11 +191,8 @@ class StrokeCanvas(ipywidgets.VBox):
             back.fill_style = "#000"
             back.fill_rect(0, 0, CANVAS, CANVAS)
             if not self.strokes:
-                back.fill_style, back.font, back.text_align = (
-                    "#bbb",
-                    f"{CANVAS // 14}px sans-serif",
-                    "center",
-                )
+                back.fill_style, back.text_align = "#bbb", "center"
+                back.font = f"{CANVAS // 14}px sans-serif"
                 back.fill_text("Draw a digit here", CANVAS / 2, CANVAS / 2)
             front.clear()
             front.stroke_style, front.line_width = "#fff", CANVAS * PEN / SIZE
@@ -267,19 +255,17 @@ class DrawingStudio(Studio):
     def _columns(self) -> ipywidgets.HBox:
         """The canvas, the image that the model sees, its reconstruction, and the map."""
 
-        def column(*parts: ipywidgets.Widget | str) -> ipywidgets.VBox:
-            parts = [
-                ipywidgets.HTML(part).add_class("vae-caption") if isinstance(part, str) else part
-                for part in parts
-            ]
+        def column(*parts: ipywidgets.Widget) -> ipywidgets.VBox:
             return ipywidgets.VBox(parts).add_class("vae-end")
 
-        choose = (self.chooser.label, self.chooser.field, self.chooser.button)
-        columns = [
-            self.area,
-            column(self.chooser.picture, "what the model sees", "or choose a test image:", *choose),
-            column(self.picture, f"reconstruction: {name_of_decoded(self.model)}", *self.buttons),
-        ]
+        def caption(text: str) -> ipywidgets.HTML:
+            return ipywidgets.HTML(text).add_class("vae-caption")
+
+        model, chooser = name_of_decoded(self.model), self.chooser
+        above = chooser.picture, caption("what the model sees")
+        below = caption("or choose a test image:"), chooser.label, chooser.field, chooser.button
+        decoded = self.picture, caption(f"reconstruction: {model}"), *self.buttons
+        columns = [self.area, column(*above, *below), column(*decoded)]
         columns += [self.map] if self.map else []
         return ipywidgets.HBox(columns).add_class("vae-columns")
 
@@ -304,19 +290,18 @@ class DrawingStudio(Studio):
         z, *logvar = encode_images(self.model, image[None])
         logits = self.model.decode(z.to(next(self.model.parameters()))).float().cpu()
         recon, code, spread = logits.sigmoid()[0], show_code(z[0]), []
+        decoded = f"{name_of_decoded(self.model)} at z = {code}"
         self.picture.value = to_png(recon[0])
-        self.picture.alt = (
-            f"Reconstruction of {self.name}: {name_of_decoded(self.model)} at z = {code}"
-        )
+        self.picture.alt = f"Reconstruction of {self.name}: {decoded}"
         lines = [f"Code of {self.name}: z = {code}"]
         if logvar:
             std = (0.5 * logvar[0][0]).exp()
-            lines = [f"q(z|x) of {self.name}: μ = {code}, σ = {show_code(std)}"]
-            recon_loss, kl = (
-                bernoulli_nll(logits, image[None]).item(),
-                kl_standard_normal(z, logvar[0]).item(),
-            )
-            lines += [f"recon_loss {recon_loss:.1f} nats at z = μ, kl {kl:.1f} nats"]
+            recon_loss = bernoulli_nll(logits, image[None]).item()
+            kl = kl_standard_normal(z, logvar[0]).item()
+            lines = [
+                f"q(z|x) of {self.name}: μ = {code}, σ = {show_code(std)}",
+                f"recon_loss {recon_loss:.1f} nats at z = μ, kl {kl:.1f} nats",
+            ]
             spread = [*z[0].tolist(), *std.tolist()]
         if self.judge is not None:
             verdicts = zip(*name_digits(self.judge, torch.cat([image, recon])), strict=True)

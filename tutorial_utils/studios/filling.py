@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..metrics import name_digits
 from ..models import VAE
 from ..plotting import to_png
-from ..support.arguments import gray_images, one_of, positive_int
+from ..support.arguments import gray_images, positive_int
 from ..topics.filling import fill_missing
 from ..training import local_seed
 from .base import Part, check_classifier, check_decodes_like, check_vae
@@ -17,6 +17,7 @@ from .controls import Another, PickImage, choice, slider
 from .panel import Panel, PanelStudio
 
 SIDES = ("top", "bottom", "left", "right")
+COLUMNS = ("left", "right")  # sides from which columns are counted, not rows
 STEPS = (16, 60, 400)  # of the chains; the first is fast enough to follow the slider
 SCALE = 6  # pixels of a picture per pixel of an image
 LINE = 0.5  # the gray of the line around what is observed
@@ -40,21 +41,18 @@ def filling_studio(
         )
     check_decodes_like("model", model, x)
     check_classifier("classifier", classifier)
-    if classifier is not None:
-        name_digits(classifier, x[:1, 0])
     n = positive_int("n_answers", n_answers)
     height, width = x.shape[-2:]
 
     def draw(image: int, side: str, count: int, steps: int, seed: int) -> Panel:
         observed = observed_from(side, count, (height, width))
-        images = answers(model, x[image], observed, n, n_steps=steps, seed=seed)
+        with local_seed(seed):
+            same = x[image].expand(n, -1, -1, -1)
+            images = fill_missing(model, same, observed, n_steps=steps)[1][:, 0]
         of = f"{width} columns" if side in COLUMNS else f"{height} rows"
         given = f"{count} of {of}, from the {side}"
-        first = Part(
-            f"What is seen\n{given}",
-            to_png(observed_picture(x[image, 0], observed)),
-            f"Test image {image}: {given}",
-        )
+        picture = to_png(observed_picture(x[image, 0], observed))
+        first = Part(f"What is seen\n{given}", picture, f"Test image {image}: {given}")
         second = answers_part(images, observed, steps, classifier)
         return [first, second], f"{given}. {second.alt}"
 
@@ -63,10 +61,11 @@ def filling_studio(
         controls.count.description = "columns seen" if columns else "rows seen"
         controls.count.max = width if columns else height
 
+    how_many = "How many rows or columns are seen."
     rows = [
         {"image": PickImage("test image", x)},
         {"side": choice("seen from", SIDES, tip="The side from which the image is seen")},
-        {"count": slider("rows seen", height // 2, height, tip=TIP)},
+        {"count": slider("rows seen", height // 2, height, tip=how_many)},
         {
             "steps": choice("steps", STEPS, tip="Of each chain: more is slower, and nearer"),
             "seed": Another("New answers", tip="Other random numbers for all answers"),
@@ -75,27 +74,13 @@ def filling_studio(
     return PanelStudio("vae-filling", rows, draw, adjust)
 
 
-TIP = "How many rows or columns are seen."
-COLUMNS = ("left", "right")  # sides from which columns are counted, not rows
-
-
 def observed_from(side: str, n: int, shape: tuple[int, int]) -> Tensor:
     """Which pixels are observed: the first n rows or columns from a side, one of SIDES, [H, W]."""
-    along = one_of("side", side, SIDES) in COLUMNS
-    places = torch.arange(shape[along])
+    places = torch.arange(shape[side in COLUMNS])
     if side in ("bottom", "right"):
         places = places.flip(0)
     observed = places < n
-    return (observed if along else observed[:, None]).expand(shape)
-
-
-def answers(
-    model: VAE, image: Tensor, observed: Tensor, n: int, *, n_steps: int, seed: int
-) -> Tensor:
-    """n draws [n, H, W] of an image [1, H, W]: its observed pixels, and means of the others."""
-    with local_seed(seed):
-        images = image.expand(n, *image.shape)
-        return fill_missing(model, images, observed, n_steps=n_steps)[1][:, 0]
+    return (observed if side in COLUMNS else observed[:, None]).expand(shape)
 
 
 # ---- the panel ----
@@ -106,8 +91,9 @@ def answers_part(
 ) -> Part:
     """The answers [n, H, W] in two rows, and what the classifier reads in them."""
     n_columns = math.ceil(len(images) / 2)
-    digits = [] if classifier is None else name_digits(classifier, images)[0].tolist()
-    read = describe_digits(digits, n_columns)
+    read = ""
+    if classifier is not None:
+        read = describe_digits(name_digits(classifier, images)[0].tolist(), n_columns)
     return Part(
         f"Answers: means of the missing pixels\n{read}",
         to_png(answers_picture(images, observed, n_columns)),
@@ -116,9 +102,7 @@ def answers_part(
 
 
 def describe_digits(digits: list[int], n_columns: int) -> str:
-    """The digits that a classifier reads, row by row, and how many different ones; "" for none."""
-    if not digits:
-        return ""
+    """The digits that a classifier reads, row by row, and how many different ones."""
     rows = [" ".join(map(str, digits[k : k + n_columns])) for k in range(0, len(digits), n_columns)]
     n = len(set(digits))
     return f"Read as {' / '.join(rows)}: {'one digit' if n == 1 else f'{n} different digits'}"
@@ -150,9 +134,9 @@ def _edge(observed: Tensor) -> Tensor:
     """The border of what is observed, two pixels wide: bool, as large as a picture."""
     large = _enlarge(observed)
     edge = torch.zeros_like(large)
-    for axis in (0, 1):
-        n = large.shape[axis] - 1
-        differs = large.narrow(axis, 0, n) != large.narrow(axis, 1, n)
-        for start in (0, 1):
-            edge.narrow(axis, start, n).logical_or_(differs)
+    down, across = large[1:] != large[:-1], large[:, 1:] != large[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= across
+    edge[:, :-1] |= across
     return edge

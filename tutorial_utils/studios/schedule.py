@@ -59,10 +59,12 @@ def svg_terms(runs: dict[int, Run]) -> tuple[str, str]:
     low, high = 4 * math.floor(min(losses) / 4), 4 * math.ceil(max(losses) / 4)
     top = max([9.0, *(value for run in runs.values() for value in run.kl)])
     nats = range(low, high + 1, 4 * math.ceil((high - low) / 16))
+    root = math.sqrt(top)  # on this axis, ticks stand 16 pixels apart or more
+    squares = [k**2 for k in range(0, int(root) + 1, math.ceil(16 / PLOT * root))]
     dimensions = range(0, LATENT_DIM + 1, 4)
     terms = {
         "recon_loss": ("recon_loss, nats", (low, high), nats, float),
-        "kl": ("kl, nats (square-root axis)", (0, top), square_ticks(top), math.sqrt),
+        "kl": ("kl, nats (square-root axis)", (0, top), squares, math.sqrt),
         "active": (f"active dimensions of {LATENT_DIM}", (0, LATENT_DIM), dimensions, float),
     }
     charts, y = "", HEAD
@@ -76,15 +78,6 @@ def svg_terms(runs: dict[int, Run]) -> tuple[str, str]:
     return _over_epochs(charts, y - GAP - HEAD, describe_terms(runs))
 
 
-def square_ticks(top: float) -> list[int]:
-    """Squares 0, 1, 4, … up to `top` that are 16 pixels or more apart on a square-root axis."""
-    ticks = [0]
-    for k in range(1, int(math.sqrt(top)) + 1):
-        if (k - math.sqrt(ticks[-1])) / math.sqrt(top) >= 16 / PLOT:
-            ticks.append(k * k)
-    return ticks
-
-
 def describe_terms(runs: dict[int, Run]) -> str:
     """The curves of the last of `runs` in words, and which other runs there are."""
     if not runs:
@@ -93,12 +86,10 @@ def describe_terms(runs: dict[int, Run]) -> str:
     run, parts = runs[last], []
     terms = {"recon_loss": run.recon_loss, "kl": run.kl, "active dimensions": run.active}
     for name, values in terms.items():
-        first, least, most, end = (
-            f"{value:.2f}" if isinstance(value, float) else str(value)
-            for value in (values[0], min(values), max(values), values[-1])
-        )
-        between = f"between {least} and {most}"
-        parts.append(f"{name} {first} after epoch 1, {between}, {end} after epoch {EPOCHS}")
+        digits = ".2f" if isinstance(values[0], float) else ""
+        between = f"between {min(values):{digits}} and {max(values):{digits}}"
+        first, end = f"{values[0]:{digits}} after epoch 1", f"{values[-1]:{digits}} after epoch"
+        parts.append(f"{name} {first}, {between}, {end} {EPOCHS}")
     said = f"Run {last}, {run.name}, seed {run.seed}, on the test images: {'; '.join(parts)}."
     if others:
         said += f" Dashed beside it: {', '.join(f'run {n}, {runs[n].name}' for n in others)}."
@@ -164,13 +155,10 @@ def keep_apart(places: dict[int, float], gap: float, top: float, bottom: float) 
 
 def _over_epochs(charts: str, bottom: float, alt: str) -> tuple[str, str]:
     """Charts with the epochs below them: (SVG, alt)."""
-    below = [svg_text((LEFT + RIGHT) / 2, bottom + 31, "epochs", "middle")]
-    across = linear_scale((0, EPOCHS), (LEFT, RIGHT))
-    below += [
-        svg_text(across(epoch), bottom + 16, str(epoch), "middle")
-        for epoch in range(0, EPOCHS + 1, 5)
-    ]
-    return svg([charts, *below], bottom + 36, alt)
+    across, epochs = linear_scale((0, EPOCHS), (LEFT, RIGHT)), range(0, EPOCHS + 1, 5)
+    ticks = [svg_text(across(epoch), bottom + 16, str(epoch), "middle") for epoch in epochs]
+    title = svg_text((LEFT + RIGHT) / 2, bottom + 31, "epochs", "middle")
+    return svg([charts, title, *ticks], bottom + 36, alt)
 
 
 def table_of(runs: dict[int, Run]) -> str:
@@ -184,9 +172,8 @@ def table_of(runs: dict[int, Run]) -> str:
         newest = ' class="vae-newest"' if n == max(runs) else ""
         rows.append(f'<tr{newest}><th scope="row">{line} {n}</th>{cells}</tr>')
     rows = rows or ['<tr><td colspan="6">no run yet</td></tr>']
-    head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("run", "β", "seed", "−ELBO", "kl", "active")
-    )
+    columns = ("run", "β", "seed", "−ELBO", "kl", "active")
+    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
     what = f"Test images, after {EPOCHS} epochs, in nats; "
     what += "−ELBO is at β = 1, whatever trained the model."
     table = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
@@ -212,9 +199,8 @@ class ScheduleArea(anywidget.AnyWidget):
     def _drawable(self, proposal: dict) -> list[float]:
         values = proposal["value"]
         if len(values) != COLUMNS or not all(is_beta(value) and value <= TOP for value in values):
-            raise ValueError(
-                f"values must hold {COLUMNS} numbers from 0 to {TOP:g}, got {values!r}"
-            )
+            allowed = f"{COLUMNS} numbers from 0 to {TOP:g}"
+            raise ValueError(f"values must hold {allowed}, got {values!r}")
         return [round(value / STEP) / round(1 / STEP) for value in values]
 
 
@@ -242,37 +228,29 @@ class ScheduleComposer(Studio):
     def __init__(self):
         small_digits()
         self.runs: dict[int, Run] = {}
-        self.area, self.button = (
-            ScheduleArea().add_class("vae-chart").add_class("vae-beta-chart"),
-            TrainButton(),
-        )
-        self.presets = {
-            name: ipywidgets.Button(description=name, tooltip=f"β: {name}") for name in PRESETS
-        }
-        for name, button in self.presets.items():
-            button.on_click(
-                lambda _button, name=name: setattr(self.area, "values", list(PRESETS[name]))
-            )
+        self.area = ScheduleArea().add_class("vae-chart").add_class("vae-beta-chart")
+        self.presets = {name: self._preset(name) for name in PRESETS}
         self.seed = ipywidgets.BoundedIntText(0, min=0, max=9999, description="seed")
         self.seed.style.description_width = "auto"
         self.seed.tooltip = "Another seed, another run: initial weights, order of the images, noise"
-        self.chart, self.table = (ipywidgets.HTML() for _ in range(2))
+        self.button = TrainButton().add_class("vae-train")
         self.button.observe(lambda _change: self.train(), "pressed")
-        presets = ipywidgets.Box(list(self.presets.values())).add_class("vae-presets")
-        go = ipywidgets.Box([self.seed, self.button.add_class("vae-train")]).add_class("vae-go")
-        parts = [
-            presets,
-            self.area,
-            go,
-            self.chart.add_class("vae-chart").add_class("vae-term-chart"),
-            self.table.add_class("vae-run-table"),
-        ]
-        super().__init__("vae-composer", ipywidgets.Box(parts).add_class("vae-composing"))
         self.button.said = (
             "Draw β, or start from one of the five, then train: about a second. "
             "Another seed shows how much is chance."
         )
+        self.chart = ipywidgets.HTML().add_class("vae-chart").add_class("vae-term-chart")
+        self.table = ipywidgets.HTML().add_class("vae-run-table")
+        presets = ipywidgets.Box(list(self.presets.values())).add_class("vae-presets")
+        go = ipywidgets.Box([self.seed, self.button]).add_class("vae-go")
+        parts = ipywidgets.Box([presets, self.area, go, self.chart, self.table])
+        super().__init__("vae-composer", parts.add_class("vae-composing"))
         self._show()
+
+    def _preset(self, name: str) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=name, tooltip=f"β: {name}")
+        button.on_click(lambda _button: self.area.set_trait("values", list(PRESETS[name])))
+        return button
 
     def train(self) -> None:
         """Train with the β that is drawn and the seed that is set; the run joins `runs`."""

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import ipywidgets
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from ..latent import side_by_side, straight_line
 from ..plotting import to_png
@@ -36,11 +35,10 @@ def style_rows(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     """
     _check(model, x, y)
     codes, labels = encode_style(model, x, y), torch.eye(y.shape[1])
-    rows = [
-        torch.cat([image[None], write(model, z, labels)[:, None]])
-        for image, z in zip(x.cpu(), codes, strict=True)
-    ]
-    return {f"style {number}": row for number, row in enumerate(rows, 1)}
+    return {
+        f"style {k + 1}": torch.cat([x[[k]].cpu(), write(model, z, labels)[:, None]])
+        for k, z in enumerate(codes)
+    }
 
 
 @torch.inference_mode()
@@ -57,12 +55,6 @@ def write(model: nn.Module, z: Tensor, y: Tensor) -> Tensor:
     return model.decode(z.expand(len(y), -1).to(like), y.to(like)).sigmoid()[:, 0].float().cpu()
 
 
-def blend(a: int, b: int, t: float, n_classes: int) -> Tensor:
-    """The label that is a at t = 0 and b at t = 1: [K], its entries add up to 1."""
-    ends = one_hot(torch.tensor([a, b]), n_classes).float()
-    return (1 - t) * ends[0] + t * ends[1]
-
-
 class StyleStudio(Studio):
     """What `style_studio` returns: `first` and `second` choose the images of two styles.
 
@@ -73,28 +65,12 @@ class StyleStudio(Studio):
 
     def __init__(self, model: nn.Module, x: Tensor, y: Tensor):
         self.model, self.x, self.y_all = model, x, y
-        self._make_controls(y.argmax(1))
-        self.picture, self.row = (
-            Picture().add_class("vae-picture"),
-            Picture().add_class("vae-strip"),
-        )
-        self.caption, self.row_caption = (
-            ipywidgets.HTML().add_class("vae-label") for _ in range(2)
-        )
-        super().__init__("vae-style", *self._layout())
-        for chooser in (self.first, self.second):
-            chooser.observe(self._encode, "image")
-        for control in (self.style_slider, self.label_slider, self.a, self.b):
-            control.observe(self._show, "value")
-        self._encode()
-
-    def _make_controls(self, classes: Tensor) -> None:
-        n = self.y_all.shape[1]
+        classes, n = y.argmax(1), y.shape[1]
         there = classes.unique().tolist()
         second = next_of_class(classes, SECOND if SECOND in there else there[-1])
-        self.first = ImageChooser("Style A", "The image that gives style A", self.x, classes, 0)
-        self.second = ImageChooser(
-            "Style B", "The image that gives style B", self.x, classes, second
+        self.first, self.second = (
+            ImageChooser(f"Style {name}", f"The image that gives style {name}", x, classes, index)
+            for name, index in (("A", 0), ("B", second))
         )
         self.style_slider = slider("style", 0.0, 1, 0.02, tip="0: style A, 1: style B.")
         self.label_slider = slider("blend", 0.0, 1, 0.02, tip="0: the first label, 1: the second.")
@@ -102,17 +78,25 @@ class StyleStudio(Studio):
             ipywidgets.Dropdown(options=range(n), value=min(start, n - 1), description=name)
             for start, name in zip(BLEND, ("label", "to"), strict=True)
         )
+        self.picture = Picture().add_class("vae-picture")
+        self.row = Picture().add_class("vae-strip")
+        self.caption, self.row_caption = (
+            ipywidgets.HTML().add_class("vae-label") for _ in range(2)
+        )
+        super().__init__("vae-style", self._desk(), self.row_caption, self.row)
+        for chooser in (self.first, self.second):
+            chooser.observe(self._encode, "image")
+        for control in (self.style_slider, self.label_slider, self.a, self.b):
+            control.observe(self._show, "value")
+        self._encode()
 
-    def _layout(self) -> list[ipywidgets.Widget]:
-        """The two images and the sliders, beside them the picture; below, all digits in a row."""
+    def _desk(self) -> ipywidgets.Box:
+        """The two images, the sliders and the picture, beside each other."""
         ends = ipywidgets.HBox([self.first, self.second]).add_class("vae-styles")
         labels = ipywidgets.HBox([self.a, self.b])
-        sliders = ipywidgets.VBox([self.style_slider, labels, self.label_slider]).add_class(
-            "vae-turns"
-        )
+        sliders = ipywidgets.VBox([self.style_slider, labels, self.label_slider])
         written = ipywidgets.VBox([self.picture, self.caption]).add_class("vae-written")
-        top = ipywidgets.Box([ends, sliders, written]).add_class("vae-desk")
-        return [top, self.row_caption, self.row]
+        return ipywidgets.Box([ends, sliders.add_class("vae-turns"), written]).add_class("vae-desk")
 
     @property
     def z(self) -> Tensor:
@@ -122,7 +106,8 @@ class StyleStudio(Studio):
     @property
     def y(self) -> Tensor:
         """The label that is shown: [K]."""
-        return blend(self.a.value, self.b.value, self.label_slider.value, self.y_all.shape[1])
+        labels = torch.eye(self.y_all.shape[1])
+        return torch.lerp(labels[self.a.value], labels[self.b.value], self.label_slider.value)
 
     def _encode(self, _change: object = None) -> None:
         """Another image: the only place where the encoder is asked."""
@@ -132,40 +117,33 @@ class StyleStudio(Studio):
 
     def _show(self, _change: object = None) -> None:
         """A slider or a label has changed: the decoder is called once, for row and picture."""
-        *row, self.image = write(
-            self.model, self.z, torch.cat([torch.eye(self.y_all.shape[1]), self.y[None]])
-        )
+        labels = torch.cat([torch.eye(self.y_all.shape[1]), self.y[None]])
+        *row, self.image = write(self.model, self.z, labels)
         self.images = torch.stack(row)
-        style, label = self.style_slider.value, self.label_slider.value
-        in_style = say_share("style", ("A", "B"), style)
-        said = say_share("label", (self.a.value, self.b.value), label)
+        style = say_share("style", ("A", "B"), self.style_slider.value)
+        label = say_share("label", (self.a.value, self.b.value), self.label_slider.value)
         self.picture.value, self.row.value = to_png(self.image), to_png(side_by_side(self.images))
-        self.picture.alt = f"Mean of p(x|z, y): {said}, {in_style}"
-        self.row.alt = (
-            f"Means of p(x|z, y) for the labels 0 to {len(row) - 1}, from left to right: {in_style}"
-        )
-        self.caption.value = "<br>".join(("Mean of p(x|z, y):", said, in_style))
-        self.row_caption.value = f"Means of p(x|z, y) of all labels, {in_style}:"
+        self.picture.alt = f"Mean of p(x|z, y): {label}, {style}"
+        of_row = f"the labels 0 to {len(row) - 1}, from left to right: {style}"
+        self.row.alt = f"Means of p(x|z, y) for {of_row}"
+        self.caption.value = "<br>".join(("Mean of p(x|z, y):", label, style))
+        self.row_caption.value = f"Means of p(x|z, y) of all labels, {style}:"
 
 
 def say_share(what: str, ends: Sequence, t: float) -> str:
     """Where between two ends: "label 3", "label 60 % 3 + 40 % 8"."""
     if t in (0, 1) or ends[0] == ends[1]:
         return f"{what} {ends[int(t == 1)]}"
-    parts = [
-        f"{100 * share:.0f}{SPACE}%{SPACE}{end}"
-        for share, end in zip((1 - t, t), ends, strict=True)
-    ]
+    shares = zip((1 - t, t), ends, strict=True)
+    parts = [f"{100 * share:.0f}{SPACE}%{SPACE}{end}" for share, end in shares]
     return f"{what} {' + '.join(parts)}"
 
 
 def _check(model: nn.Module, x: Tensor, y: Tensor) -> None:
     """TypeError or ValueError unless x are images, y labels [N, K], and the model is of such."""
-    for method in ("encode", "decode"):
-        if not callable(getattr(model, method, None)):
-            raise TypeError(
-                f"model must have encode(x, y) and decode(z, y), got {type(model).__name__}"
-            )
+    if not all(callable(getattr(model, method, None)) for method in ("encode", "decode")):
+        allowed = "encode(x, y) and decode(z, y)"
+        raise TypeError(f"model must have {allowed}, got {type(model).__name__}")
     finite("y", float_tensor("y", y, ndim=2))
     if len(gray_images(x)) != len(y):
         raise ValueError(f"x and y must have the same length, got {len(x)} and {len(y)}")
