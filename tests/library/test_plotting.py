@@ -310,24 +310,6 @@ def test_the_displayed_picture_is_smaller_and_looks_the_same(displayed):
         assert spot.sum() > 5 and abs(after[spot] - before[spot]).max() < 16
 
 
-def test_a_notebook_keeps_the_description(capsys):
-    """Through IPython's own machinery: what `display` publishes, the notebook file stores."""
-    from IPython.core.displaypub import CapturingDisplayPublisher
-    from IPython.core.interactiveshell import InteractiveShell
-
-    if InteractiveShell.initialized():
-        pytest.skip("there is a shell already")
-    shell = InteractiveShell.instance(display_pub_class=CapturingDisplayPublisher)
-    try:
-        show_figure(plt.figure(figsize=(1, 1)), alt=ALT)
-        outputs = shell.display_pub.outputs
-    finally:
-        shell.history_manager.end_session()
-        InteractiveShell.clear_instance()
-    assert [output["metadata"] for output in outputs] == [{"image/png": {"alt": ALT}}, {}]
-    assert outputs[0]["data"]["image/png"].startswith(b"\x89PNG")
-
-
 # ---- numbers ----
 
 

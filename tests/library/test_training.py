@@ -213,13 +213,6 @@ def test_training_means_weigh_every_example_once():
     assert history.train["loss"] == pytest.approx([104 / 5] * 5, rel=1e-5)
 
 
-def test_training_lowers_the_loss(make_vae, digits):
-    model = make_vae()
-    before = evaluate(model, digits.x_test, negative_elbo)["loss"]
-    fit(model, digits.x_train, negative_elbo, **{**SETTINGS, "epochs": 4})
-    assert evaluate(model, digits.x_test, negative_elbo)["loss"] < before - 10
-
-
 def test_every_example_is_seen_once_per_epoch():
     seen = []
 

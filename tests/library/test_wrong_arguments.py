@@ -31,11 +31,21 @@ from tutorial_utils.support.animation import gif_bytes
 from tutorial_utils.training import evaluate, fit
 
 ALT = "A gray picture of nothing, for a test."
-SHORT = ["", "A figure", " " * 40]
-IMAGES, FRAMES = torch.rand(3, 1, 5, 4), torch.rand(7, 5, 6)
+NOT_POSITIVE = [0, -1, math.nan, math.inf, None]  # nor a number
+NOT_WHOLE = [0, -2, 1.5, True, None]  # or not positive
 Z, VALUES = torch.zeros(12), torch.linspace(-1, 1, 3)
-BAD_X = [torch.arange(5), X.numpy(), [], X[:0], (torch.zeros(3, 1), torch.zeros(4))]
-BAD_LOSSES = [lambda model, x, of=of: of for of in (torch.zeros(3), {"mse": torch.zeros(3)}, None)]
+IMAGES, FRAMES = torch.rand(3, 1, 5, 4), torch.rand(7, 5, 6)
+ROWS = {"x": IMAGES, "recon": IMAGES}
+NO_ROWS = [{}, {**ROWS, "x": IMAGES[:2]}, {**ROWS, "z": IMAGES[:2]}]
+NO_TEXTS = [{"x": "ab"}, {"y": "abc"}, {"x": "abc", "recon": "abcd"}]
+NO_DATA = [torch.arange(5), X.numpy(), [], X[:0], (X, torch.zeros(4))]
+NO_IMAGES = [IMAGES[0], IMAGES[:0], IMAGES.int(), IMAGES.numpy(), torch.rand(3, 3, 5, 4)]
+NO_FRAMES = [FRAMES[0], FRAMES[:, None, None], FRAMES[:0], FRAMES / 0, FRAMES.numpy()]
+NO_DECODERS = [mlp([2, 16]), nn.ConvTranspose2d(2, 1, 8), nn.Linear(2, 20, bias=False)]
+NO_LOSSES = [lambda model, x, of=of: of for of in (torch.zeros(3), {"mse": torch.zeros(3)}, None)]
+NO_TRUTH = [None, 1, "yes", [True], torch.tensor([True]), torch.ones(()), np.float64(1)]
+NO_NUMBERS = [[], "123", {1: 2}, 3, ["1"], [[1]], torch.tensor(1.0)]
+NO_TABLES = ["abc", [1, 2], [], {}, [{"a": 1}, {"b": 2}], {"a": 1, ("a", "b"): 2}]
 
 
 def vae(latent_dim: int) -> VAE:
@@ -45,151 +55,63 @@ def vae(latent_dim: int) -> VAE:
 
 
 def of_latent_dim(latent_dim):
-    return VAE(mlp([4, 4]), mlp([2, 4]), latent_dim=latent_dim)
+    VAE(mlp([4, 4]), mlp([2, 4]), latent_dim=latent_dim)
 
 
-def of_encoder(encoder):
+def encode(encoder):
     return VAE(encoder, mlp([3, 4]), latent_dim=3).encode(torch.rand(2, 4))
 
 
-def figure(alt):
-    show_figure(plt.figure(), alt=alt)
-
-
-def quiet_fit(loss_fn):
+def fit_quietly(loss_fn):
     fit(make_model(), X, loss_fn, **SETTINGS, seed=0, show_progress=False)
 
 
-def condition(condition):
+def show_a_figure(alt):
+    show_figure(plt.figure(), alt=alt)
+
+
+def claim_it(condition):
     claim("it holds", condition)
 
 
-# A function, arguments that are right, and wrong values of some of them.
+MU = torch.zeros(4, 3)
+TRAINING = {"model": make_model(), "x": X, "loss_fn": copy_loss}
+FIT = {"epochs": NOT_WHOLE, "batch_size": NOT_WHOLE, "lr": NOT_POSITIVE, "seed": [None, 1.0]}
+FIT |= {"x": NO_DATA, "x_val": NO_DATA[:2], "schedule": [0.5], "beta": [0, 0.5]}
+TRAVERSAL = {"z": [Z[None], Z / 0], "values": [VALUES / 0, [1.0]], "dims": [[12], [-1], [0.5], []]}
+GIF = {"frames": NO_FRAMES, "enlarge": NOT_WHOLE, "levels": [1, 257], "labels": [["a"]]}
+# A GIF counts in hundredths: 0.004 seconds would be none, and browsers show that for 0.1.
+GIF |= {"seconds": [*NOT_POSITIVE, 0.004]}
+
+# A function, arguments that are right, and wrong values of some arguments.
 CALLS = [
-    # data
-    (
-        load_images,
-        {"name": "digits"},
-        {
-            "name": ["MNIST", "", None],
-            "n_train": [0, 1438, 2.0, True],
-            "n_test": [0, 361],
-        },
-    ),
+    (load_images, {"name": "digits"}, {"name": ["MNIST", "", None]}),
+    (load_images, {"name": "digits"}, {"n_train": [0, 1438, 2.0, True], "n_test": [0, 361]}),
     (is_here, {"name": "digits"}, {"name": ["imagenet"]}),
-    # models
-    (mlp, {"dims": [3, 2]}, {"dims": [[], [3], [3, 0], [3, -1, 2], [3, 2.0], [3, True]]}),
-    (of_latent_dim, {"latent_dim": 2}, {"latent_dim": [0, -2, 1.5, None]}),
-    (of_encoder, {"encoder": mlp([4, 6])}, {"encoder": [mlp([4, n]) for n in (3, 5, 7, 12)]}),
-    (vae(2).sample, {"n": 1}, {"n": [0]}),
-    (
-        reparameterize,
-        {"mu": torch.zeros(4, 3), "logvar": torch.zeros(4, 3)},
-        {"mu": [torch.zeros(1, 3)]},
-    ),
-    (
-        start_at_mean_image,
-        {"decoder": mlp([2, 20]), "x": IMAGES},
-        {"decoder": [mlp([2, 16]), nn.ConvTranspose2d(2, 1, 8), nn.Linear(2, 20, bias=False)]},
-    ),
-    # training
-    (
-        fit,
-        {"model": make_model(), "x": X, "loss_fn": copy_loss, **SETTINGS, "seed": 0},
-        {
-            "x": BAD_X,
-            "epochs": [0, 1.5],
-            "batch_size": [-3],
-            "lr": [0.0, math.nan],
-            "seed": [None, 1.0],
-            "schedule": [0.5],
-            "beta": [0, 0.5],
-            "x_val": [torch.arange(5)],
-        },
-    ),
-    (quiet_fit, {"loss_fn": copy_loss}, {"loss_fn": BAD_LOSSES}),
-    (
-        evaluate,
-        {"model": make_model(), "x": X, "loss_fn": copy_loss},
-        {"x": BAD_X, "loss_fn": BAD_LOSSES, "batch_size": [0]},
-    ),
-    (estimated_minutes, {"speed": 1.0}, {"speed": [0, -1, math.nan, math.inf, None]}),
-    # latent
-    (
-        traversal_grid,
-        {"model": vae(12), "z": Z, "dims": [0], "values": VALUES},
-        {
-            "z": [Z[None], Z / 0],
-            "dims": [[12], [-1], [0.5], []],
-            "values": [VALUES / 0, [1.0]],
-        },
-    ),
+    (mlp, {"dims": [3, 2]}, {"dims": [[], [3], *([3, n] for n in NOT_WHOLE)]}),
+    (of_latent_dim, {"latent_dim": 2}, {"latent_dim": NOT_WHOLE}),
+    (encode, {"encoder": mlp([4, 6])}, {"encoder": [mlp([4, n]) for n in (3, 5, 7, 12)]}),
+    (vae(2).sample, {"n": 1}, {"n": NOT_WHOLE}),
+    (reparameterize, {"mu": MU, "logvar": MU}, {"mu": [MU[:1]]}),
+    (start_at_mean_image, {"decoder": mlp([2, 20]), "x": IMAGES}, {"decoder": NO_DECODERS}),
+    (fit, {**TRAINING, **SETTINGS, "seed": 0}, FIT),
+    (fit_quietly, {"loss_fn": copy_loss}, {"loss_fn": NO_LOSSES}),
+    (evaluate, TRAINING, {"x": NO_DATA, "loss_fn": NO_LOSSES, "batch_size": NOT_WHOLE}),
+    (estimated_minutes, {"speed": 1.0}, {"speed": NOT_POSITIVE}),
+    (traversal_grid, {"model": vae(12), "z": Z, "dims": [0], "values": VALUES}, TRAVERSAL),
     (morph, {"model": vae(12), "z_a": Z, "z_b": Z, "t": 0.5}, {"z_a": [Z[:1], [0, 0]]}),
-    (decode_grid, {"model": vae(2), "n": 2}, {"model": [vae(12)], "n": [0]}),
-    # plotting
+    (decode_grid, {"model": vae(2), "n": 2}, {"model": [vae(12)], "n": NOT_WHOLE}),
     (to_png, {"image": IMAGES[0, 0]}, {"image": [IMAGES[0]]}),
-    (
-        show_images,
-        {"images": IMAGES},
-        {"images": [IMAGES[0], IMAGES[:0], IMAGES.int(), IMAGES.numpy(), torch.rand(3, 3, 5, 4)]},
-    ),
-    (
-        show_rows,
-        {"rows": {"x": IMAGES, "recon": IMAGES}},
-        {
-            "rows": [{}, {"x": IMAGES, "recon": IMAGES[:2]}, {"x": IMAGES[:2], "recon": IMAGES}],
-            "above": [{"x": "ab"}, {"y": "abc"}, {"x": "abc", "recon": "abcd"}],
-        },
-    ),
-    (
-        plot_codes,
-        {"z": torch.zeros(60, 2), "y": torch.arange(60)},
-        {"z": [torch.zeros(shape) for shape in ((60,), (60, 3), (60, 1), (59, 2))]},
-    ),
-    (figure, {"alt": ALT}, {"alt": SHORT}),
-    (show_animation, {"frames": FRAMES, "alt": ALT}, {"alt": SHORT}),
-    (
-        span,
-        {"values": [1]},
-        {"values": [[], "123", {1: 2}, 3, ["1"], [[1]], torch.tensor(1.0)], "digits": [-1]},
-    ),
-    (
-        print_table,
-        {"rows": {"a": 1}},
-        {
-            "rows": ["abc", [1, 2], [], {}, [{"a": 1}, {"b": 2}], {"a": 1, ("a", "b"): 2}],
-            "columns": ["ab", [1, 2], ["a", "b", "c"]],
-            "digits": [-1, 1.5],
-        },
-    ),
-    (
-        condition,
-        {"condition": True},
-        {
-            "condition": [
-                None,
-                1,
-                "yes",
-                [True],
-                torch.tensor([True]),
-                torch.ones(()),
-                np.float64(1),
-            ]
-        },
-    ),
-    # animations
-    (
-        gif_bytes,
-        {"frames": FRAMES},
-        {
-            "frames": [FRAMES[0], FRAMES[:, None, None], FRAMES[:0], FRAMES / 0, FRAMES.numpy()],
-            # A GIF counts in hundredths: 0.004 would be 0, and browsers show that for 0.1 s.
-            "seconds": [0, -1, math.nan, 0.004],
-            "enlarge": [0, 1.5],
-            "levels": [1, 257],
-            "labels": [["a"]],
-        },
-    ),
+    (show_images, {"images": IMAGES}, {"images": NO_IMAGES}),
+    (show_rows, {"rows": ROWS}, {"rows": NO_ROWS, "above": NO_TEXTS}),
+    (plot_codes, {"z": Z.view(6, 2), "y": Z[:6].int()}, {"z": [Z, Z.view(4, 3), Z.view(12, 1)]}),
+    (show_a_figure, {"alt": ALT}, {"alt": ["", "A figure", " " * 40]}),
+    (show_animation, {"frames": FRAMES, "alt": ALT}, {"alt": ["", "A figure", " " * 40]}),
+    (span, {"values": [1]}, {"values": NO_NUMBERS, "digits": [-1]}),
+    (print_table, {"rows": {"a": 1}}, {"rows": NO_TABLES, "digits": [-1, 1.5]}),
+    (print_table, {"rows": {"a": 1}}, {"columns": ["ab", [1, 2], ["a", "b", "c"]]}),
+    (claim_it, {"condition": True}, {"condition": NO_TRUTH}),
+    (gif_bytes, {"frames": FRAMES}, GIF),
 ]
 
 
@@ -216,7 +138,7 @@ def test_a_wrong_argument_is_named(function, arguments, name, value, capsys):
     assert "got " in str(caught.value) or "not so for " in str(caught.value)
     assert capsys.readouterr().out == ""
     assert all(map(torch.equal, before, map(weights, models)))
-    assert len(plt.get_fignums()) <= (function is figure), "the figure that was given"
+    assert len(plt.get_fignums()) <= (function is show_a_figure), "the figure that was given"
 
 
 @pytest.mark.parametrize(

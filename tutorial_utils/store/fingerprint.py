@@ -96,7 +96,8 @@ def _parts(thing: object) -> object:
         names = _looked_up(thing.__code__, *GLOBALS)
         used = {name: outside[name] for name in names if name in outside}
         values = [thing.__defaults__, thing.__kwdefaults__, cells, used, vars(thing)]
-        return [thing.__code__, *values, *_if_any(_from_modules(thing, [*used.values(), *cells]))]
+        more = _from_modules(thing, [*used.values(), *cells])
+        return [thing.__code__, *values, *([more] if more else [])]
     if isinstance(thing, CodeType):
         names = [inspect.getargs(thing), thing.co_names]
         return [thing.co_code, *names, [_without_docstring(thing)]]
@@ -118,8 +119,8 @@ def _parts(thing: object) -> object:
         plain = {name: value for name, value in vars(thing).items() if name not in INTERNAL}
         tensors = [thing.state_dict(), dict(thing.named_buffers())]
         frozen = [name for name, value in thing.named_parameters() if not value.requires_grad]
-        values = [plain, *tensors, frozen, list(thing.children())]
-        return [type(thing), repr(thing), *values, *_if_any(_hooks(thing))]
+        values, hooks = [plain, *tensors, frozen, list(thing.children())], _hooks(thing)
+        return [type(thing), repr(thing), *values, *([hooks] if hooks else [])]
     if type(thing).__module__ == "numpy":
         return torch.as_tensor(thing)
     if hasattr(thing, "__wrapped__"):  # our function in a decorator such as functools.lru_cache
@@ -129,11 +130,6 @@ def _parts(thing: object) -> object:
         f"on numbers, strings, tensors, modules, functions and lists or dicts of these, "
         f"got {thing!r}"
     )
-
-
-def _if_any(parts: dict) -> list[dict]:
-    """The parts that few things have; the others keep the key that they have without them."""
-    return [parts] if parts else []
 
 
 def _readable(thing: type | ModuleType) -> dict[str, object]:
@@ -192,10 +188,9 @@ def _imported(function: FunctionType) -> dict[str, object]:
         except ImportError:
             found[name] = None
             continue
-        if parts and not _is_installed(module):
-            found |= {f"{module.__name__}.{part}": getattr(module, part, None) for part in parts}
-        else:
-            found[module.__name__] = module
+        own = () if _is_installed(module) else parts
+        names = {f"{module.__name__}.{part}": getattr(module, part, None) for part in own}
+        found |= names or {module.__name__: module}
     return found
 
 
