@@ -107,6 +107,8 @@ def _parts(thing: object) -> object:
         return [thing.__func__, thing.__self__]
     if isinstance(thing, (staticmethod, classmethod)):
         return thing.__func__
+    if isinstance(thing, type(_imports)):  # a function in a functools.lru_cache
+        return thing.__wrapped__
     if isinstance(thing, functools.cached_property):
         return thing.func
     if isinstance(thing, property):
@@ -123,8 +125,6 @@ def _parts(thing: object) -> object:
         return [type(thing), repr(thing), *values, *([hooks] if hooks else [])]
     if type(thing).__module__ == "numpy":
         return torch.as_tensor(thing)
-    if hasattr(thing, "__wrapped__"):  # our function in a decorator such as functools.lru_cache
-        return thing.__wrapped__
     raise TypeError(
         f"cannot tell whether this {type(thing).__name__} has changed: what is trained may depend "
         f"on numbers, strings, tensors, modules, functions and lists or dicts of these, "
