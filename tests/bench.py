@@ -333,10 +333,8 @@ def choices() -> argparse.Namespace:
     )
     full = "the median of three seeds, 6 to 30 minutes"
     quick = "without the time to quality, about a minute"
-    patience = "seconds of training after which the example loop gives up"
     parser.add_argument("--full", action="store_true", help=full)
     parser.add_argument("--quick", action="store_true", help=quick)
-    parser.add_argument("--patience", type=float, help=patience)
     return parser.parse_args()
 
 
@@ -349,7 +347,7 @@ def main() -> None:
     if load > 1:
         say("other programs are using this machine: even the ratios will be off")
     data, seeds = load_images("mnist"), 3 if choice.full else 1
-    patience = choice.patience or (900 if choice.full else 420)
+    patience = 900 if choice.full else 420  # seconds, after which the example loop gives up
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         dataset = torchvision_mnist(folder, train=True)

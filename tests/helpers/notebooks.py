@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -29,8 +30,9 @@ FORBIDDEN = {
 }
 
 
+@cache
 def read(path: Path) -> NotebookNode:
-    """The notebook in a file."""
+    """The notebook in a file, read once.  Tests must not write into it."""
     return nbformat.read(path, as_version=4)
 
 
@@ -63,6 +65,24 @@ def headings(text: str) -> list[tuple[int, str]]:
     """(level, title) of each heading outside fenced code."""
     found = re.findall(r"^(#{1,6}) +(.+?)\s*$", FENCED.sub("", text), re.MULTILINE)
     return [(len(sharps), title) for sharps, title in found]
+
+
+def part(text: str, title: str) -> str:
+    """What stands under a heading of level 2."""
+    return re.split(rf"^## {re.escape(title)}$", text, flags=re.MULTILINE)[1].split("\n## ")[0]
+
+
+def cells(row: str) -> list[str]:
+    """The cells of a row of a table."""
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of all rows of the tables in a text, but for their heads."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    ruled = [n for n, line in enumerate(lines) if re.fullmatch(r"[|\-: ]+", line)]
+    heads = {*ruled, *(n - 1 for n in ruled)}
+    return [cells(line) for n, line in enumerate(lines) if n not in heads]
 
 
 def is_widget(output: NotebookNode) -> bool:

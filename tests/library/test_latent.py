@@ -69,12 +69,8 @@ def test_grid_on_other_axes_may_be_a_rectangle(model):
 
 
 def test_grid_changes_one_number_per_row_and_keeps_the_others(deep):
-    z, values, dims = (
-        torch.randn(12, generator=torch.Generator().manual_seed(1)),
-        torch.linspace(-2, 2, 5),
-        [7, 0, 11],
-    )
-    before = z.clone()
+    z = torch.randn(12, generator=torch.Generator().manual_seed(1))
+    values, dims, before = torch.linspace(-2, 2, 5), [7, 0, 11], z.clone()
     grid = traversal_grid(deep, z, dims, values)
     assert grid.shape == (3 * 8, 5 * 8) and torch.equal(z, before)
     for row, dim in enumerate(dims):
@@ -85,54 +81,5 @@ def test_grid_changes_one_number_per_row_and_keeps_the_others(deep):
             torch.testing.assert_close(tile, decode_images(deep, code[None])[0])
 
 
-def test_grid_is_z_itself_where_the_value_is_that_of_z(deep):
-    z = torch.linspace(-1, 1, 12)
-    for dim in range(12):
-        torch.testing.assert_close(
-            traversal_grid(deep, z, [dim], z[[dim]]), decode_images(deep, z[None])[0]
-        )
-
-
 def test_dimensions_are_counted_from_one():
     assert [name_of_dimension(dim) for dim in (0, 6, 9, 31)] == ["z₁", "z₇", "z₁₀", "z₃₂"]
-
-
-Z, VALUES = torch.zeros(12), torch.linspace(-1, 1, 3)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ((Z, [12], VALUES), ValueError, "dims must hold whole numbers from 0 to 11, got"),
-        ((Z, [-1], VALUES), ValueError, "dims must hold whole numbers from 0 to 11, got"),
-        ((Z, [0.5], VALUES), ValueError, "dims must hold whole numbers from 0 to 11, got"),
-        ((Z, [], VALUES), ValueError, r"dims must hold whole numbers from 0 to 11, got \[]"),
-        ((Z[None], [0], VALUES), ValueError, "z must be a non-empty tensor with 1 axes"),
-        ((Z / 0, [0], VALUES), ValueError, "z must be finite"),
-        ((Z, [0], VALUES / 0), ValueError, "values must be finite"),
-        ((Z, [0], [1.0]), TypeError, "values must be a tensor of floats, got list"),
-    ],
-)
-def test_bad_arguments_of_a_traversal_are_named(arguments, error, message, deep):
-    with pytest.raises(error, match=message):
-        traversal_grid(deep, *arguments)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ((Z, Z[:1], 0.5), ValueError, "z_a and z_b must have the same shape"),
-        (([0, 0], Z, 0.5), TypeError, "z_a must be a tensor of floats"),
-        ((Z, Z, torch.nan), ValueError, "z must be finite"),
-    ],
-)
-def test_bad_arguments_of_a_morph_are_named(arguments, error, message, deep):
-    with pytest.raises(error, match=message):
-        morph(deep, *arguments)
-
-
-def test_bad_arguments_of_a_grid_are_named(model, deep):
-    with pytest.raises(ValueError, match="model must have latent_dim 2, got 12"):
-        decode_grid(deep)
-    with pytest.raises(ValueError, match="n must be a whole number"):
-        decode_grid(model, 0)

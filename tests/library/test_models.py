@@ -1,10 +1,8 @@
 """Networks: shapes, what they refuse, and the laws of sampling."""
 
-import pytest
 import torch
 from torch import nn
 
-from tutorial_utils.losses import bernoulli_nll
 from tutorial_utils.models import VAE, Autoencoder, mlp, reparameterize, start_at_mean_image
 
 # mlp
@@ -26,12 +24,6 @@ def test_mlp_puts_the_activation_between_layers_and_not_after_the_last():
     torch.testing.assert_close(affine(x).mean(0), of_mean, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("dims", [[], [3], [3, 0], [3, -1, 2], [3, 2.0], [3, True]])
-def test_mlp_names_bad_dims(dims):
-    with pytest.raises(ValueError, match="dims must "):
-        mlp(dims)
-
-
 # Autoencoder and VAE
 
 
@@ -51,19 +43,6 @@ def test_vae_output_shapes_and_halves(make_vae):
     assert torch.equal(out.logits, model.decode(out.z))
 
 
-@pytest.mark.parametrize("n_out", [4, 5, 7, 12])
-def test_vae_names_an_encoder_of_the_wrong_width(n_out):
-    model = VAE(mlp([64, n_out]), mlp([3, 64], out_shape=(1, 8, 8)), latent_dim=3)
-    with pytest.raises(ValueError, match=rf"encoder must return 6 values .*got {n_out}$"):
-        model(torch.rand(2, 1, 8, 8))
-
-
-@pytest.mark.parametrize("latent_dim", [0, -2, 1.5, None])
-def test_vae_names_a_bad_latent_dim(latent_dim):
-    with pytest.raises(ValueError, match="latent_dim must be a whole number"):
-        VAE(mlp([64, 4]), mlp([2, 64]), latent_dim=latent_dim)
-
-
 def test_sample_shape_range_and_generator(make_vae):
     model = make_vae()
 
@@ -75,8 +54,6 @@ def test_sample_shape_range_and_generator(make_vae):
     assert images.min() > 0 and images.max() < 1
     assert torch.equal(images, draw(0)) and not torch.equal(images, draw(1))
     assert len(images.flatten(1).unique(dim=0)) == 7
-    with pytest.raises(ValueError, match="n must be a whole number of at least 1, got 0"):
-        model.sample(0)
 
 
 def test_sample_draws_z_from_the_standard_normal():
@@ -118,11 +95,6 @@ def test_the_vae_samples_in_eval_mode_too(make_vae):
     assert not torch.equal(first.z, second.z) and not torch.equal(first.z, first.mu)
 
 
-def test_reparameterize_never_broadcasts():
-    with pytest.raises(ValueError, match="mu and logvar must have the same shape"):
-        reparameterize(torch.zeros(4, 3), torch.zeros(1, 3))
-
-
 # start_at_mean_image
 
 
@@ -143,25 +115,7 @@ def test_start_at_mean_image_paints_the_mean(digits):
         assert error < 0.0011, "a pixel that is always 0 starts at 0.001"
 
 
-def test_start_at_mean_image_costs_what_the_mean_image_costs(mnist):
-    decoder = mlp([2, 784], out_shape=(1, 28, 28))
-    nn.init.zeros_(decoder[1].weight)
-    start_at_mean_image(decoder, mnist.x_train)
-    with torch.no_grad():
-        cost = bernoulli_nll(decoder(torch.zeros(10_000, 2)), mnist.x_test).mean()
-    assert 205.80 <= cost < 206.3
-
-
 def test_start_at_mean_image_takes_pixels_that_are_always_black_or_white():
     decoder = mlp([2, 4], out_shape=(1, 2, 2))
     start_at_mean_image(decoder, torch.tensor([0.0, 1.0, 0.5, 0.25]).view(1, 1, 2, 2))
     assert decoder[1].bias.isfinite().all()
-
-
-@pytest.mark.parametrize(
-    "decoder",
-    [mlp([2, 16]), nn.ConvTranspose2d(2, 1, 8), nn.Sequential(nn.Linear(2, 64, bias=False))],
-)
-def test_start_at_mean_image_refuses_a_decoder_without_one_bias_per_pixel(decoder, digits):
-    with pytest.raises(ValueError, match=r"decoder must end in one bias per pixel \(64\)"):
-        start_at_mean_image(decoder, digits.x_train)

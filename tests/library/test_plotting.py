@@ -106,6 +106,9 @@ def test_makes_axes_of_its_own_when_given_none(draw, images, codes):
 
 @pytest.mark.parametrize("draw", with_rows.values(), ids=with_rows)
 def test_leaves_inputs_random_states_and_settings_alone(draw, images, codes):
+    """Also of inputs that still have a gradient."""
+    images.requires_grad_(), codes[0].requires_grad_()
+
     def state():
         numpy_state = np.random.get_state()[1].tolist()  # noqa: NPY002
         random_states = torch.get_rng_state().tolist(), numpy_state, random.getstate()
@@ -117,23 +120,16 @@ def test_leaves_inputs_random_states_and_settings_alone(draw, images, codes):
     assert state() == before
 
 
-@every_drawing
-def test_takes_what_still_has_a_gradient(draw, images, codes):
-    draw(images.clone().requires_grad_(), (codes[0].clone().requires_grad_(), codes[1]))
-
-
 # ---- images ----
 
 
-@pytest.mark.parametrize("shape", [(5, 4), (1, 5, 4)])
-def test_zero_is_black_one_is_white_and_the_rest_is_in_between(shape):
-    image = torch.linspace(0, 1, 20).reshape(shape)
-    assert torch.allclose(gray(show_image(image)).float(), image.reshape(5, 4), atol=1 / 128)
-
-
-def test_values_outside_0_to_1_are_clipped():
-    shown = gray(show_image(torch.tensor([[-3.0, 0.0], [1.0, 7.0]])))
-    assert shown.tolist() == [[0, 0], [1, 1]]
+@pytest.mark.parametrize("shape", [(5, 4), (1, 5, 4), (1, 20)])
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-0.5, 1.5), (0.1, 0.25)])
+def test_zero_is_black_one_is_white_and_values_outside_are_clipped(shape, low, high):
+    """A dark image is not stretched."""
+    image = torch.linspace(low, high, 20).reshape(shape)
+    shown = gray(show_image(image)).float()
+    assert torch.allclose(shown, image.clamp(0, 1).reshape(shape[-2:]), atol=1 / 128)
 
 
 @pytest.mark.parametrize(
@@ -144,19 +140,6 @@ def test_a_png_holds_the_image_rounded_to_8_bits_and_clipped(image):
     png = to_png(image)
     assert Image.open(io.BytesIO(png)).mode == "L"
     np.testing.assert_array_equal(pixels(png), (255 * image.clamp(0, 1)).round())
-
-
-def test_a_png_is_of_one_gray_image():
-    with pytest.raises(ValueError, match="image must be a non-empty tensor with 2 axes"):
-        to_png(torch.zeros(1, 8, 8))
-
-
-def test_an_image_of_one_row_is_an_image():
-    assert gray(show_image(torch.tensor([[0.0, 1.0, 0.0]]))).tolist() == [[0, 1, 0]]
-
-
-def test_a_dark_image_is_not_stretched():
-    assert gray(show_image(torch.full((2, 2), 0.25))).numpy() == pytest.approx(0.25, abs=1 / 128)
 
 
 def test_imshow_settings_win():
@@ -182,22 +165,6 @@ def test_the_grid_holds_every_image_in_reading_order(images, n_columns, n_rows):
 def test_the_lines_of_the_grid_are_neither_black_nor_white():
     shown = gray(show_images(torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1).expand(-1, -1, 3, 3)))
     assert 0.1 < shown[0, 0] < 0.9 and torch.equal(shown[0], shown[:, 4].mean().expand(9))
-
-
-NO_IMAGES = {
-    "image": torch.rand(5, 4),
-    "no channel": torch.rand(3, 5, 4),
-    "empty": torch.rand(0, 1, 5, 4),
-    "int": torch.ones(3, 1, 5, 4).int(),
-    "numpy": np.ones((3, 1, 5, 4)),
-    "colored": torch.rand(3, 3, 5, 4),
-}
-
-
-@pytest.mark.parametrize("wrong", NO_IMAGES.values(), ids=NO_IMAGES)
-def test_images_of_another_kind_are_refused_by_name(wrong):
-    with pytest.raises((TypeError, ValueError), match="images"):
-        show_images(wrong)
 
 
 # ---- rows ----
@@ -243,25 +210,9 @@ def test_each_text_is_above_the_middle_of_its_image_and_below_the_row_before(ima
             assert box.y1 <= fig._suptitle.get_window_extent().y0
 
 
-@pytest.mark.parametrize(
-    "above", [{"x": "ab"}, {"y": "abc"}, {"x": "abc", "recon": "abcd"}], ids=["few", "row", "many"]
-)
-def test_texts_that_do_not_fit_are_refused(images, above):
-    with pytest.raises(ValueError, match="above must hold 3 texts"):
-        show_rows({"x": images[:3], "recon": images[3:6]}, above=above)
-    assert not plt.get_fignums()
-
-
 def test_one_row_of_one_image_is_a_figure_too(images):
     (ax,) = show_rows({"x": images[:1]}).axes
     assert gray(ax).shape == images.shape[2:]
-
-
-@pytest.mark.parametrize("lengths", [(3, 2), (2, 3), ()], ids=["fewer", "more", "no rows"])
-def test_rows_that_do_not_fit_are_refused_and_leave_no_figure(images, lengths):
-    with pytest.raises(ValueError, match="rows"):
-        show_rows({str(k): images[:n] for k, n in enumerate(lengths)})
-    assert not plt.get_fignums()
 
 
 # ---- codes ----
@@ -276,15 +227,11 @@ def colors(ax) -> list[str]:
     return [to_hex(collection.get_facecolor()[0]) for collection in ax.collections]
 
 
-def test_each_class_has_its_own_glyph_and_color(codes):
-    ax = plot_codes(*codes)
-    assert len(ax.collections) == len(set(glyphs(ax))) == 10
-    assert colors(ax) == list(COLORS)
-
-
-def test_a_class_keeps_its_glyph_and_color_when_others_are_missing(codes):
+def test_each_class_has_its_own_glyph_and_color_which_it_keeps_when_others_are_missing(codes):
     z, y = codes
     every, some = plot_codes(z, y), plot_codes(z[(y == 3) | (y == 8)], y[(y == 3) | (y == 8)])
+    assert len(every.collections) == len(set(glyphs(every))) == 10
+    assert colors(every) == list(COLORS)
     assert glyphs(some) == [glyphs(every)[3], glyphs(every)[8]]
     assert colors(some) == [COLORS[3], COLORS[8]]
 
@@ -312,21 +259,6 @@ def test_axes_of_codes_are_labelled(codes):
     assert "z_1" in ax.get_xlabel() and "z_2" in ax.get_ylabel()
 
 
-NO_CODES = {
-    "one axis": torch.randn(60),
-    "three columns": torch.randn(60, 3),
-    "one column": torch.randn(60, 1),
-    "other length": torch.randn(59, 2),
-    "int": torch.zeros(60, 2).long(),
-}
-
-
-@pytest.mark.parametrize("wrong", NO_CODES.values(), ids=NO_CODES)
-def test_codes_that_cannot_be_drawn_are_refused_by_name(wrong):
-    with pytest.raises((TypeError, ValueError), match=r"\bz\b"):
-        plot_codes(wrong, torch.arange(60) % 10)
-
-
 # ---- display ----
 
 
@@ -339,13 +271,6 @@ def test_show_figure_displays_a_png_with_its_description_and_closes(displayed):
     assert data.keys() == {"image/png", "text/plain"} and metadata == {"image/png": {"alt": ALT}}
     assert Image.open(io.BytesIO(data["image/png"])).format == "PNG" and data["text/plain"] == ALT
     assert plt.get_fignums() == [kept.number]
-
-
-def test_the_png_shows_the_figure(displayed):
-    fig = plt.figure(figsize=(1, 1), facecolor="#0072b2")
-    show_figure(fig, alt=ALT)
-    colors = Image.open(io.BytesIO(displayed[0][0]["image/png"])).convert("RGB").getcolors(100_000)
-    assert max(colors)[1] == (0, 0x72, 0xB2)
 
 
 def test_show_animation_displays_an_animated_png_with_its_description(displayed):
@@ -385,38 +310,6 @@ def test_the_displayed_picture_is_smaller_and_looks_the_same(displayed):
         assert spot.sum() > 5 and abs(after[spot] - before[spot]).max() < 16
 
 
-SHOW = {
-    "figure": lambda alt: show_figure(plt.figure(), alt=alt),
-    "animation": lambda alt: show_animation(torch.zeros(2, 4, 4), alt=alt),
-}
-
-
-@pytest.mark.parametrize("show", SHOW.values(), ids=SHOW)
-@pytest.mark.parametrize("alt", ["", "A figure", " " * 40])
-def test_a_description_that_describes_nothing_is_refused(show, alt, displayed):
-    with pytest.raises(ValueError, match="alt"):
-        show(alt)
-    assert not displayed
-
-
-def test_a_notebook_keeps_the_description(capsys):
-    """Through IPython's own machinery: what `display` publishes, the notebook file stores."""
-    from IPython.core.displaypub import CapturingDisplayPublisher
-    from IPython.core.interactiveshell import InteractiveShell
-
-    if InteractiveShell.initialized():
-        pytest.skip("there is a shell already")
-    shell = InteractiveShell.instance(display_pub_class=CapturingDisplayPublisher)
-    try:
-        show_figure(plt.figure(figsize=(1, 1)), alt=ALT)
-        outputs = shell.display_pub.outputs
-    finally:
-        shell.history_manager.end_session()
-        InteractiveShell.clear_instance()
-    assert [output["metadata"] for output in outputs] == [{"image/png": {"alt": ALT}}, {}]
-    assert outputs[0]["data"]["image/png"].startswith(b"\x89PNG")
-
-
 # ---- numbers ----
 
 
@@ -437,17 +330,6 @@ def test_a_notebook_keeps_the_description(capsys):
 )
 def test_a_span_is_the_range_in_so_many_digits(values, digits, text):
     assert span(values, digits) == text
-
-
-def test_a_span_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="values"):
-        span([])
-
-
-@pytest.mark.parametrize("values", ["123", {1: 2}, 3, ["1"], [[1]], torch.tensor(1.0)])
-def test_a_span_is_of_numbers_only(values):
-    with pytest.raises(TypeError, match="values must be a list of numbers, got"):
-        span(values)
 
 
 @pytest.mark.parametrize(
@@ -491,38 +373,6 @@ def test_a_table_is_aligned_and_ranges_over_seeds(rows, options, lines, capsys):
     assert capsys.readouterr().out.splitlines() == lines
 
 
-@pytest.mark.parametrize(
-    ("name", "rows", "columns"),
-    [
-        ("rows", [], None),
-        ("rows", {}, None),
-        ("rows", [{"a": 1}, {"b": 2}], None),
-        ("rows", {"a": 1, ("a", "b"): 2}, None),
-        ("columns", {"a": 1}, ["a", "b", "c"]),
-    ],
-)
-def test_a_table_that_does_not_fit_is_refused_by_name(name, rows, columns, capsys):
-    with pytest.raises(ValueError, match=f"{name} must"):
-        print_table(rows, columns=columns)
-    assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize(
-    ("error", "said", "rows", "options"),
-    [
-        (TypeError, "rows must be a dict, or a list of dicts, got 'abc'", "abc", {}),
-        (TypeError, r"rows must be a dict, or a list of dicts, got \[1, 2\]", [1, 2], {}),
-        (TypeError, "columns must be a list of texts, got 'ab'", {"a": 1}, {"columns": "ab"}),
-        (TypeError, "columns must be a list of texts", {"a": 1}, {"columns": [1, 2]}),
-        (ValueError, "digits must be a whole number of at least 0", {"a": 1}, {"digits": -1}),
-        (ValueError, "digits must be a whole number of at least 0", {"a": 1}, {"digits": 1.5}),
-    ],
-)
-def test_what_is_no_table_is_refused_by_name(error, said, rows, options):
-    with pytest.raises(error, match=said):
-        print_table(rows, **options)
-
-
 @pytest.mark.parametrize("true", [True, torch.tensor(True), np.bool_(True), np.array(True)])
 def test_a_claim_that_holds_is_printed(true, capsys):
     assert claim("more KL, worse copies", true, kl=3) is None
@@ -536,14 +386,6 @@ def test_a_claim_that_fails_says_what_and_with_which_values(false, capsys):
     with pytest.raises(AssertionError, match=r"more KL, worse copies$"):
         claim("more KL, worse copies", false)
     assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize(
-    "neither", [None, 1, "yes", [True], torch.tensor([True]), torch.tensor(1.0), np.float64(1)]
-)
-def test_a_claim_needs_one_truth_value(neither):
-    with pytest.raises(TypeError, match="condition must be one truth value, got"):
-        claim("it holds", neither)
 
 
 # ---- colors ----

@@ -19,11 +19,14 @@ from helpers.notebooks import (
     LEARNERS,
     NOTEBOOKS,
     ROOT,
+    cells,
     code,
     headings,
     markdown,
     one_line,
+    part,
     read,
+    rows,
     wrong_words,
 )
 
@@ -43,23 +46,6 @@ Notebooks = Mapping[str, Notebook]  # by number, "00" ...
 
 
 # ---- what the page says ----
-
-
-def part(text: str, title: str) -> str:
-    """What stands under a heading of level 2."""
-    return re.split(rf"^## {re.escape(title)}$", text, flags=re.MULTILINE)[1].split("\n## ")[0]
-
-
-def rows(text: str) -> list[list[str]]:
-    """The cells of all table rows but their heads."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    ruled = [n for n, line in enumerate(lines) if re.fullmatch(r"[|\-: ]+", line)]
-    heads = {*ruled, *(n - 1 for n in ruled)}
-    return [cells(line)[1:-1] for n, line in enumerate(lines) if n not in heads]
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)]
 
 
 def terms(text: str) -> list[tuple[list[str], str]]:
@@ -240,13 +226,6 @@ def wrong_identifiers(text: str) -> list[str]:
     return wrong
 
 
-def still_to_come(text: str, notebooks: Notebooks) -> list[str]:
-    """Notes "to come: NN" on notebooks that are there."""
-    notes = " ".join(re.findall(r"to come: ([\d, ]+)", text))
-    there = [n for n in re.findall(r"\d\d", notes) if n in notebooks]
-    return [f"complete what is to come: {n}" for n in there]
-
-
 # ---- the laws, asked about the appendix ----
 
 
@@ -289,10 +268,6 @@ def test_terms(text, notebooks):
 
 def test_references(text, notebooks):
     assert wrong_references(text, notebooks) + wrong_identifiers(text) == []
-
-
-def test_nothing_is_to_come_that_is_there(text, notebooks):
-    assert still_to_come(text, notebooks) == []
 
 
 def test_words(text):
@@ -340,7 +315,7 @@ GOOD = """# Appendix
 | **code** | Numbers. | [00](00_a.ipynb) |
 | **rate (R)** | A price. | [01](01_b.ipynb) |
 
-to come: 02
+A text.
 
 ## References
 * Le, Ma and Oh (2012), *Cats and dogs*, [doi:10.1/AB](https://doi.org/10.1/AB). In 01.
@@ -353,7 +328,7 @@ def all_wrong(text: str, folder: Path) -> list[str]:
     """What any of the laws finds."""
     wrong = wrong_tables(text) + wrong_formulas(text) + wrong_identifiers(text)
     wrong += wrong_places(text, SMALL, folder)
-    for law in (wrong_symbols, wrong_terms, wrong_references, still_to_come):
+    for law in (wrong_symbols, wrong_terms, wrong_references):
         wrong += law(text, SMALL)
     return wrong
 
@@ -381,7 +356,7 @@ def test_the_good_example_is_good(folder):
         ("| Why? |", "| Why? | Because. |"),
         ("| Numbers. |", "| |"),
         ("(x \\mid z)", "(x | z)"),
-        ("to come", "$p(x|z)$, to come"),
+        ("A text", "$p(x|z)$"),
         ("(x \\mid z)", "(x \\, z)"),
         ("$p(x", "$ p(x"),
         ("`std`", "`sigma`"),
@@ -391,7 +366,6 @@ def test_the_good_example_is_good(folder):
         ("**code**", "**codec**"),
         ("**code**", "**score**"),  # behind "rate" in the alphabet
         ("**code**", "**rate**"),
-        ("to come: 02", "to come: 02, 01"),
         ("In 00, 01.", "In 01."),
         ("In 01.", "In 00, 01."),
         ("*Cats and dogs*", "*Dogs*"),

@@ -14,10 +14,13 @@ from helpers.notebooks import (
     a_picture,
     a_print,
     a_widget,
+    cells,
     is_widget,
     one_line,
     outputs,
+    part,
     read,
+    rows,
 )
 
 PAGE = Path(__file__).with_name("experiments.md")
@@ -30,11 +33,10 @@ CORRECTIONS_OF = {"S0": 4, "S1": 4, "S2": 8, "S3": 4, "S4": 8}
 
 def table(title: str) -> list[dict[str, str]]:
     """The rows of the table under a heading of the page, by column."""
-    part = PAGE.read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
-    lines = [line for line in part.splitlines() if line.startswith("|")]
-    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
-    rows = [[cell.strip().replace(r"\|", "|") for cell in row] for row in rows]
-    return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+    text = part(PAGE.read_text(encoding="utf-8"), title)
+    names = cells(next(line for line in text.splitlines() if line.startswith("|")))
+    texts = [[cell.replace(r"\|", "|") for cell in row] for row in rows(text)]
+    return [dict(zip(names, row, strict=True)) for row in texts]
 
 
 EXPERIMENTS, CORRECTIONS, CLAIMS = map(table, TITLES)

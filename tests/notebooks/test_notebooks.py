@@ -13,8 +13,6 @@ from urllib.parse import unquote
 
 import pytest
 from helpers.notebooks import (
-    LEARNERS,
-    PATHS,
     ROOT,
     a_display,
     a_notebook,
@@ -278,11 +276,6 @@ def guards() -> set[str]:
 # ---- the laws, asked about every notebook ----
 
 
-def test_there_are_notebooks_and_each_has_its_solutions():
-    assert {"00_start_here", "01_autoencoders"} <= {path.stem for path in LEARNERS}
-    assert sorted(path.stem for path in PATHS) == sorted(2 * [path.stem for path in LEARNERS])
-
-
 @every_notebook
 def test_headings(path):
     required = [name for name in REQUIRED if (path.stem[:2], name) != ("00", "Where it breaks")]
@@ -403,18 +396,7 @@ def test_numbers_that_may_stand_in_prose(text):
 
 
 @pytest.mark.parametrize(
-    "word",
-    [
-        "0.0558",
-        "0.056 and 0.2",
-        "0.2.",
-        "| 2 | 0.2 |",
-        "1.234",
-        "(0.2)",
-        "−0.2",
-        "0.2 %",
-        "5.6 nats",
-    ],
+    "word", ["0.0558", "0.056 and 0.2", "| 2 | 0.2 |", "(−1.234).", "5.6 nats"]
 )
 def test_numbers_that_no_cell_prints_are_found(word):
     assert len(unprinted_numbers(f"It is {word}", "mse .05567")) == 1
@@ -472,11 +454,8 @@ def test_nbconvert_shows_what_is_shown_everywhere():
 
 
 def test_widgets_without_twin():
-    widget, text, picture = (
-        ("studio()", a_widget()),
-        ("1", a_print("hello")),
-        ("2", a_picture(ALT)),
-    )
+    widget, text = ("studio()", a_widget()), ("1", a_print("hello"))
+    picture = ("2", a_picture(ALT))
     assert widgets_without_twin(a_notebook(widget, text, picture)) == []
     far = a_notebook(widget, text, text, text, picture)
     assert widgets_without_twin(far) == ["cell 1: studio()"]

@@ -27,7 +27,7 @@ KEYS = """
 
     with local_seed(0):
         model = VAE(mlp([64, 16, 4]), mlp([2, 16, 64], out_shape=(1, 8, 8)), latent_dim=2)
-    things = [fit, negative_elbo, model, VAE, partial(own_loss, weight=2.0)]
+    things = [fit, negative_elbo, model, VAE, partial(own_loss, weight=2.0), set("abcdefgh")]
     print(json.dumps([tutorial_utils.__file__, [fingerprint(thing) for thing in things]]))
 """
 
@@ -67,18 +67,22 @@ def run(code: str, folder: Path, path: Path | None = None) -> str:
     """What Python prints for `code`, run in `folder`, with `path` first on its search path."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(path or "")},
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(path or ""), "PYTHONHASHSEED": "1"},
         capture_output=True, text=True, encoding="utf-8",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_an_installed_package_gives_the_keys_of_the_checkout(site_packages, tmp_path):
-    """Otherwise its own code would count by its version only, and stale models would be loaded."""
+def test_an_installed_package_gives_the_keys_of_the_checkout(site_packages, tmp_path, capsys):
+    """Otherwise its own code would count by its version only, and stale models would be loaded.
+
+    Another process has the same keys, whatever the order in which it keeps sets.
+    """
     installed, keys = json.loads(run(KEYS, tmp_path, site_packages))
     assert Path(installed).is_relative_to(site_packages)
-    checkout, expected = json.loads(run(KEYS, tmp_path, ROOT))
+    exec(textwrap.dedent(KEYS), {"__name__": "__main__"})
+    checkout, expected = json.loads(capsys.readouterr().out)
     assert Path(checkout).is_relative_to(ROOT)
     assert keys == expected and len(set(keys)) == len(keys)
 

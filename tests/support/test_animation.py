@@ -26,26 +26,22 @@ def frames() -> torch.Tensor:
     return frames
 
 
-def decode(data: bytes) -> np.ndarray:
-    """Gray frames [T, H, W], 0 to 255."""
+def read(data: bytes) -> tuple[np.ndarray, list[int], int | None]:
+    """Gray frames [T, H, W], 0 to 255; milliseconds of each; how often: 0 is forever, None once."""
     image = Image.open(io.BytesIO(data))
-    frames = []
+    frames, milliseconds = [], []
     for n in range(image.n_frames):
         image.seek(n)
         frames.append(np.asarray(image.convert("RGB")))
+        milliseconds.append(image.info.get("duration"))
     frames = np.stack(frames)
     assert (frames == frames[..., :1]).all()
-    return frames[..., 0]
+    return frames[..., 0], milliseconds, image.info.get("loop")
 
 
-def timing(data: bytes) -> tuple[list[int], int | None]:
-    """Milliseconds of each frame, and how often it is played: 0 is forever, None once."""
-    image = Image.open(io.BytesIO(data))
-    milliseconds = []
-    for n in range(image.n_frames):
-        image.seek(n)
-        milliseconds.append(image.info["duration"])
-    return milliseconds, image.info.get("loop")
+def decode(data: bytes) -> np.ndarray:
+    """The frames alone."""
+    return read(data)[0]
 
 
 @animation
@@ -74,18 +70,12 @@ def test_a_png_is_not_larger_than_a_gif():
 
 
 @animation
-def test_every_level_of_gray_is_there(animation):
-    ramp = torch.arange(256).reshape(1, 16, 16) / 255
-    assert np.array_equal(decode(animation(ramp, enlarge=1))[0].ravel(), np.arange(256))
-
-
-@animation
-@pytest.mark.parametrize("levels", [2, 5, 64])
-def test_fewer_levels_are_evenly_spaced_and_the_nearest_one_is_taken(levels, animation):
+@pytest.mark.parametrize("levels", [2, 5, 64, 256])
+def test_levels_are_evenly_spaced_and_the_nearest_one_is_taken(levels, animation):
     ramp = torch.arange(256).reshape(1, 16, 16) / 255
     found = decode(animation(ramp, enlarge=1, levels=levels))[0].ravel().astype(int)
     assert len(set(found)) == levels and {0, 255} <= set(found)
-    assert abs(found - np.arange(256)).max() <= 255 / (levels - 1) / 2 + 0.5
+    assert abs(found - np.arange(256)).max() <= 255 / (levels - 1) / 2 + 0.49
 
 
 @animation
@@ -97,13 +87,13 @@ def test_values_outside_0_to_1_are_clipped(animation):
 @animation
 @pytest.mark.parametrize("seconds", [0.04, 0.08, 0.1, 2])
 def test_frames_stay_for_the_time_given_and_the_animation_loops_forever(frames, seconds, animation):
-    assert timing(animation(frames, seconds=seconds)) == ([1000 * seconds] * 7, 0)
+    assert read(animation(frames, seconds=seconds))[1:] == ([1000 * seconds] * 7, 0)
 
 
 @animation
 def test_equal_neighbors_may_share_a_frame_but_not_their_time(frames, animation):
     there_and_back = torch.cat([frames, frames.flip(0)])
-    assert sum(timing(animation(there_and_back, seconds=0.1))[0]) == 14 * 100
+    assert sum(read(animation(there_and_back, seconds=0.1))[1]) == 14 * 100
 
 
 @animation
@@ -126,31 +116,6 @@ def test_frames_are_only_read(frames, animation):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize(
-    ("name", "wrong"),
-    [
-        ("frames", torch.rand(5, 6)),
-        ("frames", torch.rand(7, 3, 5, 6)),
-        ("frames", torch.rand(2, 7, 1, 5, 6)),
-        ("frames", torch.rand(0, 5, 6)),
-        ("frames", torch.full((7, 5, 6), float("nan"))),
-        ("frames", torch.ones(7, 5, 6).to(torch.uint8)),
-        ("frames", np.ones((7, 5, 6))),
-        ("seconds", 0),
-        ("seconds", -1),
-        ("seconds", float("nan")),
-        ("seconds", 0.004),  # a GIF counts in hundredths: this would be 0, and browsers show 0.1 s
-        ("enlarge", 0),
-        ("enlarge", 1.5),
-        ("levels", 1),
-        ("levels", 257),
-    ],
-)
-def test_wrong_arguments_are_named(frames, name, wrong):
-    with pytest.raises((TypeError, ValueError), match=name):
-        gif_bytes(**{"frames": frames, name: wrong})
-
-
 @animation
 def test_labels_stand_under_the_frames_and_leave_them_as_they_were(animation):
     frames = torch.rand(3, 8, 20, generator=torch.Generator().manual_seed(0))
@@ -162,8 +127,3 @@ def test_labels_stand_under_the_frames_and_leave_them_as_they_were(animation):
     captions = labelled[:, 32:].reshape(3, -1)
     assert captions[0].max() < 10 < 200 < captions[1].max()
     assert (captions[1] != captions[2]).any()
-
-
-def test_labels_are_one_for_each_frame():
-    with pytest.raises(ValueError, match="labels must hold one text for each of 2 frames, got 1"):
-        gif_bytes(torch.zeros(2, 8, 8), labels=["a"])

@@ -4,8 +4,10 @@ import dis
 import functools
 import hashlib
 import inspect
+import re
 import sys
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+import types
+from types import CodeType, FunctionType, ModuleType
 
 import numpy as np
 import torch
@@ -18,28 +20,36 @@ PACKAGE = __package__.partition(".")[0]
 PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...), slice)
 PLAIN += (torch.dtype, torch.device, torch.Size)
 
-# What a class or module may hold that its behavior depends on.
+# What a module may hold that its behavior depends on.
 CODE = (FunctionType, functools.partial, staticmethod, classmethod, property, type)
 VALUES = (Tensor, nn.Module, list, tuple, dict, set, frozenset, np.ndarray, np.generic, *PLAIN)
 
 # Entries that Python adds to every class.  They do not change what a class does, or they differ
 # between processes: `__slotnames__` appears when an instance is first copied or pickled.
 IGNORED = {"__module__", "__doc__", "__annotations__", "__static_attributes__"}
-IGNORED |= {"__firstlineno__", "__slots__", "__slotnames__"}
+IGNORED |= {"__firstlineno__", "__slots__", "__slotnames__", "_abc_impl"}
+# So are these: how an instance finds its attributes, its slots and the fields of a named tuple.
+ADDED = (types.GetSetDescriptorType, types.MemberDescriptorType, type(inspect.Arguments.args))
 
 # What torch itself keeps in a module; its parameters, buffers and children are read by name.
 INTERNAL = {*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"} - {"training"}
+# The hooks among it that run in a training, each a dict {number: function}.
+HOOKS = [name for name in vars(nn.Module()) if re.match("_(forward|backward).*hooks", name)]
 
-Named = type | FunctionType | BuiltinFunctionType | ModuleType  # what a module can define
+# The operations of byte code that look a name up: outside of a function, and in another thing.
+GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME")
+ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")
+
+Named = type | FunctionType | types.BuiltinFunctionType | ModuleType  # what a module can define
 
 
 def fingerprint(*things: object) -> str:
     """20 hexadecimal digits that change when any of `things` changes.
 
-    It covers every value of tensors and modules; of functions and classes the byte code (not
-    comments and layout), the defaults, the closure, and all global values and functions that they
-    use, directly or through others.  Code of installed libraries counts by name and version.
-    Raises TypeError for a thing whose content cannot be read.
+    It covers every value of tensors and modules, and their hooks; of functions and classes the byte
+    code (not comments and layout), the defaults, the closure, the attributes, and all that they
+    import or look up outside, directly or through others.  Code of installed libraries counts by
+    name and version.  Raises TypeError for a thing whose content cannot be read.
     """
     digest = hashlib.sha256()
     _feed(digest, things, {})
@@ -83,30 +93,36 @@ def _parts(thing: object) -> object:
     if isinstance(thing, FunctionType):
         cells = [cell.cell_contents for cell in thing.__closure__ or ()]
         outside = thing.__globals__
-        used = {name: outside[name] for name in _globals_used(thing.__code__) if name in outside}
+        names = _looked_up(thing.__code__, *GLOBALS)
+        used = {name: outside[name] for name in names if name in outside}
         values = [thing.__defaults__, thing.__kwdefaults__, cells, used, vars(thing)]
-        return [thing.__code__, *values]
+        more = _from_modules(thing, [*used.values(), *cells])
+        return [thing.__code__, *values, *([more] if more else [])]
     if isinstance(thing, CodeType):
         names = [inspect.getargs(thing), thing.co_names]
         return [thing.co_code, *names, [_without_docstring(thing)]]
-    if isinstance(thing, functools.partial):
+    if isinstance(thing, (functools.partial, functools.partialmethod)):
         return [thing.func, thing.args, thing.keywords]
-    if isinstance(thing, MethodType):
+    if isinstance(thing, types.MethodType):
         return [thing.__func__, thing.__self__]
     if isinstance(thing, (staticmethod, classmethod)):
         return thing.__func__
+    if isinstance(thing, type(_imports)):  # a function in a functools.lru_cache
+        return thing.__wrapped__
+    if isinstance(thing, functools.cached_property):
+        return thing.func
     if isinstance(thing, property):
         return [thing.fget, thing.fset]
     if isinstance(thing, type):
         return [thing.__qualname__, _readable(thing), thing.__bases__]
     if isinstance(thing, ModuleType):
-        content = _readable(thing).items()
-        return [thing.__name__, {k: value for k, value in content if not k.startswith("__")}]
+        return [thing.__name__, _readable(thing)]
     if isinstance(thing, nn.Module):
         plain = {name: value for name, value in vars(thing).items() if name not in INTERNAL}
         tensors = [thing.state_dict(), dict(thing.named_buffers())]
         frozen = [name for name, value in thing.named_parameters() if not value.requires_grad]
-        return [type(thing), repr(thing), plain, *tensors, frozen, list(thing.children())]
+        values, hooks = [plain, *tensors, frozen, list(thing.children())], _hooks(thing)
+        return [type(thing), repr(thing), *values, *([hooks] if hooks else [])]
     if type(thing).__module__ == "numpy":
         return torch.as_tensor(thing)
     raise TypeError(
@@ -117,33 +133,93 @@ def _parts(thing: object) -> object:
 
 
 def _readable(thing: type | ModuleType) -> dict[str, object]:
-    """The functions, classes and values that a class or a module defines, by name.
+    """What a class holds, or the functions, classes and values that a module defines, by name.
 
     cloudpickle rebuilds notebook classes with sorted attributes; sort here too, so that both
     processes get one key.
     """
-    kinds = (*CODE, *VALUES)
-    parts = {
-        name: value
+    if isinstance(thing, ModuleType):
+        kinds, items = (*CODE, *VALUES), vars(thing).items()
+        return {k: v for k, v in items if isinstance(v, kinds) and not k.startswith("__")}
+    parts = [
+        (name, value)
         for name, value in vars(thing).items()
-        if isinstance(value, kinds) and name not in IGNORED
-    }
-    from_notebook = isinstance(thing, type) and (
-        thing.__module__ == "__main__" or "<locals>" in thing.__qualname__
-    )
-    return dict(sorted(parts.items(), key=lambda part: part[0])) if from_notebook else parts
+        if name not in IGNORED and not isinstance(value, ADDED)
+    ]
+    from_notebook = thing.__module__ == "__main__" or "<locals>" in thing.__qualname__
+    return dict(sorted(parts, key=lambda part: part[0]) if from_notebook else parts)
+
+
+def _hooks(module: nn.Module) -> dict[str, list[tuple[int, object]]]:
+    """The hooks that run in a training, numbered from 0: torch counts those of all modules."""
+    numbers = sorted({number for name in HOOKS for number in getattr(module, name)})
+    hooks = {name: getattr(module, name).items() for name in HOOKS if getattr(module, name)}
+    return {name: [(numbers.index(n), hook) for n, hook in pairs] for name, pairs in hooks.items()}
+
+
+def _from_modules(function: FunctionType, used: list[object]) -> dict[str, object]:
+    """What a function imports, and what else it looks up in modules, by its whole name.
+
+    That is what `_readable` leaves out: a module in a package, a name that a package imports when
+    it is first used, an object of any other kind.  used: the values outside that it uses.
+    """
+    found = _imported(function)
+    modules = [*used, *found.values()]
+    for module in modules:  # which grows
+        if not isinstance(module, ModuleType) or _is_installed(module):
+            continue
+        read = _readable(module)
+        for name in _looked_up(function.__code__, *ATTRIBUTES):
+            if name in read or name.startswith("__"):
+                continue
+            whole, value = f"{module.__name__}.{name}", getattr(module, name, None)
+            if value is not None and whole not in found:
+                found[whole] = value
+                modules.append(value)
+    return found
+
+
+def _imported(function: FunctionType) -> dict[str, object]:
+    """What the import statements in a function give: an installed module, or names of another."""
+    found = {}
+    for name, level, parts in _imports(function.__code__):
+        try:
+            module = __import__(name, function.__globals__, None, parts, level)
+        except ImportError:
+            found[name] = None
+            continue
+        own = () if _is_installed(module) else parts
+        names = {f"{module.__name__}.{part}": getattr(module, part, None) for part in own}
+        found |= names or {module.__name__: module}
+    return found
 
 
 @functools.lru_cache(maxsize=10_000)  # each job of a sweep reads the same functions
-def _globals_used(code: CodeType) -> list[str]:
-    """Names that `code`, or a function inside it, looks up in its module."""
-    names = {
-        step.argval
-        for step in dis.get_instructions(code)
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    }
-    inner = [const for const in code.co_consts if isinstance(const, CodeType)]
-    return sorted(names.union(*map(_globals_used, inner)))
+def _looked_up(code: CodeType, *operations: str) -> list[str]:
+    """Names that `code`, or a function inside it, looks up by these operations."""
+    names = {step.argval for step in dis.get_instructions(code) if step.opname in operations}
+    return sorted(names.union(*(_looked_up(inner, *operations) for inner in _inner(code))))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _imports(code: CodeType) -> list[tuple[str, int, tuple[str, ...]]]:
+    """The modules that `code`, or a function inside it, imports.
+
+    Each with the number of dots before its name, and the names that are imported from it.
+    """
+    steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
+    triples = zip(steps, steps[1:], steps[2:], strict=False)
+    found = [
+        (step.argval, level.argval, names.argval or ())
+        for level, names, step in triples
+        if step.opname == "IMPORT_NAME"
+    ]
+    return found + [one for inner in _inner(code) for one in _imports(inner)]
+
+
+def _inner(code: CodeType) -> list[CodeType]:
+    """The code of the functions inside."""
+    return [const for const in code.co_consts if isinstance(const, CodeType)]
 
 
 def _without_docstring(code: CodeType) -> tuple:

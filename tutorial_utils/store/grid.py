@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ..training import History, LossFn, fit
 from .train import train_many
 
-ARGUMENTS = ("make_model", "x", "loss_fn", "seed", "device")
 FUNCTIONS = ("make_model", "x", "loss_fn")  # these may take the value of an axis by its name
+ARGUMENTS = (*FUNCTIONS, "seed", "device")
 OF_FIT = inspect.signature(fit).parameters
 SETTINGS = {*OF_FIT} - {"model", "show_progress", *ARGUMENTS}
 NEEDED = sorted(name for name in SETTINGS if OF_FIT[name].default is inspect.Parameter.empty)
@@ -50,7 +50,9 @@ def train_grid(
     """
     if not isinstance(name, str):
         raise TypeError(f"name must be a text, got {name!r}")
-    axes = {axis: _labeled(axis, values, settings) for axis, values in _checked(over).items()}
+    if not isinstance(over, Mapping) or not over:
+        raise TypeError(f"over must be a dict of axes, such as {{'seed': [0, 1]}}, got {over!r}")
+    axes = {axis: _labeled(axis, values, settings) for axis, values in over.items()}
     fixed = {"make_model": make_model, "x": x, "loss_fn": loss_fn, **settings}
     jobs, keys, made = {}, [], {}
     for labels in product(*axes.values()):
@@ -60,12 +62,6 @@ def train_grid(
         keys.append(labels if len(axes) > 1 else labels[0])
     results = train_many(jobs, n_jobs=n_jobs, retrain=retrain, show_progress=show_progress)
     return dict(zip(keys, results.values(), strict=True))
-
-
-def _checked(over: Mapping[str, Iterable]) -> Mapping[str, Iterable]:
-    if not isinstance(over, Mapping) or not over:
-        raise TypeError(f"over must be a dict of axes, such as {{'seed': [0, 1]}}, got {over!r}")
-    return over
 
 
 def _labeled(axis: str, values: Iterable, settings: dict) -> dict[Hashable, object]:
