@@ -1,7 +1,7 @@
 """Checks of notebook 02: right answers in every form, and no mixture of mistakes is one."""
 
 import math
-from itertools import combinations, product
+from itertools import product
 
 import numpy as np
 import pytest
@@ -98,87 +98,39 @@ WRONG_SAMPLES = {
     "logvar": (_noisy(lambda logvar: logvar), "logvar itself"),
     "absolute logvar": (_noisy(torch.abs), "logvar itself"),
     "log std": (_noisy(lambda logvar: 0.5 * logvar), "log of σ"),
+    "softplus": (_noisy(softplus), "a softplus"),
+    "doubled": (_noisy(lambda logvar: (2 * logvar).exp()), "logvar is doubled"),
+    "two roots": (_noisy(lambda logvar: (logvar / 4).exp()), "the root of σ"),
     "no std": (_noisy(torch.ones_like), "one size"),
-    "no std, std added": (
-        lambda mu, logvar: mu + std_of(logvar) + torch.randn_like(mu),
-        "σ is added",
-    ),
-    "swapped": (lambda mu, logvar: std_of(logvar) + mu * torch.randn_like(mu), "swapped"),
-    "scaled mean": (
-        lambda mu, logvar: (mu + std_of(logvar)) * torch.randn_like(mu),
-        "multiplies the mean too",
-    ),
-    "no mean": (lambda mu, logvar: std_of(logvar) * torch.randn_like(mu), "mean is missing"),
-    "prior": (lambda mu, logvar: torch.randn_like(mu), "neither mu nor logvar"),
+    "no std, std added": (lambda m, v: m + std_of(v) + torch.randn_like(m), "σ is added"),
+    "arguments swapped": (lambda m, v: reparameterize(v, m), "what mu says"),
+    "swapped": (lambda m, v: std_of(v) + m * torch.randn_like(m), "multiplied by the mean"),
+    "scaled mean": (lambda m, v: (m + std_of(v)) * torch.randn_like(m), "multiplies the mean too"),
+    "no mean": (lambda m, v: std_of(v) * torch.randn_like(m), "mean is missing"),
+    "prior": (lambda m, v: torch.randn_like(m), "neither mu nor logvar"),
     "sign": (_noisy(lambda logvar: std_of(-logvar)), "mind the signs"),
-    "one eps per dimension": (_noisy(std_of, lambda mu: torch.randn(mu.shape[1])), "all images"),
-    "one eps per dimension, variance": (
-        _noisy(torch.exp, lambda mu: torch.randn(mu.shape[1])),
-        "all images",
-    ),
-    "one eps per image": (
-        _noisy(std_of, lambda mu: torch.randn(len(mu), 1)),
-        "all dimensions of an image",
-    ),
+    "per dimension": (_noisy(std_of, lambda mu: torch.randn(mu.shape[1])), "all images"),
+    "per dimension, variance": (_noisy(torch.exp, lambda m: torch.randn(m.shape[1])), "all images"),
+    "per image": (_noisy(std_of, lambda m: torch.randn(len(m), 1)), "all dimensions of an image"),
     "one eps": (_noisy(std_of, lambda mu: torch.randn(())), "one single random number"),
-    "one eps, no std": (
-        _noisy(torch.ones_like, lambda mu: torch.randn(())),
-        "one single random number",
-    ),
+    "one eps, no std": (_noisy(torch.ones_like, lambda m: torch.randn(())), "one single random"),
     "uniform": (_noisy(std_of, torch.rand_like), "uniform"),
     "uniform, -1 to 1": (_noisy(std_of, lambda mu: 2 * torch.rand_like(mu) - 1), "uniform"),
-    "uniform, variance 1": (
-        _noisy(std_of, lambda mu: 12**0.5 * (torch.rand_like(mu) - 0.5)),
-        "uniform",
-    ),
-    "mean": (lambda mu, logvar: mu, "Nothing is random"),
-    "mean, cloned": (lambda mu, logvar: mu + 0 * logvar, "Nothing is random"),
-    "no eps": (lambda mu, logvar: mu + std_of(logvar), "two calls give the same z"),
+    "mean": (lambda m, v: m, "Nothing is random"),
+    "no eps": (lambda m, v: m + std_of(v), "two calls give the same z"),
     "seed inside": (_seeded, "sets a seed"),
     "root of logvar": (_noisy(torch.sqrt), "NaN"),
-    "log of logvar": (_noisy(torch.log), "NaN"),
-    "one value per image": (lambda mu, logvar: reparameterize(mu, logvar).sum(1), "[4000]"),
-    "an axis too many": (lambda mu, logvar: reparameterize(mu, logvar)[None], "[1, 4000, 5]"),
-    "transposed": (lambda mu, logvar: reparameterize(mu, logvar).T, "[5, 4000]"),
-    "two of them": (lambda mu, logvar: (mu, logvar), "tuple"),
-    "torch.normal": (
-        lambda mu, logvar: torch.normal(mu, std_of(logvar)),
-        "no gradient reaches mu and logvar",
-    ),
-    "sample": (
-        lambda mu, logvar: D.Normal(mu, std_of(logvar)).sample(),
-        "no gradient reaches mu and logvar",
-    ),
-    "no_grad": (torch.no_grad()(reparameterize), "no gradient reaches mu and logvar"),
-    "inference_mode": (torch.inference_mode()(reparameterize), "no gradient reaches mu and logvar"),
-    "detached": (
-        lambda mu, logvar: reparameterize(mu, logvar).detach(),
-        "no gradient reaches mu and logvar",
-    ),
-    "mu detached": (
-        lambda mu, logvar: reparameterize(mu.detach(), logvar),
-        "no gradient reaches mu:",
-    ),
-    "logvar detached": (
-        lambda mu, logvar: reparameterize(mu, logvar.detach()),
-        "no gradient reaches logvar:",
-    ),
-    "new tensor": (
-        lambda mu, logvar: mu + torch.tensor(_noisy(std_of)(0 * mu, logvar).tolist()),
-        "reaches logvar:",
-    ),
-    "sample twice": (
-        lambda mu, logvar: mu.detach() + 0 * mu + _noisy(std_of)(0 * mu, logvar),
-        "reaches mu:",
-    ),
-    "half cut": (
-        lambda mu, logvar: (0.5 * mu + (0.5 * mu).detach()) + std_of(logvar) * torch.randn_like(mu),
-        "cut off from the graph",
-    ),
-    "backward fails": (
-        lambda mu, logvar: _NoBackward.apply(reparameterize(mu, logvar)),
-        "no way back",
-    ),
+    "one value per image": (lambda m, v: reparameterize(m, v).sum(1), "[4000]"),
+    "transposed": (lambda m, v: reparameterize(m, v).T, "[5, 4000]"),
+    "two of them": (lambda m, v: (m, v), "tuple"),
+    "torch.normal": (lambda m, v: torch.normal(m, std_of(v)), "reaches mu and logvar"),
+    "sample": (lambda m, v: D.Normal(m, std_of(v)).sample(), "reaches mu and logvar"),
+    "no_grad": (torch.no_grad()(reparameterize), "reaches mu and logvar"),
+    "inference_mode": (torch.inference_mode()(reparameterize), "reaches mu and logvar"),
+    "mu detached": (lambda m, v: reparameterize(m.detach(), v), "no gradient reaches mu:"),
+    "logvar detached": (lambda m, v: reparameterize(m, v.detach()), "no gradient reaches logvar:"),
+    "half cut": (lambda m, v: reparameterize((m + m.detach()) / 2, v), "cut off from the graph"),
+    "backward fails": (lambda m, v: _NoBackward.apply(reparameterize(m, v)), "no way back"),
 }
 
 
@@ -290,99 +242,98 @@ def _sum(values):
     return values.sum((1, 2, 3))
 
 
-def _elbo_in_numpy(logits, x, mu, logvar):
-    logits, x, mu, logvar = (tensor.numpy().astype(float) for tensor in (logits, x, mu, logvar))
-    p = 1 / (1 + np.exp(-logits))
-    recon_loss = -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=(1, 2, 3))
-    return recon_loss - 0.5 * (1 + logvar - mu**2 - np.exp(logvar)).sum(axis=1)
-
-
+vae_loss = _loss(bernoulli_nll, kl_standard_normal)
 RIGHT_LOSSES = {
     "package": _loss(bernoulli_nll, kl_standard_normal),
-    "famous form": lambda logits, x, mu, logvar: (
-        _bce(logits, x).flatten(1).sum(1) - 0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum(dim=1)
-    ),
-    "one bracket": lambda logits, x, mu, logvar: (
-        _sum(_bce(logits, x)) + ((mu**2 + logvar.exp() - 1 - logvar) / 2).sum(1)
+    "famous form": _loss(
+        lambda logits, x: _bce(logits, x).flatten(1).sum(1),
+        lambda mu, logvar: -0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum(dim=1),
     ),
     "minus the ELBO": lambda logits, x, mu, logvar: (
         -(_sum(_log_likelihood(logits, x)) - kl_standard_normal(mu, logvar))
     ),
-    "sigmoid, then BCE": lambda logits, x, mu, logvar: (
-        _sum(binary_cross_entropy(logits.sigmoid(), x, reduction="none"))
-        + kl_standard_normal(mu, logvar)
+    "sigmoid, then BCE": _loss(
+        lambda logits, x: _sum(binary_cross_entropy(logits.sigmoid(), x, reduction="none")),
+        kl_standard_normal,
     ),
-    "softplus": lambda logits, x, mu, logvar: (
-        _sum(softplus(logits) - x * logits) + kl_standard_normal(mu, logvar)
+    "softplus": _loss(lambda logits, x: _sum(softplus(logits) - x * logits), kl_standard_normal),
+    "distributions": _loss(
+        lambda logits, x: -_sum(D.Bernoulli(logits=logits, validate_args=False).log_prob(x)),
+        _kl_of_distributions,
     ),
-    "distributions": lambda logits, x, mu, logvar: (
-        -_sum(D.Bernoulli(logits=logits, validate_args=False).log_prob(x))
-        + _kl_of_distributions(mu, logvar)
+    "double": lambda *given: vae_loss(*(each.double() for each in given)),
+    "mean times number": _loss(
+        lambda logits, x: _bce(logits, x).mean((1, 2, 3)) * x[0].numel(),
+        lambda mu, logvar: mu.shape[1] * 0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean(1),
     ),
-    "continuous": lambda logits, x, mu, logvar: (
-        _sum(_bce(logits, x).double()) + _kl_of_distributions(mu.double(), logvar.double())
+    "list": lambda *given: list(vae_loss(*given)),
+    "one image at a time": torch.vmap(
+        lambda logits, x, mu, logvar: (
+            binary_cross_entropy_with_logits(logits, x, reduction="sum")
+            + 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum()
+        )
     ),
-    "mean times number": lambda logits, x, mu, logvar: (
-        _bce(logits, x).mean((1, 2, 3)) * x[0].numel()
-        + mu.shape[1] * 0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean(1)
+    "gradients asked for again": lambda logits, x, mu, logvar: vae_loss(
+        logits.requires_grad_(), x, mu.requires_grad_(), logvar
     ),
-    "numpy": _elbo_in_numpy,
-    "list": lambda *given: [float(value) for value in _elbo_in_numpy(*given)],
-    "list with gradients": lambda logits, x, mu, logvar: list(
-        bernoulli_nll(logits.requires_grad_(), x) + kl_standard_normal(mu, logvar)
-    ),
-    "with gradients": lambda logits, x, mu, logvar: (
-        bernoulli_nll(logits.requires_grad_(), x) + kl_standard_normal(mu.requires_grad_(), logvar)
-    ),
+    "in place": lambda logits, x, mu, logvar: vae_loss(logits, x.clone(), mu.mul_(1), logvar),
 }
 WRONG_LOSSES = {  # of another kind than the mistakes of the check
     "log of the mean": (lambda logits, x, mu, logvar: mu.log().sum(1), "NaN or infinite"),
-    "batch sum, as a float": (
-        lambda *given: RIGHT_LOSSES["package"](*given).sum().item(),
-        "this is one number",
-    ),
-    "an axis too many": (
-        lambda *given: RIGHT_LOSSES["package"](*given)[:, None],
-        "yours have shape [6, 1]",
-    ),
-    "half a batch": (lambda *given: RIGHT_LOSSES["package"](*given)[:3], "yours have shape [3]"),
+    "batch sum, as a float": (lambda *given: vae_loss(*given).sum().item(), "this is one number"),
+    "an axis too many": (lambda *given: vae_loss(*given)[:, None], "yours have shape [6, 1]"),
+    "half a batch": (lambda *given: vae_loss(*given)[:3], "yours have shape [3]"),
     "probabilities": (
-        lambda logits, x, mu, logvar: (
-            _sum(binary_cross_entropy(logits, x, reduction="none")) + kl_standard_normal(mu, logvar)
+        _loss(
+            lambda logits, x: _sum(binary_cross_entropy(logits, x, reduction="none")),
+            kl_standard_normal,
         ),
         "logits for probabilities",
     ),
     "default": (
-        lambda logits, x, mu, logvar: (
-            binary_cross_entropy_with_logits(logits, x) + kl_standard_normal(mu, logvar)
-        ),
+        _loss(binary_cross_entropy_with_logits, kl_standard_normal),
         "the reconstruction loss is one number",
     ),
+    "no_grad": (torch.no_grad()(vae_loss), "reaches logits and mu and logvar"),
+    "inference_mode": (torch.inference_mode()(vae_loss), "reaches logits and mu and logvar"),
+    "detached": (lambda *given: vae_loss(*given).detach(), "reaches logits and mu and logvar"),
+    "floats": (lambda *given: vae_loss(*given).tolist(), "reaches logits and mu and logvar"),
+    "numpy": (lambda *given: vae_loss(*given).detach().numpy(), "reaches logits and mu"),
+    "logits detached": (
+        lambda logits, *given: vae_loss(logits.detach(), *given),
+        "no gradient reaches logits:",
+    ),
+    "KL detached": (
+        _loss(bernoulli_nll, lambda mu, logvar: kl_standard_normal(mu, logvar).detach()),
+        "no gradient reaches mu and logvar:",
+    ),
+    "mu half cut": (
+        lambda logits, x, mu, logvar: vae_loss(logits, x, (mu + mu.detach()) / 2, logvar),
+        "the gradients are not",
+    ),
+    "backward fails": (lambda *given: _NoBackward.apply(vae_loss(*given)), "no way back"),
 }
 
 
-def _terms() -> list:
-    """Each pair of a reconstruction loss and a KL, right or wrong, with what is wrong with both."""
-    recons = [(bernoulli_nll, None), *nb02.RECON_LOSSES]
-    kls = [(kl_standard_normal, None), *nb02.KLS]
-    return [
-        (_loss(recon, kl), its, problem) for (recon, its), (kl, problem) in product(recons, kls)
-    ]
+@pytest.mark.parametrize("scale", [0.99, 1.01])
+@pytest.mark.parametrize("term", ["recon_loss", "kl"])
+def test_a_term_with_a_weight_of_its_own_is_not_right(said, term, scale):
+    by = {"recon_loss": 1, "kl": 1, term: scale}
+    answer = _loss(
+        lambda *given: by["recon_loss"] * bernoulli_nll(*given),
+        lambda *given: by["kl"] * kl_standard_normal(*given),
+    )
+    assert said(check_vae_loss, answer).startswith(WRONG)
 
 
-def test_of_two_mistakes_in_the_loss_one_is_named_first(said):
-    """A mistake in each term, or in one, is never ok, and what is said of a term is true."""
-    assert len(_terms()) >= 80
-    for answer, of_recon, of_kl in _terms():
-        text = said(check_vae_loss, answer)
-        assert text.startswith(WRONG if of_recon or of_kl else OK)
-        whole = [named in text for named in ("ELBO itself", "one number for the whole batch")]
-        assert any(whole) or (of_recon or of_kl or "") in text
+def test_mistakes_in_both_terms_are_never_right(said):
+    for (recon, _), (kl, _) in product(nb02.RECON_LOSSES[:12], nb02.KLS[:12]):
+        assert said(check_vae_loss, _loss(recon, kl)).startswith(WRONG)
 
 
-@pytest.mark.parametrize("reduce", [torch.mean, torch.sum, torch.amax, lambda loss: loss[0]])
+@pytest.mark.parametrize("reduce", [torch.amax, lambda loss: loss[0]])
 def test_no_mixture_of_mistakes_and_a_reduction_is_a_right_loss(said, reduce):
-    for answer, *_ in _terms():
+    for answer, _ in check_vae_loss.mistakes[:30]:
         reduced = lambda *given, answer=answer: reduce(answer(*given))  # noqa: E731
         assert said(check_vae_loss, reduced).startswith(WRONG)
 
@@ -416,10 +367,8 @@ RIGHT = {
     check_vae_loss: RIGHT_LOSSES,
     check_effective_beta: {
         "decimal": 39.2,
-        "quotient": 784 / 20,
         "inverse": 1 / (20 / 784),
         "numpy": np.float32(39.2),
-        "numpy double": np.float64(39.2),
         "tensor": torch.tensor(39.2),
     },
 }
@@ -436,12 +385,3 @@ def test_every_way_to_write_the_right_answer_is_ok(said, check, answer):
 def test_every_mistake_is_named(said, check, answer, phrase):
     text = said(check, answer)
     assert text.startswith(WRONG) and phrase in text
-
-
-def test_no_two_mistakes_in_a_sample_get_the_same_text_unless_they_are_the_same(said):
-    texts = {
-        name: said(check_reparameterize, answer) for name, (answer, _) in WRONG_SAMPLES.items()
-    }
-    for one, other in combinations(texts, 2):
-        assert texts[one] != texts[other] or WRONG_SAMPLES[one][1] in texts[other], (one, other)
-    assert len(set(texts.values())) >= 25

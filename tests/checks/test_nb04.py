@@ -2,7 +2,7 @@
 
 import math
 import re
-from itertools import combinations, product
+from itertools import product
 
 import numpy as np
 import pytest
@@ -71,185 +71,91 @@ def _loop(mu, logvar):
     return [bool(_kl(mu[:, i], logvar[:, i]).mean() < 0.01) for i in range(mu.shape[1])]
 
 
-def _distributions(mu, logvar):
-    prior = D.Normal(torch.zeros(()), torch.ones(()))
-    return D.kl_divergence(D.Normal(mu, (0.5 * logvar).exp()), prior).mean(0) < 0.01
-
-
 def _numpy(mu, logvar):
     mu, logvar = mu.numpy(), logvar.numpy()
     return np.mean(0.5 * (mu**2 + np.exp(logvar) - 1 - logvar), axis=0) < 0.01
 
 
-def _one_by_one(mu, logvar):
-    columns = zip(mu.split(1, dim=1), logvar.split(1, dim=1), strict=True)
-    return torch.tensor([kl_standard_normal(*column).mean().item() < 0.01 for column in columns])
-
-
-def _in_place(mu, logvar):
-    return (0.5 * (mu.square_() + logvar.clone().exp_() - 1 - logvar)).mean(0).lt(0.01)
-
-
 RIGHT_MARKS = {
     "mean": lambda mu, logvar: _kl(mu, logvar).mean(0) < 0.01,
     "named axis": lambda mu, logvar: _kl(mu, logvar).mean(dim=-2).lt(0.01),
-    "minus half": lambda mu, logvar: (
-        (-0.5 * (1 + logvar - mu.pow(2) - logvar.exp())).mean(0) < 0.01
-    ),
     "not active": lambda mu, logvar: ~(_kl(mu, logvar).mean(0) >= 0.01),
     "sum over images": lambda mu, logvar: _kl(mu, logvar).sum(0) < 0.01 * len(mu),
-    "every image": lambda mu, logvar: (_kl(mu, logvar) < 0.01).all(0),
-    "worst image": lambda mu, logvar: _kl(mu, logvar).amax(0) < 0.01,
     "double": lambda mu, logvar: _kl(mu.double(), logvar.double()).mean(0) < 0.01,
     "loop": _loop,
     "list of tensors": lambda mu, logvar: list(RIGHT_MARKS["mean"](mu, logvar)),
-    "distributions": _distributions,
+    "distributions": lambda mu, logvar: (
+        D.kl_divergence(D.Normal(mu, (logvar / 2).exp()), D.Normal(0.0, 1.0)).mean(0) < 0.01
+    ),
     "numpy": _numpy,
-    "kl_standard_normal": _one_by_one,
-    "in place": _in_place,
-    "transposed": lambda mu, logvar: _kl(mu.T, logvar.T).mean(1) < 0.01,
+    "in place": lambda mu, logvar: (
+        (mu.square_() + logvar.exp() - 1 - logvar).div_(2).mean(0).lt(0.01)
+    ),
+    "one by one": lambda mu, logvar: torch.stack(
+        [
+            kl_standard_normal(m[:, None], v[:, None]).mean() < 0.01
+            for m, v in zip(mu.T, logvar.T, strict=True)
+        ]
+    ),
 }
-
-
-def _near(value, target, limit):
-    return (value - target).abs() < limit
-
-
-def _pooled(mu, logvar):
-    """Center and variance of the codes of all images together."""
-    return mu.mean(0), mu.var(0) + logvar.exp().mean(0)
-
-
-TOGETHER, MU, LOGVAR, CANCEL = (
-    "together look like the prior",
-    "mu alone.",
-    "logvar alone.",
-    "averages over images",
-)
-WRONG_MARKS = {
-    "aggregate": (
-        lambda m, v: _near(m.mean(0), 0, 0.05) & _near(_pooled(m, v)[1], 1, 0.05),
-        TOGETHER,
-    ),
-    "aggregate, KL": (lambda m, v: _kl(_pooled(m, v)[0], _pooled(m, v)[1].log()) < 0.01, TOGETHER),
-    "spread of mu": (
-        lambda m, v: _near(m.mean(0), 0, 0.05) & _near(m.std(0), 1, 0.05),
-        "mu differs between images",
-    ),
-    "mu": (lambda m, v: m.abs().mean(0) < 0.1, MU),
-    "mu squared": (lambda m, v: m.square().mean(0) / 2 < 0.01, MU),
-    "mu, all": (lambda m, v: (m.abs() < 0.1).all(0), MU),
-    "mean of mu": (lambda m, v: _near(m.mean(0), 0, 0.1), "average of mu alone"),
-    "std of mu": (lambda m, v: m.std(0) < 0.1, "whether mu moves"),
-    "variance of mu": (lambda m, v: m.var(0) < 0.01, "whether mu moves"),
-    "logvar": (lambda m, v: v.abs().mean(0) < 0.1, LOGVAR),
-    "KL without mu": (lambda m, v: _kl(0 * m, v).mean(0) < 0.01, LOGVAR),
-    "std near 1": (lambda m, v: _near((0.5 * v).exp(), 1, 0.1).all(0), LOGVAR),
-    "mean of logvar": (lambda m, v: _near(v.mean(0), 0, 0.05), "average of logvar alone"),
-    "std of logvar": (lambda m, v: v.std(0) < 0.1, "whether logvar moves"),
-    "both stand still": (
-        lambda m, v: (m.std(0) < 0.1) & (v.std(0) < 0.1),
-        "the same for all images",
-    ),
-    "stands still, wide": (
-        lambda m, v: (m.std(0) < 0.1) & (v.abs().mean(0) < 0.1),
-        "the same for all images",
-    ),
-    "either": (lambda m, v: (m.abs().mean(0) < 0.1) | (v.abs().mean(0) < 0.1), "both have to"),
-    "KL of means": (lambda m, v: _kl(m.mean(0), v.mean(0)) < 0.01, CANCEL),
-    "KL of mean and mean variance": (
-        lambda m, v: _kl(m.mean(0), v.exp().mean(0).log()) < 0.01,
-        CANCEL,
-    ),
-    "mean of mu, logvar": (lambda m, v: _near(m.mean(0), 0, 0.1) & (v.abs().mean(0) < 0.1), CANCEL),
-    "mu, mean of logvar": (
-        lambda m, v: (m.abs().mean(0) < 0.1) & _near(v.mean(0), 0, 0.05),
-        CANCEL,
-    ),
-    "KL, mu not squared": (lambda m, v: (_kl(0 * m, v) + m / 2).mean(0).abs() < 0.01, CANCEL),
-    "no log": (lambda m, v: (m**2 + v.exp() - 1).mean(0) / 2 < 0.01, "is the log there"),
-    "sign of the log": (lambda m, v: (m**2 + v.exp() - 1 + v).mean(0) / 2 < 0.01, "with its sign"),
-    "no constant": (lambda m, v: (m**2 + v.exp() - v).mean(0) / 2 < 0.01, "you find none"),
-    "sum over images": (lambda m, v: _kl(m, v).sum(0) < 0.01, "you find none"),
-    "exactly": (lambda m, v: _kl(m, v).mean(0) == 0, "you find none"),
-    "negative KL": (lambda m, v: -_kl(m, v).mean(0) < 0.01, "does yours have the right sign"),
-    "active": (lambda m, v: _kl(m, v).mean(0) > 0.01, "upside down"),
-    "active, rougher": (lambda m, v: _kl(m, v).mean(0) > 0.1, "upside down"),
-    "active units": (lambda m, v: m.var(0) > 0.01, "mu differs between images"),
-    "median": (lambda m, v: _kl(m, v).median(0).values < 0.01, "A median"),
-    "any image": (lambda m, v: (_kl(m, v) < 0.01).any(0), "a few images are far"),
-    "first image": (lambda m, v: _kl(m, v)[0] < 0.01, "a few images are far"),
-    "most images": (lambda m, v: (_kl(m, v) < 0.01).float().mean(0) > 0.9, "a few images are far"),
-    "limit 0.1": (lambda m, v: _kl(m, v).mean(0) < 0.1, "limit too high"),
+WRONG_MARKS = {  # in other forms than the mistakes of the check, or with other limits
+    "every image": (lambda m, v: (_kl(m, v) < 0.01).all(0), "no single image"),
+    "a lower limit": (lambda m, v: _kl(m, v).mean(0) < 0.0015, "limit for the mean KL lower"),
+    "a higher limit": (lambda m, v: _kl(m, v).mean(0) < 0.4, "a limit too high"),
     "half the KL": (lambda m, v: _kl(m, v).mean(0) / 2 < 0.01, "½ too many"),
-    "limit 0.4": (lambda m, v: _kl(m, v).mean(0) < 0.4, "limit too high"),
-    "wrong axis": (lambda m, v: _kl(m, v).mean(1) < 0.01, "one value for each image, over"),
-    "sum over dimensions": (
-        lambda m, v: kl_standard_normal(m, v) < 0.01,
-        "one value for each image, over",
-    ),
-    "all of it": (lambda m, v: _kl(m, v).mean() < 0.01, "dimensions together"),
-    "all of it, summed": (
-        lambda m, v: kl_standard_normal(m, v).mean() < 0.01,
-        "dimensions together",
-    ),
-    "how many": (lambda m, v: RIGHT_MARKS["mean"](m, v).sum(), "dimensions together"),
-    "no reduction": (lambda m, v: _kl(m, v) < 0.01, "each image and dimension"),
-    "kept axis": (lambda m, v: _kl(m, v).mean(0, keepdim=True) < 0.01, "shape [1, 11]"),
-    "KLs": (lambda m, v: _kl(m, v).mean(0), "right KLs"),
+    "mu, all": (lambda m, v: (m.abs() < 0.1).all(0), "what of σ"),
+    "std near 1": (lambda m, v: ((v / 2).exp() - 1).abs().mean(0) < 0.05, "logvar alone"),
+    "no constant": (lambda m, v: (m**2 + v.exp() - v).mean(0) / 2 < 0.01, "you find none"),
+    "no log": (lambda m, v: (m**2 + v.exp() - 1).mean(0) / 2 < 0.01, "is the log there"),
     "KLs, in place": (lambda m, v: 0.5 * (m.square_() - v + v.exp() - 1).mean(0), "right KLs"),
-    "scores": (lambda m, v: m.var(0), "scores"),
-    "share": (lambda m, v: (_kl(m, v) < 0.01).float().mean(0), "scores"),
-    "difference": (lambda m, v: 0.01 - _kl(m, v).mean(0), "scores"),
     "zeros and ones": (lambda m, v: RIGHT_MARKS["mean"](m, v).float(), "as numbers"),
     "integers": (lambda m, v: RIGHT_MARKS["mean"](m, v).long().tolist(), "as numbers"),
-    "wrong zeros and ones": (lambda m, v: (m.abs().mean(0) < 0.1).int(), MU),
-    "indices": (lambda m, v: RIGHT_MARKS["mean"](m, v).nonzero(), "Mark all"),
-    "flat indices": (lambda m, v: RIGHT_MARKS["mean"](m, v).nonzero().flatten(), "Mark all"),
-    "where": (lambda m, v: torch.where(RIGHT_MARKS["mean"](m, v)), "a tuple"),
-    "swapped": (lambda m, v: RIGHT_MARKS["mean"](v, m), "mu and logvar swapped"),
+    "where": (lambda m, v: torch.where(RIGHT_MARKS["mean"](m, v)), "numbers of the right"),
+    "kept axis": (lambda m, v: _kl(m, v).mean(0, keepdim=True) < 0.01, "needs a mark, shape"),
+    "half of them": (lambda m, v: RIGHT_MARKS["mean"](m, v)[: m.shape[1] // 2], "needs a mark"),
     "some of them": (
-        lambda m, v: RIGHT_MARKS["mean"](m, v) & (torch.arange(11) < 5),
+        lambda m, v: RIGHT_MARKS["mean"](m, v) & (torch.arange(m.shape[1]) < 5),
         "not the collapsed ones",
     ),
-    "root of logvar": (lambda m, v: v.sqrt() + m.mean(0), "each image and dimension"),
     "NaN": (lambda m, v: v.sqrt().mean(0), "NaN"),
 }
 
 
-def test_collapsed_dimensions_are_clear_cut():
-    """However the KL is computed: none is near the limit, and no image of a collapsed one above."""
-    kl = _kl(*given_by(check_collapsed, RIGHT_MARKS["mean"])[0])
-    assert kl.shape[0] > kl.shape[1]
-    mean = kl.mean(0)
-    assert ((mean < 0.001) | (mean > 0.014)).all()
-    collapsed = mean < 0.01
-    assert 2 <= collapsed.sum() < len(mean) / 2 and kl[:, collapsed].max() < 0.01
-
-
-def test_no_collapsed_dimension_can_be_told_by_its_place():
-    collapsed = RIGHT_MARKS["mean"](*given_by(check_collapsed, RIGHT_MARKS["mean"])[0])
-    assert collapsed.tolist() != sorted(collapsed.tolist()) != collapsed.flip(0).tolist()
+def test_dimensions_lie_near_the_limit_on_both_sides_but_not_on_it():
+    """So that another limit is told apart, and no right KL depends on how it is rounded."""
+    for mu, logvar in check_collapsed.cases():
+        off = _kl(mu, logvar).mean(0) / 0.01 - 1
+        assert -0.1 < off[off < 0].max() < -0.03 and 0.03 < off[off > 0].min() < 0.1
+        assert mu.shape == logvar.shape and len(mu) != mu.shape[1]
 
 
 def test_the_codes_of_all_images_are_the_prior_where_no_posterior_is():
-    mu, logvar = given_by(check_collapsed, RIGHT_MARKS["mean"])[0]
-    center, variance = _pooled(mu, logvar)
-    fooled = _near(center, 0, 0.01) & _near(variance, 1, 0.01) & (_kl(mu, logvar).mean(0) > 1)
+    mu, logvar = max(check_collapsed.cases(), key=lambda case: len(case[0]))
+    center, variance = mu.mean(0), mu.var(0) + logvar.exp().mean(0)
+    fooled = (center.abs() < 0.01) & ((variance - 1).abs() < 0.01) & (_kl(mu, logvar).mean(0) > 1)
     assert fooled.sum() == 1
 
 
-def test_only_the_right_marks_are_right(said):
-    """Every answer that is off in one or two dimensions, or in all but those."""
-    right = RIGHT_MARKS["mean"](*given_by(check_collapsed, RIGHT_MARKS["mean"])[0])
-    off = [
-        torch.eye(len(right)).bool()[list(dims)].any(0)
-        for n in (0, 1, 2)
-        for dims in combinations(range(11), n)
-    ]
-    for flipped in (*off, *(~flipped for flipped in off)):
-        text = said(check_collapsed, lambda mu, logvar, flipped=flipped: right ^ flipped)
-        assert text.startswith(OK) == (not flipped.any())
+def test_a_dimension_marked_wrongly_is_never_right(said):
+    for n_images, dims in [mu.shape for mu, _ in check_collapsed.cases()]:
+        for off in [*torch.eye(dims).bool(), torch.ones(dims).bool()]:
+
+            def answer(mu, logvar, off=off, shape=(n_images, dims)):
+                marks = RIGHT_MARKS["mean"](mu, logvar)
+                return marks ^ off if mu.shape == shape else marks
+
+            assert said(check_collapsed, answer).startswith(WRONG)
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.1])
+@pytest.mark.parametrize("part", ["mu", "logvar", "KL"])
+def test_a_kl_that_is_slightly_off_is_not_right(said, part, scale):
+    by = {"mu": 1, "logvar": 1, "KL": 1, part: scale}
+
+    def answer(mu, logvar):
+        return by["KL"] * _kl(by["mu"] * mu, by["logvar"] * logvar).mean(0) < 0.01
+
+    assert said(check_collapsed, answer).startswith(WRONG)
 
 
 # ---- central differences ----
@@ -439,17 +345,3 @@ def test_every_way_to_write_the_right_answer_is_ok(said, check, answer):
 def test_every_mistake_is_named(said, check, answer, phrase):
     text = said(check, answer)
     assert text.startswith(WRONG) and phrase in text
-
-
-def test_no_two_mistakes_in_marks_get_the_same_text_unless_they_are_the_same(said):
-    texts = {name: said(check_collapsed, answer) for name, (answer, _) in WRONG_MARKS.items()}
-    for one, other in combinations(texts, 2):
-        assert texts[one] != texts[other] or WRONG_MARKS[one][1] in texts[other], (one, other)
-    assert len(set(texts.values())) >= 20
-
-
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_marks_are_judged_alike_without_gradients(said, mode):
-    with mode():
-        assert said(check_collapsed, RIGHT_MARKS["mean"]).startswith(OK)
-        assert "upside down" in said(check_collapsed, WRONG_MARKS["active"][0])
