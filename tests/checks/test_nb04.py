@@ -103,14 +103,13 @@ WRONG_MARKS = {  # in other forms than the mistakes of the check, or with other 
     "a lower limit": (lambda m, v: _kl(m, v).mean(0) < 0.0015, "limit for the mean KL lower"),
     "a higher limit": (lambda m, v: _kl(m, v).mean(0) < 0.4, "a limit too high"),
     "half the KL": (lambda m, v: _kl(m, v).mean(0) / 2 < 0.01, "½ too many"),
-    "mu, all": (lambda m, v: (m.abs() < 0.1).all(0), "what of σ"),
     "std near 1": (lambda m, v: ((v / 2).exp() - 1).abs().mean(0) < 0.05, "logvar alone"),
     "no constant": (lambda m, v: (m**2 + v.exp() - v).mean(0) / 2 < 0.01, "you find none"),
     "no log": (lambda m, v: (m**2 + v.exp() - 1).mean(0) / 2 < 0.01, "is the log there"),
     "KLs, in place": (lambda m, v: 0.5 * (m.square_() - v + v.exp() - 1).mean(0), "right KLs"),
     "zeros and ones": (lambda m, v: RIGHT_MARKS["mean"](m, v).float(), "as numbers"),
     "integers": (lambda m, v: RIGHT_MARKS["mean"](m, v).long().tolist(), "as numbers"),
-    "where": (lambda m, v: torch.where(RIGHT_MARKS["mean"](m, v)), "numbers of the right"),
+    "where": (lambda m, v: torch.where(RIGHT_MARKS["mean"](m, v)), "a tuple"),
     "kept axis": (lambda m, v: _kl(m, v).mean(0, keepdim=True) < 0.01, "needs a mark, shape"),
     "half of them": (lambda m, v: RIGHT_MARKS["mean"](m, v)[: m.shape[1] // 2], "needs a mark"),
     "some of them": (
@@ -134,17 +133,6 @@ def test_the_codes_of_all_images_are_the_prior_where_no_posterior_is():
     center, variance = mu.mean(0), mu.var(0) + logvar.exp().mean(0)
     fooled = (center.abs() < 0.01) & ((variance - 1).abs() < 0.01) & (_kl(mu, logvar).mean(0) > 1)
     assert fooled.sum() == 1
-
-
-def test_a_dimension_marked_wrongly_is_never_right(said):
-    for n_images, dims in [mu.shape for mu, _ in check_collapsed.cases()]:
-        for off in [*torch.eye(dims).bool(), torch.ones(dims).bool()]:
-
-            def answer(mu, logvar, off=off, shape=(n_images, dims)):
-                marks = RIGHT_MARKS["mean"](mu, logvar)
-                return marks ^ off if mu.shape == shape else marks
-
-            assert said(check_collapsed, answer).startswith(WRONG)
 
 
 @pytest.mark.parametrize("scale", [0.9, 1.1])

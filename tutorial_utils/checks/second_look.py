@@ -5,6 +5,9 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import KW_ONLY, dataclass
 
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+
 from .judge import Check, copies, usual_settings, wrong
 
 
@@ -25,7 +28,8 @@ class SecondLook(Check):
         calls = []
 
         def remembered(*given: object) -> object:
-            calls.append((given, answer(*copies(given))))
+            with saved_tensors_hooks(torch.clone, lambda saved: saved):  # it may change them
+                calls.append((given, answer(*copies(given))))
             return calls[-1][1]
 
         heard = io.StringIO()
