@@ -1,6 +1,5 @@
 """Checks of notebook 04: right answers in every form, and no mixture of mistakes is one."""
 
-import math
 import re
 from itertools import product
 
@@ -9,7 +8,6 @@ import pytest
 import torch
 from helpers.answers import OK, WRONG, every_right, every_wrong, given_by
 from torch import distributions as D
-from torch.nn.functional import one_hot
 
 from tutorial_utils.checks.nb04 import (
     check_central_difference,
@@ -20,21 +18,16 @@ from tutorial_utils.losses import kl_standard_normal
 
 # ---- the middle of a straight line ----
 
+ENDS = torch.randn(2, 20_000, 64, generator=torch.Generator().manual_seed(0))
 RIGHT_LENGTHS = {
     "root": 32**0.5,
-    "rounded": 5.66,
     "roughly": 5.7,
     "lowest": 5.5,
     "highest": 5.8,
-    "from 8": 8 / math.sqrt(2),
-    "numpy": np.sqrt(32),
-    "numpy float": np.float32(5.65),
+    "numpy": np.float32(5.65),
     "tensor": torch.tensor(32.0).sqrt(),
-    "measured": lambda n=10_000: (
-        torch.randn(2, n, 64, generator=torch.Generator().manual_seed(1)).mean(0).norm(dim=1)
-    ),
+    "measured": ENDS.mean(0).norm(dim=1).mean(),
 }
-RIGHT_LENGTHS["measured"] = RIGHT_LENGTHS["measured"]().mean()
 
 
 @pytest.mark.parametrize("answer", [5, 6, 5.4, 5.9, -5.66, 2.83, 1, 100, "5.66", (5.66, 5.7)])
@@ -47,12 +40,6 @@ def test_another_length_gets_a_hint_and_the_name_of_no_mistake(said, answer):
 )
 def test_a_mistake_in_a_length_is_named_when_it_is_rounded(said, rounded, phrase):
     assert phrase in said(check_midpoint_length, rounded)
-
-
-def test_the_accepted_lengths_are_those_that_midpoints_have():
-    ends = torch.randn(2, 50_000, 64, generator=torch.Generator().manual_seed(0))
-    assert abs(ends.norm(dim=2).mean() - 8) < 0.05
-    assert 5.6 < ends.mean(0).norm(dim=1).mean() < 5.7
 
 
 @pytest.mark.parametrize("answer", [1, *(answer for answer, _ in check_midpoint_length.mistakes)])
@@ -193,11 +180,6 @@ RIGHT_DIFFERENCES = {
     "eye": lambda f, z, j, h: (
         (f(z + h * torch.eye(len(z))[j]) - f(z - h * torch.eye(len(z))[j])) / (2 * h)
     ),
-    "one_hot": lambda f, z, j, h: (
-        (f(z + h * one_hot(torch.tensor(j), len(z))) - f(z - h * one_hot(torch.tensor(j), len(z))))
-        * 0.5
-        / h
-    ),
     "two halves": lambda f, z, j, h: (
         ((f(_points(z, j, h)[0]) - f(z)) / h + (f(z) - f(_points(z, j, h)[1])) / h) / 2
     ),
@@ -207,7 +189,6 @@ RIGHT_DIFFERENCES = {
     "batch": _batch,
     "numpy": _by_numpy,
     "double": lambda f, z, j, h: _central(f, z.double(), j, h),
-    "list": lambda *given: _central(*given).tolist(),
 }
 
 
@@ -234,12 +215,6 @@ def _moves_z(f, z, j, h):
     return (up - f(z)) / (2 * h)
 
 
-def _moves_up(f, z, j, h):
-    middle = f(z)
-    z[j] += h
-    return (f(z) - middle) / h
-
-
 def _replaces(f, z, j, h):
     up, down = z.clone(), z.clone()
     up[j], down[j] = h, -h
@@ -260,7 +235,6 @@ def _of(numerator, divisor):
     return answer
 
 
-MOVED = "your function has moved z"
 WRONG_DIFFERENCES = {  # written in another way than the mistakes of the check
     "counted from 1": (lambda f, z, j, h: _central(f, z, j - 1, h), "but not j"),
     "replaced": (_replaces, "replaced by h"),
@@ -269,18 +243,13 @@ WRONG_DIFFERENCES = {  # written in another way than the mistakes of the check
     "step of 2h": (lambda f, z, j, h: _central(f, z, j, 2 * h), "2h away"),
     "alias": (_alias, "no copy"),
     "alias of a clone": (_alias_of_clone, "half of a one-sided difference"),
-    "moves z": (_moves_z, MOVED),
-    "moves z up": (_moves_up, MOVED),
-    "moves all of z": (lambda f, z, j, h: f(z.add_(h)) / h, MOVED),
+    "moves z": (_moves_z, "your function has moved z"),
     "one number": (lambda *given: _central(*given).mean(), "shape []"),
-    "norm": (lambda *given: _central(*given).norm(), "shape []"),
-    "one pixel": (lambda *given: _central(*given)[1], "shape []"),
     "kept axis": (lambda *given: _central(*given)[None], "shape [1, 5]"),
     "all dimensions one by one": (
         lambda f, z, j, h: torch.stack([_central(f, z, i, h) for i in range(len(z))]),
         "shape [4, 5]",
     ),
-    "like z": (lambda f, z, j, h: z, "shape [4]"),
     "divided by 0": (lambda f, z, j, h: (f(z + h) - f(z - h)) / (h - h), "NaN or infinite"),
     "j as a step": (lambda f, z, j, h: _central(f, z, j, j), "take f at two points"),
     "calls f with two": (lambda f, z, j, h: f(z, h), "TypeError"),
@@ -304,13 +273,7 @@ def test_no_mixture_of_mistakes_is_a_right_difference(said):
         weighted = lambda a, b, c, up=up, mid=mid, down=down: up * a + mid * b + down * c  # noqa: E731
         answer = _of(weighted, lambda h, factor=factor, power=power: factor * h**power)
         right = (up, mid, down, factor, power) == (1, 0, -1, 2, 1)
-        assert said(check_central_difference, answer).startswith(OK) == right, (
-            up,
-            mid,
-            down,
-            factor,
-            power,
-        )
+        assert said(check_central_difference, answer).startswith(OK) == right
 
 
 # ---- all of them ----

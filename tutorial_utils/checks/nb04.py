@@ -82,6 +82,7 @@ def _dimensions(n: int) -> list[tuple[Tensor, Tensor]]:
     return [
         (noise[0], noise[1]),  # collapsed
         (noise[2], noise[3]),
+        (zero + 0.12, zero),  # collapsed, though its mean is never 0
         (0.4 * rare * one, zero),  # collapsed: of a few images the KL is larger, of the mean not
         (0.995 * spread / spread.std(), zero - 4.6),  # narrow; all codes together are N(0, 1)
         (zero, zero - 1.4),  # centered, narrow
@@ -96,10 +97,13 @@ def _dimensions(n: int) -> list[tuple[Tensor, Tensor]]:
 
 
 def _posteriors() -> list[tuple[Tensor, Tensor]]:
-    """The mu and logvar [N, D] of many images, of some, and of two, in mixed dimensions."""
+    """The mu and logvar [N, D] of many images, of some, and of two, in mixed dimensions.
+
+    Of two images there are only the dimensions near the limit.
+    """
     generator = torch.Generator().manual_seed(0)
     cases = []
-    for n, first in ((400, 0), (60, 0), (2, 11)):  # of two images: only dimensions near the limit
+    for n, first in ((400, 0), (60, 0), (2, -len(NEAR_THE_LIMIT))):
         dimensions = torch.stack([torch.stack(each) for each in _dimensions(n)[first:]])
         mixed = dimensions[torch.randperm(len(dimensions), generator=generator)]  # [D, 2, N]
         cases.append((mixed[:, 0].T.contiguous(), mixed[:, 1].T.contiguous()))
