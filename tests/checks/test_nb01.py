@@ -32,17 +32,12 @@ RIGHT = {
     check_code_shape: {
         "tuple": (5, 32),
         "list": [5, 32],
-        "floats": (5.0, 32.0),
-        "size": torch.Size([5, 32]),
-        "numpy numbers": (np.int64(5), np.int64(32)),
-        "tensors": (torch.tensor(5), torch.tensor(32)),
         "numpy": np.array([5, 32]),
         "tensor": torch.tensor([5, 32]),
     },
     check_squared_error: {
         "sum": lambda recon, x: ((recon - x) ** 2).sum(dim=IMAGE),
         "flatten": lambda recon, x: (x - recon).square().flatten(1).sum(1),
-        "one axis after another": lambda recon, x: (recon - x).square().sum(3).sum(2).sum(1),
         "mse_loss": lambda recon, x: mse_loss(recon, x, reduction="none").sum(IMAGE),
         "mean times pixels": lambda recon, x: (recon - x).square().mean(IMAGE) * x[0].numel(),
         "norm": lambda recon, x: torch.linalg.vector_norm(recon - x, dim=IMAGE) ** 2,
@@ -101,13 +96,8 @@ def test_a_function_that_changes_its_arguments_is_called_by_its_mistake_all_the_
     "loss",
     [
         lambda recon, x: (recon - x).square().mean(IMAGE) * 48,
-        lambda recon, x: (recon - x).square().sum(IMAGE, keepdim=True),
-        lambda recon, x: (recon - x).square().sum(IMAGE)[:3],
         lambda recon, x: recon.square().sum(IMAGE),
         lambda recon, x: (recon - x).square().sum(IMAGE).round(decimals=1),
-        lambda recon, x: torch.full((6,), float("nan")),
-        lambda recon, x: 0,
-        lambda recon, x: torch.zeros(len(x), dtype=torch.long),
     ],
 )
 def test_another_loss_is_not_right(said, loss):
@@ -125,8 +115,6 @@ def test_another_loss_is_not_right(said, loss):
         lambda model, data: _error(model, data.x_test, reduce=torch.median),
         lambda model, data: _error(model, data.x_test[1:]),
         lambda model, data: _error(lambda x: model(x.flip(0)), data.x_test),
-        lambda model, data: _error(lambda x: torch.zeros_like(x), data.x_test),
-        lambda model, data: float("nan"),
     ],
 )
 def test_another_score_is_not_right_and_not_taken_for_a_mistake(said, score):

@@ -45,7 +45,6 @@ def _own_generator(mu, logvar):
 RIGHT_SAMPLES = {
     "package": reparameterize,
     "randn_like": lambda mu, logvar: mu + std_of(logvar) * torch.randn_like(mu),
-    "root": lambda mu, logvar: mu + logvar.exp().sqrt() * torch.randn_like(logvar),
     "power": lambda mu, logvar: mu + math.e ** (0.5 * logvar) * torch.randn_like(logvar),
     "minus": lambda mu, logvar: mu - std_of(logvar) * torch.randn_like(mu),
     "rsample": lambda mu, logvar: D.Normal(mu, std_of(logvar)).rsample(),
@@ -83,7 +82,6 @@ class _NoBackward(torch.autograd.Function):
 WRONG_SAMPLES = {
     "variance": (_noisy(torch.exp), "variance σ²"),
     "logvar": (_noisy(lambda logvar: logvar), "logvar itself"),
-    "absolute logvar": (_noisy(torch.abs), "logvar itself"),
     "log std": (_noisy(lambda logvar: 0.5 * logvar), "log of σ"),
     "softplus": (_noisy(softplus), "a softplus"),
     "doubled": (_noisy(lambda logvar: (2 * logvar).exp()), "logvar is doubled"),
@@ -91,27 +89,21 @@ WRONG_SAMPLES = {
     "no std": (_noisy(torch.ones_like), "one size"),
     "no std, std added": (lambda m, v: m + std_of(v) + torch.randn_like(m), "σ is added"),
     "arguments swapped": (lambda m, v: reparameterize(v, m), "what mu says"),
-    "swapped": (lambda m, v: std_of(v) + m * torch.randn_like(m), "multiplied by the mean"),
     "scaled mean": (lambda m, v: (m + std_of(v)) * torch.randn_like(m), "multiplies the mean too"),
     "no mean": (lambda m, v: std_of(v) * torch.randn_like(m), "mean is missing"),
     "prior": (lambda m, v: torch.randn_like(m), "neither mu nor logvar"),
     "sign": (_noisy(lambda logvar: std_of(-logvar)), "mind the signs"),
     "per dimension": (_noisy(std_of, lambda mu: torch.randn(mu.shape[1])), "all images"),
-    "per dimension, variance": (_noisy(torch.exp, lambda m: torch.randn(m.shape[1])), "all images"),
     "σ of all images": (_noisy(lambda v: std_of(v.mean(0))), "not samples of this"),
     "mu of all images": (lambda m, v: reparameterize(m.mean(0) + 0 * m, v), "not samples of this"),
     "per image": (_noisy(std_of, lambda m: torch.randn(len(m), 1)), "all dimensions of an image"),
     "one eps": (_noisy(std_of, lambda mu: torch.randn(())), "one single random number"),
-    "one eps, no std": (_noisy(torch.ones_like, lambda m: torch.randn(())), "one single random"),
     "uniform": (_noisy(std_of, torch.rand_like), "uniform"),
-    "uniform, -1 to 1": (_noisy(std_of, lambda mu: 2 * torch.rand_like(mu) - 1), "uniform"),
     "mean": (lambda m, v: m, "Nothing is random"),
     "no eps": (lambda m, v: m + std_of(v), "two calls give the same z"),
     "seed inside": (_seeded, "sets a seed"),
     "root of logvar": (_noisy(torch.sqrt), "NaN"),
     "one value per image": (lambda m, v: reparameterize(m, v).sum(1), "[4000]"),
-    "transposed": (lambda m, v: reparameterize(m, v).T, "[5, 4000]"),
-    "two of them": (lambda m, v: (m, v), "tuple"),
     "torch.normal": (lambda m, v: torch.normal(m, std_of(v)), "reaches mu and logvar"),
     "sample": (lambda m, v: D.Normal(m, std_of(v)).sample(), "reaches mu and logvar"),
     "no_grad": (torch.no_grad()(reparameterize), "reaches mu and logvar"),
@@ -178,10 +170,6 @@ def _bce(logits, x):
     return binary_cross_entropy_with_logits(logits, x, reduction="none")
 
 
-def _log_likelihood(logits, x):
-    return x * logsigmoid(logits) + (1 - x) * logsigmoid(-logits)
-
-
 def _loss(recon, kl):
     return lambda logits, x, mu, logvar: recon(logits, x) + kl(mu, logvar)
 
@@ -197,8 +185,9 @@ RIGHT_LOSSES = {
         lambda logits, x: _bce(logits, x).flatten(1).sum(1),
         lambda mu, logvar: -0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum(dim=1),
     ),
-    "minus the ELBO": lambda logits, x, mu, logvar: (
-        -(_sum(_log_likelihood(logits, x)) - kl_standard_normal(mu, logvar))
+    "minus the log likelihood": _loss(
+        lambda logits, x: -_sum(x * logsigmoid(logits) + (1 - x) * logsigmoid(-logits)),
+        kl_standard_normal,
     ),
     "sigmoid, then BCE": _loss(
         lambda logits, x: _sum(binary_cross_entropy(logits.sigmoid(), x, reduction="none")),
@@ -228,24 +217,9 @@ RIGHT_LOSSES = {
 }
 WRONG_LOSSES = {  # of another kind than the mistakes of the check
     "log of the mean": (lambda logits, x, mu, logvar: mu.log().sum(1), "NaN or infinite"),
-    "batch sum, as a float": (lambda *given: vae_loss(*given).sum().item(), "this is one number"),
-    "an axis too many": (lambda *given: vae_loss(*given)[:, None], "yours have shape [6, 1]"),
-    "half a batch": (lambda *given: vae_loss(*given)[:3], "yours have shape [3]"),
-    "probabilities": (
-        _loss(
-            lambda logits, x: _sum(binary_cross_entropy(logits, x, reduction="none")),
-            kl_standard_normal,
-        ),
-        "logits for probabilities",
-    ),
-    "default": (
-        _loss(binary_cross_entropy_with_logits, kl_standard_normal),
-        "the reconstruction loss is one number",
-    ),
     "no_grad": (torch.no_grad()(vae_loss), "reaches logits and mu and logvar"),
     "inference_mode": (torch.inference_mode()(vae_loss), "reaches logits and mu and logvar"),
     "detached": (lambda *given: vae_loss(*given).detach(), "reaches logits and mu and logvar"),
-    "floats": (lambda *given: vae_loss(*given).tolist(), "reaches logits and mu and logvar"),
     "numpy": (lambda *given: vae_loss(*given).detach().numpy(), "reaches logits and mu"),
     "logits detached": (
         lambda logits, *given: vae_loss(logits.detach(), *given),
@@ -277,13 +251,6 @@ def test_a_term_with_a_weight_of_its_own_is_not_right(said, term, scale):
 def test_mistakes_in_both_terms_are_never_right(said):
     for (recon, _), (kl, _) in product(nb02.RECON_LOSSES[:12], nb02.KLS[:12]):
         assert said(check_vae_loss, _loss(recon, kl)).startswith(WRONG)
-
-
-@pytest.mark.parametrize("reduce", [torch.amax, lambda loss: loss[0]])
-def test_no_mixture_of_mistakes_and_a_reduction_is_a_right_loss(said, reduce):
-    for answer, _ in check_vae_loss.mistakes[:30]:
-        reduced = lambda *given, answer=answer: reduce(answer(*given))  # noqa: E731
-        assert said(check_vae_loss, reduced).startswith(WRONG)
 
 
 # ---- β ----

