@@ -182,7 +182,7 @@ def _without_last_batch(model: nn.Module, data: ImageData, size: int) -> Tensor:
     return _mean_squared_error(model, data.x_test[: n // size * size if n > size else n])
 
 
-BATCH_SIZES = 2, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512
+BATCH_SIZES = 2, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1024
 check_test_score = Check(
     "01",
     test_score,
