@@ -73,7 +73,7 @@ RIGHT_MARKS = {
     ),
 }
 WRONG_MARKS = {  # in other forms than the mistakes of the check, or with other limits
-    "a lower limit": (lambda m, v: _kl(m, v).mean(0) < 0.0015, "limit for the mean KL lower"),
+    "a lower limit": (lambda m, v: _kl(m, v).mean(0) < 0.0011, "limit for the mean KL lower"),
     "a higher limit": (lambda m, v: _kl(m, v).mean(0) < 0.4, "a limit too high"),
     "zeros and ones": (lambda m, v: RIGHT_MARKS["mean"](m, v).float(), "as numbers"),
     "integers": (lambda m, v: RIGHT_MARKS["mean"](m, v).long().tolist(), "as numbers"),

@@ -61,6 +61,7 @@ check_kl_to_wide_prior = Check(
         lambda mu, logvar, s: _kl(mu**2, logvar.exp() / s**2, logvar - math.log(s**2)),
         "only the mean is measured in units of the prior. The variance should be too.",
         lambda mu, logvar, s: _kl(mu**2 / s**2, logvar.exp(), logvar - math.log(s**2)),
+        lambda mu, logvar, s: _kl(mu**2 / s**2, logvar.exp(), logvar),
         "this is not 0 where q is the prior: a constant is missing in each dimension.",
         lambda mu, logvar, s: kl_to_wide_prior(mu, logvar, s) + mu.shape[1] / 2,
         HALF,
