@@ -28,10 +28,6 @@ def std_of(logvar):
 # ---- the sampling step ----
 
 
-def _numpy_noise(mu, logvar):
-    return mu + std_of(logvar) * torch.tensor(np.random.randn(*mu.shape), dtype=torch.float32)  # noqa: NPY002
-
-
 def _in_place(mu, logvar):
     return mu.add_(logvar.mul_(0.5).exp_().mul(torch.randn_like(mu)))
 
@@ -54,7 +50,6 @@ RIGHT_SAMPLES = {
     "double": lambda mu, logvar: (
         mu.double() + std_of(logvar.double()) * torch.randn(mu.shape).double()
     ),
-    "numpy noise": _numpy_noise,
     "in place": _in_place,
     "own generator": _own_generator,
 }
@@ -138,7 +133,6 @@ NOISES = {  # of mean 0 and variance 1, nearly all of them, but not independent 
     "Laplace": lambda mu: D.Laplace(0.0, 0.5**0.5).sample(mu.shape),
     "exponential": lambda mu: torch.empty_like(mu).exponential_() - 1,
     "coin": lambda mu: torch.randn_like(mu).sign(),
-    "absolute": lambda mu: torch.randn_like(mu).abs(),
     "cut": lambda mu: torch.randn_like(mu).clamp(-2, 2),
     "in pairs": lambda mu: torch.randn(len(mu) // 2, mu.shape[1]).repeat_interleave(2, 0),
     "in pairs of dimensions": lambda mu: torch.randn(len(mu), 3).repeat_interleave(2, 1)[:, :5],
