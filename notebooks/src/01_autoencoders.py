@@ -814,8 +814,9 @@ check_squared_error(my_squared_error)
 # ### 3 · An honest score (five minutes, two lines)
 #
 # Write the function that puts a number into your report: the mean squared
-# error per pixel of `model` on the right part of `data` (it has `x_train`,
-# `y_train`, `x_test`, `y_test`). The model returns logits. One number.
+# error per pixel of `model` on all images of the right part of `data` (it has
+# `x_train`, `y_train`, `x_test`, `y_test`). The model returns logits. One
+# number.
 
 # %% tags=["exercise"]
 @torch.no_grad()

@@ -751,7 +751,7 @@ show_figure(fig, alt="Twenty soft shapes, most of which could be two or "
 #
 # Write `reparameterize` again, without looking: a sample of
 # $N(\mu, \sigma^2)$ with `logvar` $= \log\sigma^2$, for `mu` and `logvar` of
-# shape [B, D].
+# shape [B, D], with gradients to both.
 
 # %% tags=["exercise"]
 def my_sample(mu, logvar):
@@ -771,8 +771,8 @@ check_reparameterize(my_sample)
 # %% [markdown]
 # ### 2 · The loss (five minutes, three lines)
 #
-# Write the loss at $\beta = 1$, in nats, one value per image, from the
-# decoder's logits. You need `binary_cross_entropy_with_logits` with
+# Write the loss at $\beta = 1$, to train with: in nats, one value per image,
+# from the decoder's logits. You need `binary_cross_entropy_with_logits` with
 # `reduction="none"`, the KL's formula, and sums.
 
 # %% tags=["exercise"]

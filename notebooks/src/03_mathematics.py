@@ -991,7 +991,8 @@ check_iwae(my_bound)
 # ### 3 · How many stay awake? (three minutes, one line)
 #
 # How many latent numbers of the best linear VAE are active, for eigenvalues
-# [D], `beta`, and a Gaussian likelihood with standard deviation `std`?
+# [D] in any order, `beta`, and a Gaussian likelihood with standard deviation
+# `std`?
 
 # %% tags=["exercise"]
 def n_active(eigenvalues, beta, std):

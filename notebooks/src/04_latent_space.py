@@ -1047,9 +1047,9 @@ check_midpoint_length(length)
 # %% [markdown]
 # ### 2 · Collapsed? (five minutes, two lines)
 #
-# Which latent numbers have the prior as their posterior, for *every* image?
-# Take a mean KL under 0.01 nats as equal. From `mu`, `logvar` [N, D] to a bool
-# tensor [D].
+# Which latent numbers have the prior as their posterior? Mark those whose KL
+# to the prior, the *mean* over the images, is under 0.01 nats. From `mu`,
+# `logvar` [N, D] to a bool tensor [D].
 
 # %% tags=["exercise"]
 def is_collapsed(mu, logvar):

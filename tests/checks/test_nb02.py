@@ -1,7 +1,7 @@
 """Checks of notebook 02: right answers in every form, and no mixture of mistakes is one."""
 
 import math
-from itertools import combinations, product
+from itertools import product
 
 import numpy as np
 import pytest
@@ -28,17 +28,8 @@ def std_of(logvar):
 # ---- the sampling step ----
 
 
-def _numpy_noise(mu, logvar):
-    return mu + std_of(logvar) * torch.tensor(np.random.randn(*mu.shape), dtype=torch.float32)  # noqa: NPY002
-
-
 def _in_place(mu, logvar):
     return mu.add_(logvar.mul_(0.5).exp_().mul(torch.randn_like(mu)))
-
-
-def _one_by_one(mu, logvar):
-    rows = [m + std_of(v) * torch.randn(len(m)) for m, v in zip(mu, logvar, strict=True)]
-    return torch.stack(rows)
 
 
 def _own_generator(mu, logvar):
@@ -50,26 +41,16 @@ def _own_generator(mu, logvar):
 RIGHT_SAMPLES = {
     "package": reparameterize,
     "randn_like": lambda mu, logvar: mu + std_of(logvar) * torch.randn_like(mu),
-    "randn": lambda mu, logvar: torch.randn(mu.shape) * torch.exp(logvar / 2) + mu,
-    "root": lambda mu, logvar: mu + logvar.exp().sqrt() * torch.randn_like(logvar),
     "power": lambda mu, logvar: mu + math.e ** (0.5 * logvar) * torch.randn_like(logvar),
     "minus": lambda mu, logvar: mu - std_of(logvar) * torch.randn_like(mu),
     "rsample": lambda mu, logvar: D.Normal(mu, std_of(logvar)).rsample(),
-    "rsample of many": lambda mu, logvar: D.Independent(D.Normal(mu, std_of(logvar)), 1).rsample(),
     "rsample of a matrix": lambda mu, logvar: D.MultivariateNormal(
         mu, torch.diag_embed(logvar.exp())
     ).rsample(),
-    "addcmul": lambda mu, logvar: torch.addcmul(mu, std_of(logvar), torch.randn_like(mu)),
-    "normal_": lambda mu, logvar: mu + std_of(logvar) * torch.empty_like(mu).normal_(),
-    "torch.normal for eps": lambda mu, logvar: (
-        mu + std_of(logvar) * torch.normal(0.0, 1.0, mu.shape)
-    ),
     "double": lambda mu, logvar: (
         mu.double() + std_of(logvar.double()) * torch.randn(mu.shape).double()
     ),
-    "numpy noise": _numpy_noise,
     "in place": _in_place,
-    "one by one": _one_by_one,
     "own generator": _own_generator,
 }
 
@@ -96,89 +77,36 @@ class _NoBackward(torch.autograd.Function):
 WRONG_SAMPLES = {
     "variance": (_noisy(torch.exp), "variance σ²"),
     "logvar": (_noisy(lambda logvar: logvar), "logvar itself"),
-    "absolute logvar": (_noisy(torch.abs), "logvar itself"),
     "log std": (_noisy(lambda logvar: 0.5 * logvar), "log of σ"),
+    "softplus": (_noisy(softplus), "a softplus"),
+    "doubled": (_noisy(lambda logvar: (2 * logvar).exp()), "logvar is doubled"),
+    "two roots": (_noisy(lambda logvar: (logvar / 4).exp()), "the root of σ"),
     "no std": (_noisy(torch.ones_like), "one size"),
-    "no std, std added": (
-        lambda mu, logvar: mu + std_of(logvar) + torch.randn_like(mu),
-        "σ is added",
-    ),
-    "swapped": (lambda mu, logvar: std_of(logvar) + mu * torch.randn_like(mu), "swapped"),
-    "scaled mean": (
-        lambda mu, logvar: (mu + std_of(logvar)) * torch.randn_like(mu),
-        "multiplies the mean too",
-    ),
-    "no mean": (lambda mu, logvar: std_of(logvar) * torch.randn_like(mu), "mean is missing"),
-    "prior": (lambda mu, logvar: torch.randn_like(mu), "neither mu nor logvar"),
+    "no std, std added": (lambda m, v: m + std_of(v) + torch.randn_like(m), "σ is added"),
+    "arguments swapped": (lambda m, v: reparameterize(v, m), "what mu says"),
+    "scaled mean": (lambda m, v: (m + std_of(v)) * torch.randn_like(m), "multiplies the mean too"),
+    "no mean": (lambda m, v: std_of(v) * torch.randn_like(m), "mean is missing"),
+    "prior": (lambda m, v: torch.randn_like(m), "neither mu nor logvar"),
     "sign": (_noisy(lambda logvar: std_of(-logvar)), "mind the signs"),
-    "one eps per dimension": (_noisy(std_of, lambda mu: torch.randn(mu.shape[1])), "all images"),
-    "one eps per dimension, variance": (
-        _noisy(torch.exp, lambda mu: torch.randn(mu.shape[1])),
-        "all images",
-    ),
-    "one eps per image": (
-        _noisy(std_of, lambda mu: torch.randn(len(mu), 1)),
-        "all dimensions of an image",
-    ),
+    "per dimension": (_noisy(std_of, lambda mu: torch.randn(mu.shape[1])), "all images"),
+    "σ of all images": (_noisy(lambda v: std_of(v.mean(0))), "not samples of this"),
+    "mu of all images": (lambda m, v: reparameterize(m.mean(0) + 0 * m, v), "not samples of this"),
+    "per image": (_noisy(std_of, lambda m: torch.randn(len(m), 1)), "all dimensions of an image"),
     "one eps": (_noisy(std_of, lambda mu: torch.randn(())), "one single random number"),
-    "one eps, no std": (
-        _noisy(torch.ones_like, lambda mu: torch.randn(())),
-        "one single random number",
-    ),
     "uniform": (_noisy(std_of, torch.rand_like), "uniform"),
-    "uniform, -1 to 1": (_noisy(std_of, lambda mu: 2 * torch.rand_like(mu) - 1), "uniform"),
-    "uniform, variance 1": (
-        _noisy(std_of, lambda mu: 12**0.5 * (torch.rand_like(mu) - 0.5)),
-        "uniform",
-    ),
-    "mean": (lambda mu, logvar: mu, "Nothing is random"),
-    "mean, cloned": (lambda mu, logvar: mu + 0 * logvar, "Nothing is random"),
-    "no eps": (lambda mu, logvar: mu + std_of(logvar), "two calls give the same z"),
+    "mean": (lambda m, v: m, "Nothing is random"),
+    "no eps": (lambda m, v: m + std_of(v), "two calls give the same z"),
     "seed inside": (_seeded, "sets a seed"),
     "root of logvar": (_noisy(torch.sqrt), "NaN"),
-    "log of logvar": (_noisy(torch.log), "NaN"),
-    "one value per image": (lambda mu, logvar: reparameterize(mu, logvar).sum(1), "[4000]"),
-    "an axis too many": (lambda mu, logvar: reparameterize(mu, logvar)[None], "[1, 4000, 5]"),
-    "transposed": (lambda mu, logvar: reparameterize(mu, logvar).T, "[5, 4000]"),
-    "two of them": (lambda mu, logvar: (mu, logvar), "tuple"),
-    "torch.normal": (
-        lambda mu, logvar: torch.normal(mu, std_of(logvar)),
-        "no gradient reaches mu and logvar",
-    ),
-    "sample": (
-        lambda mu, logvar: D.Normal(mu, std_of(logvar)).sample(),
-        "no gradient reaches mu and logvar",
-    ),
-    "no_grad": (torch.no_grad()(reparameterize), "no gradient reaches mu and logvar"),
-    "inference_mode": (torch.inference_mode()(reparameterize), "no gradient reaches mu and logvar"),
-    "detached": (
-        lambda mu, logvar: reparameterize(mu, logvar).detach(),
-        "no gradient reaches mu and logvar",
-    ),
-    "mu detached": (
-        lambda mu, logvar: reparameterize(mu.detach(), logvar),
-        "no gradient reaches mu:",
-    ),
-    "logvar detached": (
-        lambda mu, logvar: reparameterize(mu, logvar.detach()),
-        "no gradient reaches logvar:",
-    ),
-    "new tensor": (
-        lambda mu, logvar: mu + torch.tensor(_noisy(std_of)(0 * mu, logvar).tolist()),
-        "reaches logvar:",
-    ),
-    "sample twice": (
-        lambda mu, logvar: mu.detach() + 0 * mu + _noisy(std_of)(0 * mu, logvar),
-        "reaches mu:",
-    ),
-    "half cut": (
-        lambda mu, logvar: (0.5 * mu + (0.5 * mu).detach()) + std_of(logvar) * torch.randn_like(mu),
-        "cut off from the graph",
-    ),
-    "backward fails": (
-        lambda mu, logvar: _NoBackward.apply(reparameterize(mu, logvar)),
-        "no way back",
-    ),
+    "one value per image": (lambda m, v: reparameterize(m, v).sum(1), "[4000]"),
+    "torch.normal": (lambda m, v: torch.normal(m, std_of(v)), "reaches mu and logvar"),
+    "sample": (lambda m, v: D.Normal(m, std_of(v)).sample(), "reaches mu and logvar"),
+    "no_grad": (torch.no_grad()(reparameterize), "reaches mu and logvar"),
+    "inference_mode": (torch.inference_mode()(reparameterize), "reaches mu and logvar"),
+    "mu detached": (lambda m, v: reparameterize(m.detach(), v), "no gradient reaches mu:"),
+    "logvar detached": (lambda m, v: reparameterize(m, v.detach()), "no gradient reaches logvar:"),
+    "half cut": (lambda m, v: reparameterize((m + m.detach()) / 2, v), "cut off from the graph"),
+    "backward fails": (lambda m, v: _NoBackward.apply(reparameterize(m, v)), "no way back"),
 }
 
 
@@ -191,73 +119,31 @@ def test_a_right_sample_is_right_whatever_its_noise(said, seed):
 
 
 @pytest.mark.parametrize("factor", [0.9, 0.95, 1.05, 1.1])
-@pytest.mark.parametrize("axis", ["center", "spread", "exponent"])
-def test_a_sample_that_is_slightly_off_is_not_right(said, factor, axis):
-    def off(mu, logvar):  # with gradients as if it were right
-        mu = mu + (factor - 1) if axis == "center" else mu
-        ratio = (
-            factor
-            if axis == "spread"
-            else ((factor - 1) * logvar).exp().detach()
-            if axis == "exponent"
-            else 1.0
-        )
-        return mu + ratio * std_of(logvar) * torch.randn_like(mu)
+@pytest.mark.parametrize("part", ["mu", "std", "logvar"])
+def test_a_sample_that_is_slightly_off_is_not_right(said, factor, part):
+    by = {"mu": 1, "std": 1, "logvar": 1, part: factor}
+
+    def off(mu, logvar):
+        return reparameterize(by["mu"] * mu, by["logvar"] * logvar + 2 * math.log(by["std"]))
 
     assert said(check_reparameterize, off).startswith(WRONG)
 
 
-NOISES = {
-    "normal": torch.randn_like,
-    "uniform": torch.rand_like,
+NOISES = {  # of mean 0 and variance 1, nearly all of them, but not independent draws of N(0, 1)
     "Laplace": lambda mu: D.Laplace(0.0, 0.5**0.5).sample(mu.shape),
     "exponential": lambda mu: torch.empty_like(mu).exponential_() - 1,
     "coin": lambda mu: torch.randn_like(mu).sign(),
-    "absolute": lambda mu: torch.randn_like(mu).abs(),
     "cut": lambda mu: torch.randn_like(mu).clamp(-2, 2),
-    "per dimension": lambda mu: torch.randn(mu.shape[1]),
-    "per image": lambda mu: torch.randn(len(mu), 1),
     "in pairs": lambda mu: torch.randn(len(mu) // 2, mu.shape[1]).repeat_interleave(2, 0),
+    "in pairs of dimensions": lambda mu: torch.randn(len(mu), 3).repeat_interleave(2, 1)[:, :5],
     "mean over draws": lambda mu: torch.randn(4, *mu.shape).mean(0),
-    "in pairs of dimensions": lambda mu: torch.randn(len(mu), 3).repeat_interleave(2, 1)[
-        :, : mu.shape[1]
-    ],
-    "of the mean": lambda mu: (
-        0.6 * torch.randn_like(mu) + 0.8 * (mu.detach() - mu.mean().item()) / mu.std().item()
-    ),
-}
-SPREADS = {
-    "std": lambda mu, logvar: std_of(logvar),
-    "variance": lambda mu, logvar: logvar.exp(),
-    "logvar": lambda mu, logvar: logvar,
-    "one": lambda mu, logvar: torch.ones_like(mu),
-    "inverse": lambda mu, logvar: std_of(-logvar),
-    "mean": lambda mu, logvar: mu,
-    "mean over the batch": lambda mu, logvar: std_of(logvar.mean(0)),
-}
-CENTERS = {
-    "mu": lambda mu, logvar: mu,
-    "none": lambda mu, logvar: 0 * mu,
-    "std": lambda mu, logvar: std_of(logvar),
-    "both": lambda mu, logvar: mu + std_of(logvar),
-    "mean over the batch": lambda mu, logvar: mu.mean(0),
+    "of the mean": lambda mu: (0.6 * torch.randn_like(mu) + 0.4 * mu).detach(),
 }
 
 
-@pytest.mark.parametrize(
-    ("noise", "cut"),
-    [*((noise, False) for noise in NOISES), ("normal", True)],
-    ids=lambda value: str(value),
-)
-def test_no_mixture_of_mistakes_is_a_right_sample(said, noise, cut):
-    for center, spread in product(CENTERS if noise == "normal" else ["mu"], SPREADS):
-
-        def mixture(mu, logvar, center=center, spread=spread):
-            z = CENTERS[center](mu, logvar) + SPREADS[spread](mu, logvar) * NOISES[noise](mu)
-            return z.detach() if cut else z
-
-        right = (noise, cut, center, spread) == ("normal", False, "mu", "std")
-        assert said(check_reparameterize, mixture).startswith(OK) == right, (center, spread)
+@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
+def test_another_noise_is_not_right(said, noise):
+    assert said(check_reparameterize, _noisy(std_of, noise)).startswith(WRONG)
 
 
 def test_gradients_are_found_where_they_are_switched_off(said):
@@ -278,10 +164,6 @@ def _bce(logits, x):
     return binary_cross_entropy_with_logits(logits, x, reduction="none")
 
 
-def _log_likelihood(logits, x):
-    return x * logsigmoid(logits) + (1 - x) * logsigmoid(-logits)
-
-
 def _loss(recon, kl):
     return lambda logits, x, mu, logvar: recon(logits, x) + kl(mu, logvar)
 
@@ -290,101 +172,79 @@ def _sum(values):
     return values.sum((1, 2, 3))
 
 
-def _elbo_in_numpy(logits, x, mu, logvar):
-    logits, x, mu, logvar = (tensor.numpy().astype(float) for tensor in (logits, x, mu, logvar))
-    p = 1 / (1 + np.exp(-logits))
-    recon_loss = -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=(1, 2, 3))
-    return recon_loss - 0.5 * (1 + logvar - mu**2 - np.exp(logvar)).sum(axis=1)
-
-
+vae_loss = _loss(bernoulli_nll, kl_standard_normal)
 RIGHT_LOSSES = {
     "package": _loss(bernoulli_nll, kl_standard_normal),
-    "famous form": lambda logits, x, mu, logvar: (
-        _bce(logits, x).flatten(1).sum(1) - 0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum(dim=1)
+    "famous form": _loss(
+        lambda logits, x: _bce(logits, x).flatten(1).sum(1),
+        lambda mu, logvar: -0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum(dim=1),
     ),
-    "one bracket": lambda logits, x, mu, logvar: (
-        _sum(_bce(logits, x)) + ((mu**2 + logvar.exp() - 1 - logvar) / 2).sum(1)
+    "minus the log likelihood": _loss(
+        lambda logits, x: -_sum(x * logsigmoid(logits) + (1 - x) * logsigmoid(-logits)),
+        kl_standard_normal,
     ),
-    "minus the ELBO": lambda logits, x, mu, logvar: (
-        -(_sum(_log_likelihood(logits, x)) - kl_standard_normal(mu, logvar))
+    "sigmoid, then BCE": _loss(
+        lambda logits, x: _sum(binary_cross_entropy(logits.sigmoid(), x, reduction="none")),
+        kl_standard_normal,
     ),
-    "sigmoid, then BCE": lambda logits, x, mu, logvar: (
-        _sum(binary_cross_entropy(logits.sigmoid(), x, reduction="none"))
-        + kl_standard_normal(mu, logvar)
+    "softplus": _loss(lambda logits, x: _sum(softplus(logits) - x * logits), kl_standard_normal),
+    "distributions": _loss(
+        lambda logits, x: -_sum(D.Bernoulli(logits=logits, validate_args=False).log_prob(x)),
+        _kl_of_distributions,
     ),
-    "softplus": lambda logits, x, mu, logvar: (
-        _sum(softplus(logits) - x * logits) + kl_standard_normal(mu, logvar)
+    "double": lambda *given: vae_loss(*(each.double() for each in given)),
+    "mean times number": _loss(
+        lambda logits, x: _bce(logits, x).mean((1, 2, 3)) * x[0].numel(),
+        lambda mu, logvar: mu.shape[1] * 0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean(1),
     ),
-    "distributions": lambda logits, x, mu, logvar: (
-        -_sum(D.Bernoulli(logits=logits, validate_args=False).log_prob(x))
-        + _kl_of_distributions(mu, logvar)
+    "list": lambda *given: list(vae_loss(*given)),
+    "one image at a time": torch.vmap(
+        lambda logits, x, mu, logvar: (
+            binary_cross_entropy_with_logits(logits, x, reduction="sum")
+            + 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum()
+        )
     ),
-    "continuous": lambda logits, x, mu, logvar: (
-        _sum(_bce(logits, x).double()) + _kl_of_distributions(mu.double(), logvar.double())
+    "gradients asked for again": lambda logits, x, mu, logvar: vae_loss(
+        logits.requires_grad_(), x, mu.requires_grad_(), logvar
     ),
-    "mean times number": lambda logits, x, mu, logvar: (
-        _bce(logits, x).mean((1, 2, 3)) * x[0].numel()
-        + mu.shape[1] * 0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean(1)
-    ),
-    "numpy": _elbo_in_numpy,
-    "list": lambda *given: [float(value) for value in _elbo_in_numpy(*given)],
-    "list with gradients": lambda logits, x, mu, logvar: list(
-        bernoulli_nll(logits.requires_grad_(), x) + kl_standard_normal(mu, logvar)
-    ),
-    "with gradients": lambda logits, x, mu, logvar: (
-        bernoulli_nll(logits.requires_grad_(), x) + kl_standard_normal(mu.requires_grad_(), logvar)
-    ),
+    "in place": lambda logits, x, mu, logvar: vae_loss(logits, x.clone(), mu.mul_(1), logvar),
 }
 WRONG_LOSSES = {  # of another kind than the mistakes of the check
     "log of the mean": (lambda logits, x, mu, logvar: mu.log().sum(1), "NaN or infinite"),
-    "batch sum, as a float": (
-        lambda *given: RIGHT_LOSSES["package"](*given).sum().item(),
-        "this is one number",
+    "no_grad": (torch.no_grad()(vae_loss), "reaches logits and mu and logvar"),
+    "inference_mode": (torch.inference_mode()(vae_loss), "reaches logits and mu and logvar"),
+    "detached": (lambda *given: vae_loss(*given).detach(), "reaches logits and mu and logvar"),
+    "numpy": (lambda *given: vae_loss(*given).detach().numpy(), "reaches logits and mu"),
+    "logits detached": (
+        lambda logits, *given: vae_loss(logits.detach(), *given),
+        "no gradient reaches logits:",
     ),
-    "an axis too many": (
-        lambda *given: RIGHT_LOSSES["package"](*given)[:, None],
-        "yours have shape [6, 1]",
+    "KL detached": (
+        _loss(bernoulli_nll, lambda mu, logvar: kl_standard_normal(mu, logvar).detach()),
+        "no gradient reaches mu and logvar:",
     ),
-    "half a batch": (lambda *given: RIGHT_LOSSES["package"](*given)[:3], "yours have shape [3]"),
-    "probabilities": (
-        lambda logits, x, mu, logvar: (
-            _sum(binary_cross_entropy(logits, x, reduction="none")) + kl_standard_normal(mu, logvar)
-        ),
-        "logits for probabilities",
+    "mu half cut": (
+        lambda logits, x, mu, logvar: vae_loss(logits, x, (mu + mu.detach()) / 2, logvar),
+        "the gradients are not",
     ),
-    "default": (
-        lambda logits, x, mu, logvar: (
-            binary_cross_entropy_with_logits(logits, x) + kl_standard_normal(mu, logvar)
-        ),
-        "the reconstruction loss is one number",
-    ),
+    "backward fails": (lambda *given: _NoBackward.apply(vae_loss(*given)), "no way back"),
 }
 
 
-def _terms() -> list:
-    """Each pair of a reconstruction loss and a KL, right or wrong, with what is wrong with both."""
-    recons = [(bernoulli_nll, None), *nb02.RECON_LOSSES]
-    kls = [(kl_standard_normal, None), *nb02.KLS]
-    return [
-        (_loss(recon, kl), its, problem) for (recon, its), (kl, problem) in product(recons, kls)
-    ]
+@pytest.mark.parametrize("scale", [0.99, 1.01])
+@pytest.mark.parametrize("term", ["recon_loss", "kl"])
+def test_a_term_with_a_weight_of_its_own_is_not_right(said, term, scale):
+    by = {"recon_loss": 1, "kl": 1, term: scale}
+    answer = _loss(
+        lambda *given: by["recon_loss"] * bernoulli_nll(*given),
+        lambda *given: by["kl"] * kl_standard_normal(*given),
+    )
+    assert said(check_vae_loss, answer).startswith(WRONG)
 
 
-def test_of_two_mistakes_in_the_loss_one_is_named_first(said):
-    """A mistake in each term, or in one, is never ok, and what is said of a term is true."""
-    assert len(_terms()) >= 80
-    for answer, of_recon, of_kl in _terms():
-        text = said(check_vae_loss, answer)
-        assert text.startswith(WRONG if of_recon or of_kl else OK)
-        whole = [named in text for named in ("ELBO itself", "one number for the whole batch")]
-        assert any(whole) or (of_recon or of_kl or "") in text
-
-
-@pytest.mark.parametrize("reduce", [torch.mean, torch.sum, torch.amax, lambda loss: loss[0]])
-def test_no_mixture_of_mistakes_and_a_reduction_is_a_right_loss(said, reduce):
-    for answer, *_ in _terms():
-        reduced = lambda *given, answer=answer: reduce(answer(*given))  # noqa: E731
-        assert said(check_vae_loss, reduced).startswith(WRONG)
+def test_mistakes_in_both_terms_are_never_right(said):
+    for (recon, _), (kl, _) in product(nb02.RECON_LOSSES[:12], nb02.KLS[:12]):
+        assert said(check_vae_loss, _loss(recon, kl)).startswith(WRONG)
 
 
 # ---- β ----
@@ -416,10 +276,8 @@ RIGHT = {
     check_vae_loss: RIGHT_LOSSES,
     check_effective_beta: {
         "decimal": 39.2,
-        "quotient": 784 / 20,
         "inverse": 1 / (20 / 784),
         "numpy": np.float32(39.2),
-        "numpy double": np.float64(39.2),
         "tensor": torch.tensor(39.2),
     },
 }
@@ -436,12 +294,3 @@ def test_every_way_to_write_the_right_answer_is_ok(said, check, answer):
 def test_every_mistake_is_named(said, check, answer, phrase):
     text = said(check, answer)
     assert text.startswith(WRONG) and phrase in text
-
-
-def test_no_two_mistakes_in_a_sample_get_the_same_text_unless_they_are_the_same(said):
-    texts = {
-        name: said(check_reparameterize, answer) for name, (answer, _) in WRONG_SAMPLES.items()
-    }
-    for one, other in combinations(texts, 2):
-        assert texts[one] != texts[other] or WRONG_SAMPLES[one][1] in texts[other], (one, other)
-    assert len(set(texts.values())) >= 25

@@ -2,7 +2,7 @@
 
 import math
 import re
-from itertools import combinations, product
+from itertools import chain, combinations, product
 
 import numpy as np
 import pytest
@@ -11,29 +11,20 @@ from helpers.answers import NOT_YET, OK, WRONG, every_right, every_wrong
 
 from tutorial_utils.checks.nb05 import check_detective, check_one_knob, check_warmup
 from tutorial_utils.losses import gaussian_nll, kl_standard_normal
-from tutorial_utils.training import constant, cyclical, linear_warmup, warmup_then_linear
+from tutorial_utils.training import constant, cyclical, linear_warmup
 
 # ---- who sums and who averages ----
 
 VERDICTS = {"A": "averaged", "B": "summed", "C": "averaged", "D": "summed"}
+OTHER = {"A": "summed", "B": "averaged", "C": "summed", "D": "averaged"}
 REFUTED = {"A": "is β = 1,", "B": "β = 9,408", "C": "no factor is β = 1", "D": "β = 7,840"}
 
 
-def other(verdict: str) -> str:
-    return "summed" if verdict == "averaged" else "averaged"
-
-
 def test_each_wrong_verdict_is_refuted_by_its_own_reason_one_at_a_time(said):
-    for flips in product([False, True], repeat=4):
-        if not any(flips):
-            continue
-        verdicts = {
-            letter: other(verdict) if flip else verdict
-            for (letter, verdict), flip in zip(VERDICTS.items(), flips, strict=True)
-        }
-        text, first = said(check_detective, verdicts), "ABCD"[flips.index(True)]
-        assert text.startswith(WRONG) and REFUTED[first] in text
-        assert re.findall(r"\b[ABCD]\b", text) == [first], "the others stay open"
+    for letters in chain(*(combinations("ABCD", n) for n in range(1, 5))):
+        text = said(check_detective, VERDICTS | {each: OTHER[each] for each in letters})
+        assert text.startswith(WRONG) and REFUTED[letters[0]] in text
+        assert re.findall(r"\b[ABCD]\b", text) == [letters[0]], "the others stay open"
 
 
 def test_the_betas_of_the_reasons_are_those_that_the_verdicts_mean():
@@ -44,12 +35,6 @@ def test_the_betas_of_the_reasons_are_those_that_the_verdicts_mean():
     assert effective(1, 1, 48) == 48 and effective(1, 48, 48) == 1
 
 
-def test_the_praise_gives_the_four_betas(said):
-    assert all(
-        re.search(rf"\b{beta}\b", said(check_detective, VERDICTS)) for beta in (784, 12, 48, 10)
-    )
-
-
 @pytest.mark.parametrize("hole", [..., None], ids=repr)
 def test_open_verdicts_are_not_yet_and_are_named(said, hole):
     assert said(check_detective, hole).startswith(NOT_YET)
@@ -58,64 +43,32 @@ def test_open_verdicts_are_not_yet_and_are_named(said, hole):
         assert text.startswith(NOT_YET) and f"no verdict on {', '.join(letters)}." in text
     wrong_and_open = {**VERDICTS, "A": "summed", "C": hole}
     assert said(check_detective, wrong_and_open).startswith(NOT_YET)
-    assert "no verdict on D." in said(
-        check_detective, {letter: VERDICTS[letter] for letter in "ABC"}
-    )
-    assert said(check_detective, {}).startswith(NOT_YET)
+    assert "no verdict on B, C, D." in said(check_detective, {"A": "averaged"})
 
 
-class _Strange:
-    """Nothing can be asked of it."""
-
-    __hash__ = object.__hash__
-
-    def __eq__(self, other):
-        raise RuntimeError("not comparable")
-
-    def __repr__(self):
-        raise RuntimeError("not printable")
-
-
-@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    "verdicts",
-    [
-        "averaged",
-        ["averaged", "summed", "averaged", "summed"],
-        784,
-        _Strange(),
-        torch.zeros(4),
-        set(VERDICTS),
-        dict.keys,
-    ],
-    ids=["string", "list", "number", "strange", "tensor", "set", "function"],
+    "verdicts", ["averaged", list(VERDICTS.values()), 784, torch.zeros(4), set(VERDICTS)], ids=str
 )
 def test_what_is_no_dict_of_verdicts_is_told_so(said, verdicts):
     assert "give a dict" in said(check_detective, verdicts)
 
 
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(
-    "key", ["E", 1, None, ("A", "B"), "beta", _Strange()], ids=lambda key: type(key).__name__
-)
+@pytest.mark.parametrize("key", ["E", 1, None, ("A", "B")], ids=str)
 def test_another_key_is_told_so(said, key):
     assert "give a dict" in said(check_detective, {**VERDICTS, key: "summed"})
 
 
-VALUES = [
-    "mean",
-    "sum",
-    "summed or averaged",
-    "",
-    "a" * 999,
-    "x\ny",
-    1,
-    True,
-    0.5,
-    ["summed"],
-    torch.ones(3),
-    _Strange(),
-]
+class _Strange:
+    """Nothing can be asked of it."""
+
+    def __eq__(self, other):
+        raise RuntimeError("not comparable")
+
+    __hash__ = object.__hash__
+    __repr__ = __eq__
+
+
+VALUES = ["mean", "summed or averaged", "", "a" * 999, 1, ["summed"], torch.ones(3), _Strange()]
 
 
 @pytest.mark.filterwarnings("error")
@@ -138,112 +91,58 @@ def right(progress):
 RIGHT_WARMUPS = {
     "cases": right,
     "min and max": lambda p: min(max(4 * p - 1, 0), 1),
-    "numpy": lambda p: np.clip((p - 0.25) / 0.25, 0, 1),
     "interp": lambda p: np.interp(p, [0.25, 0.5], [0, 1]),
-    "tensor": lambda p: torch.tensor((p - 0.25) / 0.25).clamp(0, 1),
-    "parameter": lambda p: torch.tensor(4 * p - 1, requires_grad=True).clamp(0, 1),
-    "one in a row": lambda p: torch.tensor([right(p)]),
+    "median": lambda p: sorted([0, 4 * p - 1, 1])[1],
+    "tensor": lambda p: torch.tensor(4 * p - 1, requires_grad=True).clamp(0, 1),
     "list": lambda p: [right(p)],
-    "double": lambda p: torch.tensor(float(right(p)), dtype=torch.float64),
     "linear_warmup": lambda p: linear_warmup(max(p - 0.25, 0), share=0.25),
     "strict": lambda p: 0.0 if p <= 0.25 else 1.0 if p > 0.5 else 4 * (p - 0.25),
     "sum of parts": lambda p: (p >= 0.5) + (0.25 < p < 0.5) * (4 * p - 1),
+    "difference of ramps": lambda p: max(4 * p - 1, 0) - max(4 * p - 2, 0),
 }
-EARLY, WHOLE, END, LATE, BELOW, ABOVE = (
-    "in the first quarter already",
-    "to the last",
-    "only at the end",
-    "only after half time",
-    "starts below 0",
-    "goes on rising",
-)
-BOTH, NEVER, JUMP, EDGE, CURVE = (
-    "at both ends",
-    "never reaches 1",
-    "jumps from 0 to 1",
-    "a jump at an end",
-    "no line",
-)
-UNITS, DOWN, AGAIN, COLD, MISSING = (
-    "percent, or epochs",
-    "upside down",
-    "comes down again",
-    "nothing warms",
-    "its return",
-)
 
 
 def clipped(p, start, end, top=1.0):
     return top * min(max((p - start) / (end - start), 0), 1)
 
 
+def parts(early, line, late):
+    """The three parts of training, each from its start on to before its end."""
+    return lambda p: early(p) if p < 0.25 else line(p) if p < 0.5 else late(p)
+
+
 WRONG_WARMUPS = {
-    "linear_warmup": (linear_warmup, EARLY),
-    "starts at 0, fast": (lambda p: linear_warmup(p, share=0.25), EARLY),
-    "starts at a tenth": (lambda p: clipped(p, 0.1, 0.5), EARLY),
-    "on from the start": (lambda p: 0.5 if p < 0.25 else 1.0, EARLY),
-    "a sigmoid": (lambda p: 1 / (1 + math.exp(-20 * (p - 0.375))), EARLY),
-    "progress": (lambda p: p, WHOLE),
-    "square of progress": (lambda p: p**2, WHOLE),
-    "to the end": (lambda p: clipped(p, 0.25, 1), END),
-    "from half time to the end": (lambda p: clipped(p, 0.5, 1), END),
-    "half as steep": (lambda p: clipped(p, 0.25, 0.75), LATE),
-    "shifted": (lambda p: clipped(p, 0.5, 0.75), LATE),
-    "jump at 3/4": (lambda p: float(p >= 0.75), LATE),
-    "unclamped": (lambda p: 4 * p - 1, BOTH),
-    "unclamped below": (lambda p: min(4 * p - 1, 1), BELOW),
-    "unclamped above": (lambda p: max(4 * p - 1, 0), ABOVE),
-    "from 0, unclamped": (lambda p: 2 * p, ABOVE),
-    "another top": (lambda p: clipped(p, 0.25, 0.5, 4), ABOVE),
-    "half": (lambda p: clipped(p, 0.25, 0.5, 0.5), NEVER),
-    "almost": (lambda p: clipped(p, 0.25, 0.5, 0.99), NEVER),
-    "not divided": (lambda p: min(max(p - 0.25, 0), 1), NEVER),
-    "not divided, held": (lambda p: clipped(p, 0.25, 0.5, 0.25), NEVER),
-    "jump at a quarter": (lambda p: float(p >= 0.25), JUMP),
-    "jump at half time": (lambda p: p >= 0.5, JUMP),
-    "jump between": (lambda p: int(p > 0.375), JUMP),
-    "whole numbers": (lambda p: int(right(p)), JUMP),
-    "rounded": (lambda p: round(right(p)), JUMP),
-    "progress in the middle": (lambda p: 0 if p < 0.25 else p if p < 0.5 else 1, EDGE),
-    "twice progress": (lambda p: 0 if p < 0.25 else 2 * p if p < 0.5 else 1, EDGE),
-    "slow in the middle": (lambda p: 0 if p < 0.25 else 2 * (p - 0.25) if p < 0.5 else 1, EDGE),
-    "square": (lambda p: right(p) ** 2, CURVE),
-    "cosine": (lambda p: 0.5 - 0.5 * math.cos(math.pi * right(p)), CURVE),
-    "steps": (lambda p: math.floor(8 * right(p) + 0.5) / 8, CURVE),
-    "constant 0": (lambda p: 0.0, UNITS),
-    "percent": (lambda p: clipped(p, 25, 50), UNITS),
-    "percent, unclamped": (lambda p: (p - 25) / 25, UNITS),
-    "percent from 0": (lambda p: min(p / 50, 1), UNITS),
-    "epochs": (lambda p: clipped(p, 5, 10), UNITS),
-    "epochs, unclamped": (lambda p: 4 * (p / 20) - 1, UNITS),
-    "falls": (lambda p: 1 - right(p), DOWN),
-    "decay": (lambda p: 1 - p, DOWN),
-    "decay in steps": (lambda p: 0.1 ** int(4 * p), DOWN),
-    "half cosine": (lambda p: 0.5 + 0.5 * math.cos(math.pi * p), DOWN),
-    "learning rate": (warmup_then_linear, AGAIN),
-    "triangle": (lambda p: right(p) if p <= 0.5 else 2 - 2 * p, AGAIN),
-    "cyclical": (cyclical, AGAIN),
-    "forgets the end": (lambda p: clipped(p, 0.25, 0.5) if p <= 0.5 else 0.5, AGAIN),
-    "constant 1": (constant, COLD),
-    "multiplied": (lambda p: min(max(100 * p - 0.25, 0) / 0.25, 1), EARLY),
-    "no last return": (lambda p: 0.0 if p < 0.25 else 4 * p - 1 if p < 0.5 else None, MISSING),
-    "no second return": (lambda p: 0.0 if p < 0.25 else None, MISSING),
-    "divides by what is left": (lambda p: 0.0 if p < 0.25 else float("nan"), MISSING),
+    "linear_warmup": (linear_warmup, "in the first quarter already"),
+    "a sigmoid": (lambda p: 1 / (1 + math.exp(9 - 24 * p)), "in the first quarter already"),
+    "progress": (lambda p: p, "to the last"),
+    "to the end": (lambda p: clipped(p, 0.25, 1), "only at the end"),
+    "half as steep": (lambda p: clipped(p, 0.25, 0.75), "only after half time"),
+    "unclamped": (lambda p: 4 * p - 1, "at both ends"),
+    "unclamped below": (lambda p: min(4 * p - 1, 1), "starts below 0"),
+    "unclamped above": (lambda p: max(4 * p - 1, 0), "goes on rising"),
+    "almost": (lambda p: clipped(p, 0.25, 0.5, 0.99), "never reaches 1"),
+    "not divided": (lambda p: min(max(p - 0.25, 0), 1), "never reaches 1"),
+    "jump at a quarter": (lambda p: float(p >= 0.25), "jumps from 0 to 1"),
+    "rounded": (lambda p: round(right(p)), "jumps from 0 to 1"),
+    "twice progress": (parts(lambda p: 0, lambda p: 2 * p, lambda p: 1), "a jump at an end"),
+    "square": (lambda p: right(p) ** 2, "no line"),
+    "cosine": (lambda p: 0.5 - 0.5 * math.cos(math.pi * right(p)), "no line"),
+    "two decimals": (lambda p: round(right(p) - 0.004, 2) if p > 0.3 else right(p), "no line"),
+    "constant 0": (lambda p: 0.0, "percent, or epochs"),
+    "percent": (lambda p: clipped(p, 25, 50), "percent, or epochs"),
+    "falls": (lambda p: 1 - right(p), "upside down"),
+    "cyclical": (cyclical, "comes down again"),
+    "0 at the end": (lambda p: right(p) if p < 1 else 0, "comes down again"),
+    "constant 1": (constant, "nothing warms"),
+    "no last return": (parts(lambda p: 0, right, lambda p: None), "at progress 0.5 there is no"),
+    "no second return": (parts(lambda p: 0, lambda p: None, right), "at progress 0.25 there is no"),
+    "no return at half time": (lambda p: right(p) if p != 0.5 else None, "at progress 0.5 there"),
+    "1 at a quarter": (lambda p: 1 if p == 0.25 else right(p), "β is 1 at exactly a quarter"),
+    "0 at half time": (lambda p: 0 if p == 0.5 else right(p), "β is 0 at exactly a half"),
+    "0 over 0 at a quarter": (lambda p: right(p) * (p - 0.25) / (p - 0.25), "progress 0.25 there"),
+    "0 over 0 at the start": (lambda p: right(p) * p / p, "at progress 0 there is no"),
     "two numbers": (lambda p: (0, right(p)), "one number at a time"),
-    "nothing in it": (lambda p: [], "one number at a time"),
-    "divides by 0": (lambda p: right(p) / (p - p), "ZeroDivisionError"),
-    "three dots at the end": (lambda p: right(p) if p < 0.5 else "1", "returned a str"),
 }
-
-
-def test_no_two_mistakes_in_a_warmup_get_the_same_text_unless_they_are_the_same(said):
-    texts = {name: said(check_warmup, answer) for name, (answer, _) in WRONG_WARMUPS.items()}
-    for one, two in combinations(texts, 2):
-        assert texts[one] != texts[two] or WRONG_WARMUPS[one][1] == WRONG_WARMUPS[two][1], (
-            one,
-            two,
-        )
-    assert len(set(texts.values())) >= 16
 
 
 def test_only_this_line_is_right(said):
@@ -266,25 +165,12 @@ def test_a_warmup_that_returns_three_dots_later_is_not_yet_one(said):
     assert said(check_warmup, lambda progress: 0.0 if progress < 0.25 else ...).startswith(NOT_YET)
 
 
-def test_a_warmup_is_judged_alike_without_gradients(said):
-    for mode in (torch.no_grad, torch.inference_mode):
-        with mode():
-            assert said(check_warmup, RIGHT_WARMUPS["parameter"]).startswith(OK)
-            assert said(check_warmup, linear_warmup).startswith(WRONG)
-
-
 # ---- β and σ are one knob ----
 
 
 @pytest.mark.parametrize("answer", [0, -0.04, 0.05, 0.041, 0.039, 3.96, 2, 5], ids=repr)
 def test_another_beta_gets_a_hint_and_the_name_of_no_mistake(said, answer):
     assert said(check_one_knob, answer) == f"{WRONG}: {check_one_knob.hint}"
-
-
-def test_no_hint_gives_the_beta_away(said):
-    for answer in (7, *(mistake for mistake, _ in check_one_knob.mistakes)):
-        text = said(check_one_knob, answer)
-        assert not re.search(r"0[.,]04|1/25|σ² ?(times|[*·×]) ?β|β ?(times|[*·×]) ?σ²", text)
 
 
 def test_the_right_beta_gives_the_same_loss_but_for_a_factor_and_a_constant():
@@ -308,16 +194,13 @@ RIGHT = {
     check_detective: {
         "plain": VERDICTS,
         "reversed": dict(reversed(VERDICTS.items())),
-        "small": {letter.lower(): verdict for letter, verdict in VERDICTS.items()},
         "spaces": {f" {letter}": f"{verdict.title()} " for letter, verdict in VERDICTS.items()},
         "numpy": {letter: np.str_(verdict) for letter, verdict in VERDICTS.items()},
     },
     check_warmup: RIGHT_WARMUPS,
     check_one_knob: {
         "decimal": 0.04,
-        "product": 4 * 0.1**2,
         "quotient": 4 / 10**2,
-        "fraction": 1 / 25,
         "numpy": np.float32(0.04),
         "tensor": torch.tensor(0.04),
     },

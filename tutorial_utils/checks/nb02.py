@@ -2,14 +2,43 @@
 
 import math
 from collections.abc import Callable
-from itertools import product
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from ..losses import bernoulli_nll, kl_standard_normal
+from ..losses import bernoulli_nll, kl_standard_normal, squared_error
 from .judge import Check, call_answer, named, ok, usual_settings, wrong
+from .second_look import SecondLook
+
+# ---- gradients ----
+
+
+def _problem_of_gradients(value: Tensor, to: dict[str, Tensor], right: Tensor) -> str | None:
+    """What is wrong with the gradients of a value, which is right itself; None when nothing is.
+
+    to: the tensors that a gradient should reach, by their names.  right: the value with the right
+    gradients to the same tensors.
+    """
+    tensors = list(to.values())
+    found: list[Tensor | None] = [None] * len(tensors)
+    if value.requires_grad:
+        try:
+            found = torch.autograd.grad(value.sum(), tensors, allow_unused=True)
+        except Exception as error:
+            name = type(error).__name__
+            return f"the values are right, but backward stopped with {name}: {error}"
+    lost = [name for name, grad in zip(to, found, strict=True) if grad is None or not grad.any()]
+    if lost:
+        names = " and ".join(lost)
+        return (
+            f"the values are right, but no gradient reaches {names}: training learns nothing there."
+        )
+    pairs = zip(found, torch.autograd.grad(right.sum(), tensors), strict=True)
+    if all(torch.allclose(*pair, rtol=1e-3, atol=1e-3) for pair in pairs):
+        return None
+    return "the values are right, the gradients are not: a part is cut off from the graph."
+
 
 # ---- the sampling step ----
 
@@ -26,7 +55,10 @@ def check_reparameterize(function: Callable[[Tensor, Tensor], Tensor]) -> None:
         if samples[-1] is None:
             return None
     problem = _problem_of_sample(*(tensor.detach() for tensor in (*samples, mu, logvar)))
-    problem = problem or _problem_of_gradient(samples[0], mu, logvar)
+    if not problem:
+        eps = ((samples[0] - mu) / (0.5 * logvar).exp()).detach()
+        right = mu + eps * (0.5 * logvar).exp()
+        problem = _problem_of_gradients(samples[0], {"mu": mu, "logvar": logvar}, right)
     if problem:
         return wrong(problem)
     return ok(
@@ -128,6 +160,29 @@ def _forms(mu: Tensor, logvar: Tensor) -> list[tuple[Tensor, Tensor, str | None]
         ),
         (std, mu, "mu and σ have swapped places: the noise is multiplied by the mean."),
         (
+            logvar,
+            (0.5 * mu).exp(),
+            "mu and logvar have swapped places: the noise is stretched by what mu says.",
+        ),
+        (
+            mu,
+            softplus(logvar),
+            "a softplus makes σ out of logvar. logvar is a logarithm: only an exponential undoes "
+            "it.",
+        ),
+        (
+            mu,
+            std.sqrt(),
+            "the noise is multiplied by the root of σ: the ½ that makes σ out of logvar came "
+            "in twice.",
+        ),
+        (
+            mu,
+            std**4,
+            "logvar is doubled before the log is undone. It is the log of the variance: "
+            "where is its ½?",
+        ),
+        (
             0 * mu,
             mu + std,
             "the noise multiplies the mean too. The mean is not random: "
@@ -155,28 +210,6 @@ def _standard_normal(noise: Tensor, mu: Tensor, logvar: Tensor) -> bool:
     return bool((errors.abs() < 6 / math.sqrt(noise.numel())).all())
 
 
-def _problem_of_gradient(z: Tensor, mu: Tensor, logvar: Tensor) -> str | None:
-    """What is wrong with the gradients of a right sample; None when nothing is."""
-    found: list[Tensor | None] = [None, None]
-    if z.requires_grad:
-        try:
-            found = torch.autograd.grad(z.sum(), [mu, logvar], allow_unused=True)
-        except Exception as error:
-            name = type(error).__name__
-            return f"the values are right, but backward stopped with {name}: {error}"
-    pairs = zip(("mu", "logvar"), found, strict=True)
-    lost = " and ".join(name for name, grad in pairs if grad is None or not grad.any())
-    if lost:
-        return (
-            f"the values are right, but no gradient reaches {lost}: training learns nothing there."
-        )
-    right = torch.ones_like(mu), 0.5 * (z - mu)
-    exact = [torch.allclose(*pair, rtol=1e-3, atol=1e-3) for pair in zip(found, right, strict=True)]
-    if all(exact):
-        return None
-    return "the values are right, the gradients are not: a part of z is cut off from the graph."
-
-
 # ---- the loss ----
 
 
@@ -192,8 +225,18 @@ def _batches() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
     for images, dims, scale in (((6, 1, 5, 8), 3, 1), ((4, 3, 2, 3), 5, 1), ((1, 1, 6, 4), 2, 9)):
         logits, x = 0.05 + 0.9 * torch.rand(2, *images, generator=generator)
         mu, logvar = torch.randn(2, images[0], dims, generator=generator)
-        cases.append(((logits - 0.5) * scale + 0.5, x, mu, logvar))
+        logits = (logits - 0.5) * scale + 0.5
+        cases.append((logits.requires_grad_(), x, mu.requires_grad_(), logvar.requires_grad_()))
     return cases
+
+
+def _cut_off(given: tuple[Tensor, ...], loss: object) -> str | None:
+    """What is wrong with the gradients of a loss with the right values; None when nothing is."""
+    if isinstance(loss, list | tuple) and all(isinstance(each, Tensor) for each in loss):
+        loss = torch.stack([*loss])
+    logits, _, mu, logvar = given
+    to = {"logits": logits, "mu": mu, "logvar": logvar}
+    return _problem_of_gradients(torch.as_tensor(loss), to, vae_loss(*given))
 
 
 def _cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
@@ -212,33 +255,81 @@ HALF = (
     "and so in front of all four terms."
 )
 RECON_LOSSES = named(
-    "has the wrong sign: a loss is small where log p(x|z) is large.",
-    lambda logits, x: -bernoulli_nll(logits, x),
+    "is a mean over the pixels: that makes β, silently, their number. Sum over pixels.",
+    lambda logits, x: _cross_entropy(logits, x).mean((1, 2, 3)),
+    "is a squared error. Asked for is the cross-entropy of the pixels, given the logits.",
+    lambda logits, x: squared_error(logits.sigmoid(), x),
+    lambda logits, x: squared_error(logits.sigmoid(), x) / 2,
+    lambda logits, x: squared_error(logits.sigmoid(), x) / x[0].numel(),
+    lambda logits, x: (logits.sigmoid() - x).square().mean(),
     ONE_NUMBER,
     lambda logits, x: _cross_entropy(logits, x).sum(),
     lambda logits, x: _cross_entropy(logits, x).mean(),
-    "is a mean over the pixels: that makes β, silently, their number. Sum over pixels.",
-    lambda logits, x: _cross_entropy(logits, x).mean((1, 2, 3)),
+    lambda logits, x: bernoulli_nll(logits, x).mean(),
+    "is a squared error of logits. Asked for is the cross-entropy, which takes them as they are.",
+    lambda logits, x: squared_error(logits, x),
+    lambda logits, x: squared_error(logits, x) / 2,
+    "has the wrong sign: a loss is small where log p(x|z) is large.",
+    lambda logits, x: -bernoulli_nll(logits, x),
     "applies the sigmoid twice: the function with logits has it inside.",
     lambda logits, x: bernoulli_nll(logits.sigmoid(), x),
     "takes logits for probabilities. Logits are any real numbers.",
     lambda logits, x: bernoulli_nll(logits.logit(), x),
+    lambda logits, x: bernoulli_nll(logits.clamp(0, 1).logit(), x),
     "has the image and the reconstruction swapped.",
-    lambda logits, x: _cross_entropy(x, logits).flatten(1).sum(1),
+    lambda logits, x: _cross_entropy(x, logits).sum((1, 2, 3)),
+    lambda logits, x: _cross_entropy(x, logits.sigmoid()).sum((1, 2, 3)),
+    "is summed over some axes of an image and averaged over others. Sum over all three.",
+    *(
+        lambda logits, x, axes=axes: (
+            _cross_entropy(logits, x).mean(axes, keepdim=True).sum((1, 2, 3))
+        )
+        for axes in (1, 2, 3, (1, 2), (1, 3), (2, 3))
+    ),
+    "is divided by the number of images. That mean is taken later; here is one value per image.",
+    lambda logits, x: bernoulli_nll(logits, x) / len(x),
+    "is in bits: its logarithms are of base 2. A nat is a natural one.",
+    lambda logits, x: bernoulli_nll(logits, x) / math.log(2),
+    "is forgotten: without it, nothing ties the code to its image.",
+    lambda logits, x: torch.zeros(len(x)),
 )
+FREQUENT = RECON_LOSSES[:2]  # also found together with a mistake in the KL
 KLS = named(
     "has the wrong sign: it is a cost, and never below 0.",
     lambda mu, logvar: -kl_standard_normal(mu, logvar),
     ONE_NUMBER,
     lambda mu, logvar: _kl(mu, logvar).sum(),
     lambda mu, logvar: _kl(mu, logvar).mean(),
+    lambda mu, logvar: kl_standard_normal(mu, logvar).mean(),
     "is a mean over the latent dimensions: that makes β smaller, silently. Sum over dimensions.",
     lambda mu, logvar: _kl(mu, logvar).mean(1),
     HALF,
     lambda mu, logvar: 2 * kl_standard_normal(mu, logvar),
     lambda mu, logvar: (mu.square() + logvar.exp() - 0.5 * (1 + logvar)).sum(1),
+    lambda mu, logvar: (mu.square() + logvar.exp() - 1 - 0.5 * logvar).sum(1),
     "takes logvar for log σ. It is log σ², twice as much.",
     lambda mu, logvar: kl_standard_normal(mu, 2 * logvar),
+    "has σ where σ² belongs: undo the log of logvar without a ½.",
+    lambda mu, logvar: 0.5 * (mu.square() + (logvar / 2).exp() - 1 - logvar).sum(1),
+    "has log σ where log σ² belongs, which is logvar as it is.",
+    lambda mu, logvar: 0.5 * (mu.square() + logvar.exp() - 1 - logvar / 2).sum(1),
+    "halves logvar first: but both its terms are about σ², not σ.",
+    lambda mu, logvar: kl_standard_normal(mu, logvar / 2),
+    "has a softplus where logvar is a logarithm: only an exponential undoes that.",
+    lambda mu, logvar: kl_standard_normal(mu, 2 * softplus(logvar).log()),
+    lambda mu, logvar: kl_standard_normal(mu, softplus(logvar).log()),
+    lambda mu, logvar: 0.5 * (mu.square() + softplus(logvar) - 1 - logvar).sum(1),
+    "is divided by the number of images. That mean is taken later; here is one value per image.",
+    lambda mu, logvar: kl_standard_normal(mu, logvar) / len(mu),
+    "has mu and logvar swapped.",
+    lambda mu, logvar: kl_standard_normal(logvar, mu),
+    "is the other one, KL(prior || q). Which of them is the average over?",
+    lambda mu, logvar: kl_standard_normal(mu / (logvar / 2).exp(), -logvar),
+    "lacks the square of mu.",
+    lambda mu, logvar: 0.5 * (mu + logvar.exp() - 1 - logvar).sum(1),
+    lambda mu, logvar: 0.5 * (mu.abs() + logvar.exp() - 1 - logvar).sum(1),
+    "is in bits: its logarithms are of base 2. A nat is a natural one.",
+    lambda mu, logvar: kl_standard_normal(mu, logvar) / math.log(2),
     "lacks its constant: it is 0 where q(z|x) is the prior.",
     lambda mu, logvar: 0.5 * (mu.square() + logvar.exp() - logvar).sum(1),
     "is forgotten: without it, this is an autoencoder with noise.",
@@ -247,30 +338,35 @@ KLS = named(
 
 
 def _wrong_losses() -> list[tuple[Callable, str]]:
-    """Mistakes in one of the two terms or in both; then that in the reconstruction is named."""
-    recon_losses = [(bernoulli_nll, None), *RECON_LOSSES]
-    kls = [(kl_standard_normal, None), *KLS]
-    found = []
-    for (i, (recon, its)), (j, (kl, problem)) in product(enumerate(recon_losses), enumerate(kls)):
-        if i == j < 3:  # right, the ELBO itself, and the sum over the batch
-            continue
-        text = f"the reconstruction loss {its}" if its else f"the KL {problem}"
-        found.append((_total(recon, kl), text))
-    return found
+    """Mistakes in one of the two terms, or in both; then that in the reconstruction is named."""
+    in_kl = [(_total(bernoulli_nll, kl), f"the KL {problem}") for kl, problem in KLS]
+    in_recon = [
+        (_total(recon, kl), f"the reconstruction loss {problem}")
+        for recon, problem in RECON_LOSSES
+        for kl, other in [(kl_standard_normal, None), *KLS]
+        if other is None or (recon, problem) in FREQUENT
+    ]
+    return in_kl + in_recon
 
 
 def _total(recon: Callable, kl: Callable) -> Callable:
     return lambda logits, x, mu, logvar: recon(logits, x) + kl(mu, logvar)
 
 
-check_vae_loss = Check(
+check_vae_loss = SecondLook(
     "02",
     vae_loss,
     cases=_batches,
+    look=_cut_off,
     mistakes=[
         *named(
             "this is the ELBO itself: training should make it large, and a loss small.",
             lambda *given: -vae_loss(*given),
+            "all of it is in bits: the logarithms are of base 2. A nat is a natural one.",
+            lambda *given: vae_loss(*given) / math.log(2),
+            "all of it is divided by the number of images. That mean is taken later; "
+            "here is one value per image.",
+            lambda *given: vae_loss(*given) / len(given[0]),
         ),
         *_wrong_losses(),
     ],
@@ -304,6 +400,14 @@ check_effective_beta = Check(
         "upside down: that is the weight of the cross-entropy when the KL has weight 1. "
         "β weighs the KL.",
         20 / 784,
+        "upside down, and only one of the means. That over the latent dimensions counts too.",
+        1 / 784,
+        "one of the two is off by a factor: an image has 28 rows and 28 columns of pixels.",
+        28 / 20,
+        "nearly: it is no whole number. Give the quotient, or one decimal.",
+        *(39, 40),
+        "there is no ½ and no 2 in it: only the numbers of terms of the two means count.",
+        *(784 / 40, 784 / 10, 784 / 2),
         "it looks unweighted, but each mean divides a sum by the number of its terms: "
         "how many are there?",
         1,

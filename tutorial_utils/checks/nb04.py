@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
-from .judge import Check, call_answer, named, ok, usual_settings, wrong
+from .judge import Check, named
+from .second_look import SecondLook
 
 # ---- the middle of a straight line ----
 
@@ -54,162 +56,235 @@ check_midpoint_length = Check(
 # ---- collapsed dimensions ----
 
 
-@usual_settings()
-def check_collapsed(function: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Notebook 04: marks, bool [D], of the collapsed latent dimensions, from mu and logvar [N, D].
-
-    Collapsed: the posterior is the prior for every image, N(0, 1), up to a mean KL of 0.01 nats.
-    """
-    mu, logvar, kinds = _posteriors()
-    answers = []
-
-    def remember(*given: Tensor) -> object:
-        answers.append(function(*given))
-        return answers[-1]
-
-    value = call_answer(remember if callable(function) else function, mu.clone(), logvar.clone())
-    if value is None:
-        return None
-    kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
-    problem = _problem_of_form(value.detach(), kl, kinds) or _problem_of_marks(
-        value.bool(), kl.mean(0), kinds
-    )
-    if problem:
-        return wrong(problem)
-    if torch.as_tensor(answers[-1]).dtype != torch.bool:
-        return wrong(
-            "the right dimensions, but as numbers: an index of 0 and 1 picks these two. "
-            "Give True and False."
-        )
-    return ok(
-        "where every single posterior is the prior, and not where only their average is, "
-        "or their mean, or their σ."
-    )
+def collapsed(mu: Tensor, logvar: Tensor) -> Tensor:
+    """Marks, bool [D], of dimensions with a mean KL under 0.01 nats, of mu and logvar [N, D]."""
+    return _kl(mu, logvar).mean(0) < 0.01
 
 
-def _posteriors() -> tuple[Tensor, Tensor, str]:
-    """mu and logvar [400, 11], and the kind of each dimension, one letter: see the comments."""
-    n, kinds = 400, "agcsarwbmav"
+def _kl(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, exp(logvar)) || N(0, 1)) of each image in each dimension, [N, D]."""
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
+
+
+NEAR_THE_LIMIT = (  # mu and logvar, with KLs from 0.003 to 0.09 nats
+    *((0.08, 0), (0.11, 0), (0, 0.12), (0.135, 0), (0, 0.18), (0, -0.2), (0.09, 0.1)),  # collapsed
+    *((0.15, 0), (0.25, 0), (0, 0.2), (0, -0.25), (0, 0.25), (0.12, 0.15), (0, 0.54)),  # not
+)
+
+
+def _dimensions(n: int) -> list[tuple[Tensor, Tensor]]:
+    """The mu and logvar of n images in dimensions of every kind."""
     i = torch.arange(n)
-    one, other, rare = 1.0 - 2 * (i % 2), 1.0 - 2 * (i // 2 % 2), (i % 20 == 19).float()
-    spread = torch.special.ndtri((i.roll(150) + 0.5) / n)  # N(0, 1), evenly
-    columns = {
-        "a": (0 * one, 0 * one),  # collapsed
-        # narrow; the codes of all images together are N(0, 1)
-        "g": (0.995 * spread / spread.std(), 0 * one - 4.6),
-        "c": (0 * one, 0 * one - 1.4),  # centered, narrow
-        "s": (0 * one + 1, 0 * one),  # shifted, all alike
-        "r": (3 * rare * one * other, -2 * rare),  # collapsed but for a few images, 5 %
-        "w": (0.17 * one, 0 * one),  # close to the prior: a KL of 0.015
-        "b": (one, other),  # mu and logvar cancel over the images
-        "m": (one, 0 * one),  # mu does
-        "v": (0 * one, one),  # logvar does
-    }
-    mu, logvar = (torch.stack([columns[kind][part] for kind in kinds], 1) for part in (0, 1))
-    noise = torch.randn(2, *mu.shape, generator=torch.Generator().manual_seed(0)).clamp(-3, 3)
-    return mu + 0.02 * noise[0], logvar + 0.02 * noise[1], kinds
+    one, other, rare = 1.0 - 2 * (i % 2), 1.0 - 2 * (i // 2 % 2), (i % 40 == 39).float()
+    spread = torch.special.ndtri((i.roll(3 * n // 8) + 0.5) / n)  # N(0, 1), evenly
+    noise = 0.02 * torch.randn(4, n, generator=torch.Generator().manual_seed(0))
+    zero = 0 * one
+    return [
+        (noise[0], noise[1]),  # collapsed
+        (noise[2], noise[3]),
+        (zero + 0.12, zero),  # collapsed, though its mean is never 0
+        (0.4 * rare * one, zero),  # collapsed: of a few images the KL is larger, of the mean not
+        (0.995 * spread / spread.std(), zero - 4.6),  # narrow; all codes together are N(0, 1)
+        (zero, zero - 1.4),  # centered, narrow
+        (zero - 1, zero),  # shifted, all alike
+        (zero + 1, zero),
+        (3 * rare * one * other, -2 * rare),  # collapsed but for a few images
+        (one, other),  # mu and logvar cancel over the images
+        (one, zero),  # mu does
+        (zero, one),  # logvar does
+        *((mu * one, zero + logvar) for mu, logvar in NEAR_THE_LIMIT),
+    ]
 
 
-def _problem_of_form(value: Tensor, kl: Tensor, kinds: str) -> str | None:
-    """What keeps `value` from being a mark for each dimension, with KLs [N, D]; or None."""
-    n, dims = kl.shape
-    right = torch.tensor([float(i) for i, kind in enumerate(kinds) if kind == "a"])
-    if torch.equal(value.flatten(), right):
-        return (
-            f"these are the numbers of the right dimensions. Mark all {dims} dimensions instead, "
-            "with True or False."
-        )
-    if value.numel() == 1:
-        return (
-            f"this is one value for all {dims} dimensions together. Each collapses by itself: "
-            "keep their axis."
-        )
-    if value.shape == (n,):
-        return (
-            "this is one value for each image, over its dimensions. Which axis counts the images?"
-        )
-    if value.shape == kl.shape:
-        return (
-            "this is one value for each image and dimension. "
-            "All images together decide about a dimension."
-        )
-    if value.shape != (dims,):
-        given = list(value.shape)
-        return f"{dims} dimensions need {dims} marks, shape {[dims]}; yours have shape {given}."
-    if not torch.isfinite(value).all():
-        return (
-            "some values are NaN or infinite. logvar is any real number, below 0 too: "
-            "it has no root and no log."
-        )
-    if torch.allclose(value, kl.mean(0), rtol=1e-3, atol=1e-5):
-        return "these are the right KLs, in nats. One step is left: which of them are small enough?"
-    if not ((value == 0) | (value == 1)).all():
-        return "these are scores, one for each dimension. Asked for is a decision: True or False."
-    return None
+def _posteriors() -> list[tuple[Tensor, Tensor]]:
+    """The mu and logvar [N, D] of many images, of some, and of two, in mixed dimensions.
+
+    Of two images there are only the dimensions near the limit.
+    """
+    generator = torch.Generator().manual_seed(0)
+    cases = []
+    for n, first in ((400, 0), (60, 0), (2, -len(NEAR_THE_LIMIT))):
+        dimensions = torch.stack([torch.stack(each) for each in _dimensions(n)[first:]])
+        mixed = dimensions[torch.randperm(len(dimensions), generator=generator)]  # [D, 2, N]
+        cases.append((mixed[:, 0].T.contiguous(), mixed[:, 1].T.contiguous()))
+    return cases
 
 
-CANCEL = (
-    "averages over images come first, and what differs in sign cancels. First the KL of each image."
-)
-STILL = (
-    "a posterior that is the same for all images can still differ from the prior: "
-    "compare it with N(0, 1)."
-)
-TOGETHER = (
-    "the codes of all images together look like the prior, but no single posterior does. "
-    "Judge each one."
-)
-MARKED = {  # what it shows when these kinds of dimensions, and no others but r and w, are marked
-    "": "you find none. Is your KL 0 for N(0, 1), and averaged over images, not added? "
-    "It is never quite 0.",
-    "abcgmsv": "you mark all dimensions. A KL is never below 0: does yours have the right sign?",
-    "bcgmsv": "upside down: you mark the active dimensions, in which posteriors differ from the "
-    "prior.",
-    "bgm": "you mark dimensions whose mu differs between images: they are in use. "
-    "Collapsed is the opposite.",
-    "acv": "this looks at mu alone. A posterior centered on 0 but narrower than the prior costs "
-    "nats: what of σ?",
-    "acsv": "this asks whether mu moves. A mean can stand still far from 0, and what of σ?",
-    "abcgmv": "this looks at the average of mu alone, in which both signs cancel. "
-    "Judge each image, and σ as well.",
-    "ams": "this looks at logvar alone. A posterior as wide as the prior can lie elsewhere: "
-    "what of mu?",
-    "abmsv": "this looks at the average of logvar alone, in which both signs cancel. "
-    "Judge each image, and mu too.",
-    "acgms": "this asks whether logvar moves. It can stand still far from 0, and what of mu?",
-    "acmsv": "you mark where mu or logvar fits the prior. "
-    "For the posterior to be the prior, both have to.",
-    "acg": "your KL is 0 or less for narrow posteriors too. They cost most: is the log there, "
-    "with its sign?",
-    **dict.fromkeys(["ag", "g"], TOGETHER),
-    **dict.fromkeys(["abmv", "am", "av", "bmv"], CANCEL),
-    **dict.fromkeys(["as", "acs", "asv"], STILL),
-}
-
-
-def _problem_of_marks(marks: Tensor, kl: Tensor, kinds: str) -> str | None:
-    """What is wrong with marks [D], of dimensions with mean KLs [D]; None when nothing is."""
-    marked, blank = (
-        {kinds[i] for i in range(len(kinds)) if marks[i] == mark} for mark in (True, False)
-    )
-    if marked == {"a"} and "a" not in blank:
+def _not_bool(_: tuple, marks: object) -> str | None:
+    """What is wrong with right marks that are no bools; None when they are."""
+    if torch.as_tensor(marks).dtype == torch.bool:
         return None
-    if marked - {"w"} == {"a", "r"}:
-        return (
-            "in one dimension that you mark, a few images are far from the prior. "
-            "A median overlooks them."
-        )
-    if blank and "a" not in blank and kl[marks].max() < kl[~marks].min():
-        return (
-            "a dimension that you mark has 0.015 nats or more. A limit too high, a ½ too many, "
-            "mu and logvar swapped?"
-        )
-    hint = (
-        "these are not the collapsed ones. Take the KL of each image in each dimension, "
-        "then its mean over images."
+    return (
+        "the right dimensions, but as numbers: an index of 0 and 1 picks these two. "
+        "Give True and False."
     )
-    return hint if "a" in marked & blank else MARKED.get("".join(sorted(marked - set("rw"))), hint)
 
+
+def _under(score: Callable, *limits: float) -> list[Callable]:
+    """Mistakes that mark the dimensions in which score(mu, logvar), [D], is under a limit."""
+    return [lambda mu, logvar, limit=limit: score(mu, logvar) < limit for limit in limits]
+
+
+def _mean_under(kl: Callable, *limits: float) -> list[Callable]:
+    """The same, where the score is the mean over the images of kl(mu, logvar), [N, D]."""
+    return _under(lambda mu, logvar: kl(mu, logvar).mean(0), *(limits or (0.01,)))
+
+
+def _both_under(first: Callable, second: Callable, *limits: float) -> list[Callable]:
+    """Mistakes that ask two scores, each of one of mu and logvar, to be under the same limit."""
+    return _under(lambda mu, logvar: torch.maximum(first(mu), second(logvar)), *limits)
+
+
+def _average(part: Tensor) -> Tensor:
+    """The size of the mean over the images, in which signs cancel, [D]."""
+    return part.mean(0).abs()
+
+
+def _size(part: Tensor) -> Tensor:
+    """The mean size, [D]."""
+    return part.abs().mean(0)
+
+
+def _movement(part: Tensor) -> Tensor:
+    """The standard deviation over the images, [D]."""
+    return part.std(0)
+
+
+def _of_all_codes(mu: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
+    """The center and the variance of the codes of all images together, both [D]."""
+    return mu.mean(0), mu.var(0) + logvar.exp().mean(0)
+
+
+SMALL = 0.01, 0.05, 0.1, 0.2  # limits that somebody may choose
+check_collapsed = SecondLook(
+    "04",
+    collapsed,
+    cases=_posteriors,
+    look=_not_bool,
+    mistakes=named(
+        "upside down: you mark the active dimensions, where posteriors differ from the prior.",
+        *(lambda mu, logvar, at=at: _kl(mu, logvar).mean(0) > at for at in SMALL),
+        "you mark too few, as if each KL were twice as large. Does your KL have its ½?",
+        *_mean_under(lambda mu, logvar: 2 * _kl(mu, logvar)),
+        "you mark too few, as if the KL were in bits. The limit is in nats.",
+        *_mean_under(lambda mu, logvar: _kl(mu, logvar) / math.log(2)),
+        "you mark too few: is your limit for the mean KL lower than the one asked for?",
+        *_mean_under(_kl, 0.001, 0.0035, 0.0063, 0.008, 0.009, 0.0092),
+        "you mark too many: a limit too high, or a ½ too many?",
+        *_mean_under(_kl, 0.011, 0.012, 0.014, 0.015, 0.02, 0.05, 0.1, 0.2, 0.5),
+        "you take logvar for log σ. It is log σ², twice as much.",
+        *_mean_under(lambda mu, logvar: _kl(mu, 2 * logvar)),
+        "you halve logvar on the way into the KL. But what enters it is σ² and its log.",
+        *_mean_under(lambda mu, logvar: _kl(mu, logvar / 2)),
+        "σ stands where σ² belongs: your KL is below 0 for posteriors a little wider than the "
+        "prior.",
+        *_mean_under(lambda mu, logvar: _kl(mu, logvar) + ((logvar / 2).exp() - logvar.exp()) / 2),
+        "log σ stands where log σ² belongs: your KL is below 0 for narrow posteriors.",
+        *_mean_under(lambda mu, logvar: _kl(mu, logvar) + logvar / 4),
+        "a softplus makes σ out of logvar. logvar is a logarithm: only an exponential undoes it.",
+        *_mean_under(lambda mu, logvar: _kl(mu, 2 * softplus(logvar).log())),
+        "this is KL(prior || posterior). Which of the two is the average over?",
+        *_mean_under(lambda mu, logvar: _kl(mu / (logvar / 2).exp(), -logvar)),
+        "mu and logvar have swapped places.",
+        *_mean_under(lambda mu, logvar: _kl(logvar, mu)),
+        "mu comes in without its square, and below 0 it makes the KL small.",
+        *_mean_under(lambda mu, logvar: _kl(0 * mu, logvar) + mu / 2),
+        "your KL is 0 or less for narrow posteriors too. They cost most: is the log there, "
+        "with its sign?",
+        *_mean_under(lambda mu, logvar: _kl(mu, logvar) + logvar / 2),
+        *_mean_under(lambda mu, logvar: _kl(mu, logvar) + logvar),
+        "you find none. Is your KL 0 for N(0, 1)? Even then its mean is never quite 0.",
+        *_mean_under(lambda mu, logvar: _kl(mu, logvar) + 0.5),
+        *_under(lambda mu, logvar: _kl(mu, logvar).mean(0), 0),
+        "the KL is added over the images, so it grows with their number. Take its mean.",
+        *_under(lambda mu, logvar: _kl(mu, logvar).sum(0), 0.01),
+        "you mark all dimensions. A KL is never below 0: does yours have the right sign?",
+        *_mean_under(lambda mu, logvar: -_kl(mu, logvar)),
+        "this asks that no single image is over the limit. Asked for is the mean over the images.",
+        *_under(lambda mu, logvar: _kl(mu, logvar).amax(0), 0.01),
+        "you mark dimensions in which a few images are far from the prior. "
+        "The mean counts them, a median overlooks them.",
+        *_under(lambda mu, logvar: _kl(mu, logvar).median(0).values, 0.01),
+        *_under(lambda mu, logvar: _kl(mu, logvar).amin(0), 0.01),
+        *_under(lambda mu, logvar: _kl(mu, logvar)[0], 0.01),
+        *_under(lambda mu, logvar: (_kl(mu, logvar) > 0.01).float().mean(0), 0.1, 0.5),
+        "averages over images come first, and what differs in sign cancels. "
+        "First the KL of each image.",
+        *_under(lambda mu, logvar: _kl(mu.mean(0), logvar.mean(0)), 0.01),
+        *_under(lambda mu, logvar: _kl(mu.mean(0), logvar.exp().mean(0).log()), 0.01),
+        *_both_under(_average, _average, *SMALL),
+        *_both_under(_average, _size, *SMALL),
+        *_both_under(_size, _average, *SMALL),
+        "the codes of all images together look like the prior, but no single posterior does. "
+        "Judge each one.",
+        *_under(lambda mu, logvar: _kl(mu.mean(0), _of_all_codes(mu, logvar)[1].log()), 0.01),
+        *_under(
+            lambda mu, logvar: torch.maximum(
+                _average(mu), (_of_all_codes(mu, logvar)[1] - 1).abs()
+            ),
+            *SMALL,
+        ),
+        "you ask for a mu that differs between images like the prior. "
+        "Such a dimension is in use; collapsed is the opposite.",
+        *_under(lambda mu, logvar: torch.maximum(_average(mu), (_movement(mu) - 1).abs()), *SMALL),
+        *(lambda mu, logvar, at=at: _movement(mu) > at for at in SMALL),
+        "this looks at mu alone. A posterior centered on 0 can be narrower than the prior: "
+        "what of σ?",
+        *_under(lambda mu, logvar: _size(mu), *SMALL),
+        *_under(lambda mu, logvar: mu.square().mean(0), *SMALL),
+        *_mean_under(lambda mu, logvar: _kl(mu, 0 * logvar)),
+        "this asks whether mu moves. A mean can stand still far from 0, and what of σ?",
+        *_under(lambda mu, logvar: _movement(mu), *SMALL),
+        "this looks at the average of mu alone, in which both signs cancel. "
+        "Judge each image, and σ as well.",
+        *_under(lambda mu, logvar: _average(mu), *SMALL),
+        "this looks at logvar alone. A posterior as wide as the prior can lie elsewhere: "
+        "what of mu?",
+        *_under(lambda mu, logvar: _size(logvar), *SMALL),
+        *_under(lambda mu, logvar: (logvar.exp() - 1).abs().mean(0), *SMALL),
+        *_mean_under(lambda mu, logvar: _kl(0 * mu, logvar)),
+        "this looks at the average of logvar alone, in which both signs cancel. "
+        "Judge each image, and mu too.",
+        *_under(lambda mu, logvar: _average(logvar), *SMALL),
+        "this asks whether logvar moves. It can stand still far from 0, and what of mu?",
+        *_under(lambda mu, logvar: _movement(logvar), *SMALL),
+        "you ask whether the posterior is the same for all images. "
+        "It can be so and still differ from the prior, N(0, 1).",
+        *_both_under(_movement, _movement, *SMALL),
+        *_both_under(_movement, _size, *SMALL),
+        *_both_under(_size, _movement, *SMALL),
+        "you mark where mu or logvar fits the prior. For the posterior to be the prior, "
+        "both have to.",
+        *_under(lambda mu, logvar: torch.minimum(_size(mu), _size(logvar)), *SMALL),
+        "mu and logvar are each small, but small by which measure? One number counts both: the KL.",
+        *_both_under(_size, _size, 0.05, 0.1, 0.2),
+        "these are the right KLs, in nats. One step is left: which of them are small enough?",
+        lambda mu, logvar: _kl(mu, logvar).mean(0),
+        "these are the numbers of the right dimensions. Mark every dimension instead, "
+        "with True or False.",
+        lambda mu, logvar: collapsed(mu, logvar).nonzero().flatten(),
+        lambda mu, logvar: collapsed(mu, logvar).nonzero(),
+        "this is how many they are. Each dimension collapses by itself: give a mark for each.",
+        lambda mu, logvar: collapsed(mu, logvar).sum(),
+        "this is one value for all dimensions together. Each collapses by itself: keep their axis.",
+        lambda mu, logvar: _kl(mu, logvar).mean() < 0.01,
+        lambda mu, logvar: _kl(mu, logvar).sum(1).mean() < 0.01,
+        "this is one value for each image, over its dimensions. Which axis counts the images?",
+        lambda mu, logvar: _kl(mu, logvar).mean(1) < 0.01,
+        lambda mu, logvar: _kl(mu, logvar).sum(1) < 0.01,
+        "this is one value for each image and dimension. All images together decide about a "
+        "dimension.",
+        lambda mu, logvar: _kl(mu, logvar) < 0.01,
+        lambda mu, logvar: _kl(mu, logvar),
+    ),
+    praise="where every single posterior is the prior, and not where only their average is, "
+    "or their mean, or their σ.",
+    hint="not the collapsed ones. Take the KL of each image in each dimension, "
+    "then its mean over the images.",
+    form="every dimension needs a mark",
+    not_finite="some values are NaN or infinite. logvar is any real number, below 0 too: "
+    "it has no root and no log.",
+)
 
 # ---- central differences ----
 
@@ -313,6 +388,9 @@ check_central_difference = Check(
         lambda f, z, j, h: f(z) - f(z - h * _axis(z, j)) / h,
         "the change itself, which shrinks with h. Divide it by how far apart the two points are.",
         _quotient(_central, lambda h: 1),
+        "this is the second derivative: how the slope changes. Asked for is the slope.",
+        _quotient(lambda up, mid, down: up - 2 * mid + down, lambda h: h**2),
+        _quotient(lambda up, mid, down: up - 2 * mid + down),
         "this is the derivative, for h near 0. Use the h that is given.",
         _derivative,
         FAR,

@@ -62,10 +62,11 @@ def check_detective(verdicts: dict[str, str]) -> None:
 
 # ---- a warm-up ----
 
+JOINTS = 0.25, 0.5  # where two parts of training meet
 PROGRESS = (
-    *(0, 0.01, 0.1, 0.2, 0.249),  # before it
+    *(0, 0.01, 0.1, 0.2, 0.249),  # before the rise
     *(0.251, 0.275, 0.3, 0.325, 0.35, 0.374, 0.4, 0.425, 0.45, 0.475, 0.499),  # on the line
-    *(0.501, 0.6, 0.7, 0.8, 0.9, 0.99, 1),  # after it
+    *(0.501, 0.6, 0.7, 0.75, 0.8, 0.9, 0.99, 1),  # after it
 )
 
 
@@ -75,25 +76,31 @@ def check_warmup(function: Callable[[float], float]) -> None:
 
     progress: 0 at the start of training, 1 at its end; β is 1 from half time on.
     """
-    values: list[float] = []
+    found: dict[float, float] = {}
 
     def returned(progress: float) -> object:
-        value = function(progress)
-        return math.nan if value is None and values else value
+        try:
+            value = function(progress)
+        except ZeroDivisionError:
+            return math.nan
+        return math.nan if value is None and found else value
 
-    for progress in map(float, PROGRESS):
+    for progress in map(float, sorted((*PROGRESS, *JOINTS))):
         value = call_answer(returned if callable(function) else function, progress)
         if value is None:
             return None
         if value.numel() != 1:
             return wrong(f"β is one number at a time, yours has shape {list(value.shape)}.")
-        values.append(value.item())
-        if not math.isfinite(values[-1]):
+        found[progress] = value.item()
+        if not math.isfinite(found[progress]):
             return wrong(
                 f"at progress {progress:g} there is no finite number. "
-                "Has each part of training its return?"
+                "Has each part of training its return, and is nothing divided by 0?"
             )
-    problem = _problem_of_warmup(torch.tensor(PROGRESS), torch.tensor(values))
+    problem = _problem_of_warmup(
+        torch.tensor(PROGRESS), torch.tensor([found[progress] for progress in PROGRESS])
+    )
+    problem = problem or _problem_of_joints(*(found[progress] for progress in JOINTS))
     if problem:
         return wrong(problem)
     return ok(
@@ -113,6 +120,17 @@ def _problem_of_warmup(progress: torch.Tensor, beta: torch.Tensor) -> str | None
         or _problem_of_ends(beta[progress < 0.25], beta[progress > 0.5], beta.max())
         or _problem_of_line(progress[middle], beta[middle])
     )
+
+
+def _problem_of_joints(quarter: float, half: float) -> str | None:
+    """What is wrong with β at exactly a quarter and a half of training; None when nothing is."""
+    for value, right, name in ((quarter, 0, "a quarter"), (half, 1, "a half")):
+        if abs(value - right) > TOLERANCE:
+            return (
+                f"β is {value:.3g} at exactly {name} of training, and right everywhere else. "
+                "Which part does that moment belong to?"
+            )
+    return None
 
 
 def _problem_of_course(beta: torch.Tensor) -> str | None:
