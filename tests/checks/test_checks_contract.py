@@ -24,7 +24,7 @@ from helpers.answers import NOT_YET, NUMBERS, OK, WRONG, cell
 from torch import nn
 
 from tutorial_utils.checks import CHECKS, answers
-from tutorial_utils.checks.judge import Check, same_values
+from tutorial_utils.checks.judge import Check, ok, same_values
 from tutorial_utils.models import Autoencoder, mlp
 from tutorial_utils.training import local_seed
 
@@ -774,6 +774,22 @@ def test_a_function_finds_the_same_random_numbers_whatever_was_drawn_before(chec
     torch.rand(3), np.random.rand(), random.random()  # noqa: NPY002
     check(remember)
     assert len(seen) == 2 and seen[0] == seen[1]
+
+
+# ---- grading ----
+
+
+@every(AS_DATA)
+def test_when_it_is_graded_a_check_raises_unless_the_answer_is_right(monkeypatch, check):
+    monkeypatch.setenv("TUTORIAL_GRADE", "1")
+    assert check(right_answer(check)) == True  # noqa: E712
+    for answer in (check.mistakes[0][0], ..., "nothing"):
+        with pytest.raises(AssertionError, match="not"):
+            check(answer)
+
+
+def test_a_notebook_does_not_show_what_a_check_returns():
+    assert callable(ok("An exercise is solved.")._ipython_display_)
 
 
 # ---- the notebooks ----

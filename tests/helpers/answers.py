@@ -79,8 +79,9 @@ def hear(capsys, check, answer) -> str:
     Below what a function stopped with, up to three lines of its own code are shown.
     """
     capsys.readouterr()
-    assert check(answer) is None
+    is_right = check(answer)
     text = capsys.readouterr().out.rstrip("\n")
+    assert is_right == text.startswith(OK)
     sentence, *code = text.splitlines()
     stopped = "stopped with" in sentence or "stopped after" in sentence
     assert sentence.startswith((OK, NOT_YET, WRONG)) and 30 < len(sentence) < 200

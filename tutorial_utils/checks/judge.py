@@ -1,6 +1,7 @@
 """What every check shares: `Check`, its mistakes as functions, and three tones of a verdict."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -15,24 +16,40 @@ from .answers import attempt, cut, in_words, usual_settings
 from .numbers import Observer, inside, numbers_of, spacing_of, wrapping_of
 
 
-def ok(text: str) -> None:
+class Verdict(int):
+    """True or False, which a notebook does not show: the sentence above it has said it."""
+
+    def _ipython_display_(self) -> None:
+        """Show nothing."""
+
+
+def ok(text: str) -> Verdict:
     """Say that the answer is right, and why."""
     print(f"✓ ok: {text}")
+    return Verdict(True)
 
 
-def not_yet(hint: str = "replace the three dots") -> None:
+def not_yet(hint: str = "replace the three dots") -> Verdict:
     """Say that there is no answer yet."""
-    print(f"… not yet: {hint}, then run this cell again.")
+    return _not_right(f"… not yet: {hint}, then run this cell again.")
 
 
-def wrong(text: str) -> None:
+def wrong(text: str) -> Verdict:
     """Say what the answer shows was misunderstood, in one line of less than 200 characters."""
-    print(f"✗ not quite: {cut(text.splitlines()[0], 180)}")
+    return _not_right(f"✗ not quite: {cut(text.splitlines()[0], 180)}")
 
 
-def stopped(text: str) -> None:
+def stopped(text: str) -> Verdict:
     """Say what a function stopped with, in one line, and show the lines of its code below."""
-    print(f"✗ not quite: {text}")
+    return _not_right(f"✗ not quite: {text}")
+
+
+def _not_right(text: str) -> Verdict:
+    """Say it; or raise it, so that a grader counts it, with TUTORIAL_GRADE=1 in the environment."""
+    if os.environ.get("TUTORIAL_GRADE", "0") not in ("", "0"):
+        raise AssertionError(text)
+    print(text)
+    return Verdict(False)
 
 
 class Remark(NamedTuple):
@@ -41,7 +58,7 @@ class Remark(NamedTuple):
     inside: the numbers in it all the same, in a wrong wrapping.
     """
 
-    say: Callable[[str], None]
+    say: Callable[[str], Verdict]
     text: str
     inside: Sequence[Tensor] = ()
 
@@ -97,11 +114,14 @@ class Check:
     def __repr__(self) -> str:
         return f"<{self.__name__} of notebook {self.notebook}>"
 
-    def __call__(self, answer: object) -> None:
-        """Print the verdict on an answer: the learner's function, or value."""
+    def __call__(self, answer: object) -> Verdict:
+        """Print the verdict on an answer, the learner's function or value; True if it is right.
+
+        With TUTORIAL_GRADE=1 in the environment a wrong answer raises AssertionError.
+        """
         with usual_settings():
             remark = self._remark_on_function(answer) if self.cases else self._remark_on(answer)
-        remark.say(remark.text)
+        return remark.say(remark.text)
 
     def _remark_on(self, answer: object) -> Remark:
         """The verdict on a value."""
@@ -320,8 +340,8 @@ def same_values(value: Tensor, other: object, rtol: float = 1e-4) -> bool:
     return torch.allclose(value, other, rtol=0, atol=1e-6 + rtol * largest, equal_nan=True)
 
 
-def call_answer(function: Callable, *arguments, seed: int = 0) -> Tensor | None:
-    """What a learner's function returns, as floats; None, after saying why, when it is no numbers.
+def call_answer(function: Callable, *arguments, seed: int = 0) -> Tensor | Verdict:
+    """What a learner's function returns, as floats; the verdict, once said, when it is no numbers.
 
     Gradients are on and stay attached.  Random numbers start from `seed`; the global random states
     and settings stay as they were.  If it returns low precision, it is called again without.

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from ..losses import bernoulli_nll, kl_standard_normal, squared_error
-from .judge import Check, call_answer, named, ok, usual_settings, wrong
+from .judge import Check, Verdict, call_answer, named, ok, usual_settings, wrong
 from .second_look import SecondLook
 
 # ---- gradients ----
@@ -44,7 +44,7 @@ def _problem_of_gradients(value: Tensor, to: dict[str, Tensor], right: Tensor) -
 
 
 @usual_settings()
-def check_reparameterize(function: Callable[[Tensor, Tensor], Tensor]) -> None:
+def check_reparameterize(function: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
     """Notebook 02: a sample z of N(mu, exp(logvar)), differentiable in both; all [B, D]."""
     generator = torch.Generator().manual_seed(2014)  # not a seed that a function may use itself
     mu = (2 * torch.randn(4000, 5, generator=generator)).requires_grad_()
@@ -52,8 +52,8 @@ def check_reparameterize(function: Callable[[Tensor, Tensor], Tensor]) -> None:
     samples = []
     for seed in (0, 1):  # with clones: a function may change its arguments
         samples.append(call_answer(function, mu.clone(), logvar.clone(), seed=seed))
-        if samples[-1] is None:
-            return None
+        if isinstance(samples[-1], Verdict):
+            return samples[-1]
     problem = _problem_of_sample(*(tensor.detach() for tensor in (*samples, mu, logvar)))
     if not problem:
         eps = ((samples[0] - mu) / (0.5 * logvar).exp()).detach()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from .judge import Check, call_answer, named, not_yet, ok, usual_settings, wrong
+from .judge import Check, Verdict, call_answer, named, not_yet, ok, usual_settings, wrong
 
 # ---- who sums and who averages ----
 
@@ -33,7 +33,7 @@ VERDICTS = {  # the right one, and what refutes the other
 }
 
 
-def check_detective(verdicts: dict[str, str]) -> None:
+def check_detective(verdicts: dict[str, str]) -> Verdict:
     """Notebook 05: "summed" or "averaged", for each of the tutorials A, B, C, D."""
     if verdicts is None or verdicts is ...:
         return not_yet()
@@ -71,7 +71,7 @@ PROGRESS = (
 
 
 @usual_settings()
-def check_warmup(function: Callable[[float], float]) -> None:
+def check_warmup(function: Callable[[float], float]) -> Verdict:
     """Notebook 05: beta_at(progress), 0 in the first quarter of training, then a line up to 1.
 
     progress: 0 at the start of training, 1 at its end; β is 1 from half time on.
@@ -87,8 +87,8 @@ def check_warmup(function: Callable[[float], float]) -> None:
 
     for progress in map(float, sorted((*PROGRESS, *JOINTS))):
         value = call_answer(returned if callable(function) else function, progress)
-        if value is None:
-            return None
+        if isinstance(value, Verdict):
+            return value
         if value.numel() != 1:
             return wrong(f"β is one number at a time, yours has shape {list(value.shape)}.")
         found[progress] = value.item()

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from .judge import Check, call_answer, named, ok, usual_settings, wrong
+from .judge import Check, Verdict, call_answer, named, ok, usual_settings, wrong
 
 # ---- the least absolute error: a function, because several images may be right ----
 
 
 @usual_settings()
-def check_absolute_error(best_guess: Callable[[Tensor, Tensor], Tensor]) -> None:
+def check_absolute_error(best_guess: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
     """Notebook 06: The image [1, H, W] with the least expected absolute error.
 
     Of (images, weights), equally sharp candidates [M, 1, H, W] in [0, 1] and their probabilities
@@ -21,13 +21,12 @@ def check_absolute_error(best_guess: Callable[[Tensor, Tensor], Tensor]) -> None
     """
     for images, weights in _candidates():
         value = call_answer(best_guess, images.clone(), weights.clone())
-        if value is None:
-            return
+        if isinstance(value, Verdict):
+            return value
         problem = _problem_of_guess(value.detach(), images, weights)
         if problem:
-            wrong(problem)
-            return
-    ok(
+            return wrong(problem)
+    return ok(
         "pixel by pixel, half of the probability on either side. "
         "No gray between two images, yet none of them either."
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from .judge import Check, named, not_yet, ok, usual_settings, wrong
+from .judge import Check, Verdict, named, not_yet, ok, usual_settings, wrong
 from .numbers import numbers_of
 
 # ---- the mutual information gap ----
@@ -272,28 +272,25 @@ check_total_correlation = Check(
 
 
 @usual_settings()
-def check_entangling(matrix: Tensor) -> None:
+def check_entangling(matrix: Tensor) -> Verdict:
     """Notebook 07: A matrix R [4, 4] for z → z R that mixes the dimensions and keeps N(0, I).
 
     So it keeps every −ELBO too.  Right: orthogonal to 0.01, and at least two entries of 0.01 or
     more, of either sign, in each column.
     """
     if matrix is None or matrix is ...:
-        not_yet()
-        return
+        return not_yet()
     try:
         r = numbers_of(matrix).detach()
     except Exception:
-        wrong("give the matrix itself: one tensor, 4 rows of 4 numbers.")
-        return
+        return wrong("give the matrix itself: one tensor, 4 rows of 4 numbers.")
     problem = _problem_of_matrix(r) or _problem_of_prior(r) or _problem_of_mixing(r)
     if problem:
-        wrong(problem)
-    else:
-        ok(
-            "the same prior and the same −ELBO, once the decoder rotates back. "
-            "Training cannot prefer the axes you name."
-        )
+        return wrong(problem)
+    return ok(
+        "the same prior and the same −ELBO, once the decoder rotates back. "
+        "Training cannot prefer the axes you name."
+    )
 
 
 def _problem_of_matrix(r: Tensor) -> str | None:

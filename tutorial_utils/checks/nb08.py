@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from .judge import Check, call_answer, named, ok, usual_settings, wrong
+from .judge import Check, Verdict, call_answer, named, ok, usual_settings, wrong
 
 # ---- a square of missing pixels: a function, because the places are random ----
 
 
 @usual_settings()
-def check_block_noise(block_noise: Callable[[Tensor, int], Tensor]) -> None:
+def check_block_noise(block_noise: Callable[[Tensor, int], Tensor]) -> Verdict:
     """Notebook 08: A copy of images with a square of black pixels in each, of (x, size).
 
     x: [N, C, H, W]; the square has size x size pixels, in all channels, and its place is drawn anew
@@ -21,20 +21,19 @@ def check_block_noise(block_noise: Callable[[Tensor, int], Tensor]) -> None:
     for seed, (x, size) in enumerate(_clean_images()):
         given = x.clone()
         value = call_answer(block_noise, given, size, seed=seed)
-        if value is None:
-            return
+        if isinstance(value, Verdict):
+            return value
         if not torch.equal(given, x):
-            wrong("your function has changed x itself. Its caller compares with the clean images.")
-            return
+            return wrong(
+                "your function has changed x itself. Its caller compares with the clean images."
+            )
         problem = _problem_of_pixels(value, x, size) or _problem_of_blocks(value == 0, size)
         if problem:
-            wrong(problem)
-            return
+            return wrong(problem)
         blocked.append(value)
     if torch.equal(*blocked[:2]):
-        wrong("two calls take the same pixels away. Does your function set a seed?")
-        return
-    ok(
+        return wrong("two calls take the same pixels away. Does your function set a seed?")
+    return ok(
         "all places are equally likely, and no neighbor is left to copy from: "
         "filling a block takes a whole digit."
     )

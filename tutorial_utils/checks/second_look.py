@@ -1,14 +1,13 @@
 """Second look: a check that, when the values are right, also asks for their type or gradients."""
 
-import io
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import KW_ONLY, dataclass
 
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from .judge import Check, copies, usual_settings, wrong
+from .answers import usual_settings
+from .judge import Check, Remark, copies, ok, wrong
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,8 +22,8 @@ class SecondLook(Check):
     _: KW_ONLY
     look: Callable[[tuple, object], str | None]
 
-    def __call__(self, answer: object) -> None:
-        """Print the verdict on an answer: on its values first, then on what `look` finds."""
+    def _remark_on_function(self, answer: object) -> Remark:
+        """The verdict on a function: on its values first, then on what `look` finds."""
         calls = []
 
         def remembered(*given: object) -> object:
@@ -32,11 +31,9 @@ class SecondLook(Check):
                 calls.append((given, answer(*copies(given))))
             return calls[-1][1]
 
-        heard = io.StringIO()
-        with redirect_stdout(heard):
-            super().__call__(remembered if callable(answer) else answer)
-        problem = self._problem(calls) if "✓ ok" in heard.getvalue() else None
-        wrong(problem) if problem else print(heard.getvalue(), end="")
+        remark = super()._remark_on_function(remembered if callable(answer) else answer)
+        problem = self._problem(calls) if remark.say is ok else None
+        return Remark(wrong, problem) if problem else remark
 
     def _problem(self, calls: list[tuple[tuple, object]]) -> str | None:
         """The first problem that `look` finds; None when there is none."""
