@@ -367,18 +367,18 @@ def outcome_of(
         return Remark(wrong, text)
     called = _observed(function, observer) if observer else function
     quiet = observer is not None
-    result, error = attempt(_value_and_numbers, called, *arguments, seed=seed, quiet=quiet)
+    value, error = attempt(called, *arguments, seed=seed, quiet=quiet)
     if error and _outside_domain(error):
         return Numbers(torch.tensor(math.nan))
     if error:
         return Remark(stopped, in_words(error))
-    value, numbers = result
     if value is None or value is ...:
         text = (
             "the function returns nothing. Replace the three dots, with `return` before the result"
         )
         return Remark(not_yet, text)
-    if numbers is None:
+    numbers, error = attempt(_numbers_and_spacing, value, quiet=True)
+    if error:
         text = f"your function should return numbers alone, it returned a {type(value).__name__}."
         return Remark(wrong, text, attempt(inside, value, quiet=True)[0] or ())
     return numbers
@@ -394,13 +394,8 @@ def _observed(function: Callable, observer: Observer) -> Callable:
     return called
 
 
-def _value_and_numbers(function: Callable, *arguments) -> tuple[object, Numbers | None]:
-    """What a function returns, and the numbers in it; None where there are none."""
-    value = function(*arguments)
-    try:
-        return value, Numbers(numbers_of(value, torch.float32), spacing_of(value))
-    except Exception:
-        return value, None
+def _numbers_and_spacing(value: object) -> Numbers:
+    return Numbers(numbers_of(value, torch.float32), spacing_of(value))
 
 
 def _plain_numbers(answer: object, ndim: int) -> Tensor:
