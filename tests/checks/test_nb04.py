@@ -77,7 +77,8 @@ WRONG_MARKS = {  # in other forms than the mistakes of the check, or with other 
     "a higher limit": (lambda m, v: _kl(m, v).mean(0) < 0.4, "a limit too high"),
     "zeros and ones": (lambda m, v: RIGHT_MARKS["mean"](m, v).float(), "as numbers"),
     "integers": (lambda m, v: RIGHT_MARKS["mean"](m, v).long().tolist(), "as numbers"),
-    "kept axis": (lambda m, v: _kl(m, v).mean(0, keepdim=True) < 0.01, "needs a mark, shape"),
+    "kept axis": (lambda m, v: _kl(m, v).mean(0, keepdim=True) < 0.01, "needs a mark"),
+    "all of it": (lambda m, v: _kl(m, v).mean() < 0.01, "needs a mark"),
     "some of them": (
         lambda m, v: RIGHT_MARKS["mean"](m, v) & (torch.arange(m.shape[1]) < 5),
         "not the collapsed ones",

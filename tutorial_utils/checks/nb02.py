@@ -35,7 +35,8 @@ def _problem_of_gradients(value: Tensor, to: dict[str, Tensor], right: Tensor) -
             f"the values are right, but no gradient reaches {names}: training learns nothing there."
         )
     pairs = zip(found, torch.autograd.grad(right.sum(), tensors), strict=True)
-    if all(torch.allclose(*pair, rtol=1e-3, atol=1e-3) for pair in pairs):
+    off = max(1e-3, 10 * torch.finfo(value.dtype).eps)
+    if all(torch.allclose(*pair, rtol=off, atol=off) for pair in pairs):
         return None
     return "the values are right, the gradients are not: a part is cut off from the graph."
 
