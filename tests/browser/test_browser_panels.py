@@ -8,14 +8,16 @@ import re
 from contextlib import suppress
 from html import unescape
 
+import numpy as np
 import pytest
 from helpers.browser import (
+    READ_PIXELS,
     check_fits,
     drag,
     keeps_its_keys,
     on_page,
-    png_on_page,
     press,
+    rgba,
     window_of,
 )
 from helpers.pictures import pixels
@@ -146,9 +148,12 @@ def twin(made, name):
 
 
 def same_png(picture, png: bytes) -> bool:
-    """Whether a picture on the page is this PNG, to one gray value."""
-    there, here = (pixels(each, "RGBA") for each in (png_on_page(picture), png))
-    return there.shape == here.shape and abs(there - here).max() <= 1
+    """Whether a picture, as the page draws it, is this PNG, to one of 255."""
+    there, here = rgba(*picture.evaluate(READ_PIXELS)), pixels(png, "RGBA")
+    if there.shape != here.shape:  # as while it is exchanged
+        return False
+    on_black = [each[..., :3] * each[..., 3:] / 255 for each in (there, here)]
+    return max(abs(np.subtract(*on_black)).max(), abs(there - here)[..., 3].max()) <= 1.01
 
 
 def eventually(compare, page, *given) -> None:
@@ -161,7 +166,8 @@ def eventually(compare, page, *given) -> None:
 
 
 def same_panel(panel, twin) -> None:
-    """Titles, captions, pictures, texts of charts and what is said are those of the twin."""
+    """What is said, titles, captions, pictures and texts of charts are those of the twin."""
+    assert panel.get_by_role("status").text_content() == twin.view.text
     for figure, part in zip(panel.locator("figure").all(), twin.view.parts, strict=True):
         assert figure.locator(".vae-title").text_content() == part["title"]
         assert figure.locator(".vae-beneath").text_content() == part["caption"]
@@ -171,7 +177,6 @@ def same_panel(panel, twin) -> None:
         else:
             text = unescape(re.sub("<.*?>", "", part["html"]))
             assert figure.locator(".vae-content").text_content() == text
-    assert panel.get_by_role("status").text_content() == twin.view.text
 
 
 def test_keys_show_the_panel_of_the_values(page, panel, twin, name):

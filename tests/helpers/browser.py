@@ -25,10 +25,6 @@ READ_PIXELS = """root => {
   const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
   return [height, width, btoa(Array.from(data, byte => String.fromCharCode(byte)).join(''))];
 }"""
-READ_PNG = """async img => {
-  const bytes = new Uint8Array(await (await fetch(img.src)).arrayBuffer());
-  return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''));
-}"""
 TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 CUT_OFF = """root => Array.from(root.querySelectorAll(
     'img, text, button, input, select, p, .widget-label, .widget-readout, .widget-slider'
@@ -62,9 +58,15 @@ def settle(page: Page) -> None:
 # ---- reading ----
 
 
+def rgba(height: int, width: int, data: str) -> np.ndarray:
+    """What READ_PIXELS returns, as whole numbers [H, W, 4]."""
+    pixels = np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)
+    return pixels.astype(int)
+
+
 def grays(height: int, width: int, data: str) -> np.ndarray:
     """What READ_PIXELS returns, as gray values [H, W]; fails when they are not gray and opaque."""
-    pixels = np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4).astype(int)
+    pixels = rgba(height, width, data)
     assert (pixels[..., 3] == 255).all() and (pixels[..., :1] == pixels[..., :3]).all()
     return pixels[..., 0]
 
@@ -75,11 +77,6 @@ def shown(picture: Locator) -> np.ndarray:
     Read from the drawn pixels: the address of a picture that is exchanged just then is gone.
     """
     return grays(*picture.evaluate(READ_PIXELS))
-
-
-def png_on_page(picture: Locator) -> bytes:
-    """The PNG behind the image in `picture`, read through the page from its blob: address."""
-    return base64.b64decode(picture.locator("img").evaluate(READ_PNG))
 
 
 def difference(picture: Locator, image) -> float:
