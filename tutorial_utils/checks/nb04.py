@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -112,8 +113,9 @@ def _posteriors() -> list[tuple[Tensor, Tensor]]:
 
 def _not_bool(_: tuple, marks: object) -> str | None:
     """What is wrong with right marks that are no bools; None when they are."""
-    if torch.as_tensor(marks).dtype == torch.bool:
-        return None
+    with suppress(TypeError, ValueError, RuntimeError):  # no tensor can be made of Decimals
+        if torch.as_tensor(marks).dtype == torch.bool:
+            return None
     return (
         "the right dimensions, but as numbers: an index of 0 and 1 picks these two. "
         "Give True and False."
