@@ -1,55 +1,84 @@
 """Audit of a VAE loss (notebook 03): what it sums and averages, and its effective beta."""
 
-import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import product
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
-from ..models import VAE
 from ..support.arguments import positive_int
 from ..training import local_seed
+from .loss_calls import MODEL, PLAIN, LossCall, accepted_call
 
 close = partial(math.isclose, rel_tol=0.01, abs_tol=0.01)
 on_logits = partial(binary_cross_entropy_with_logits, reduction="none")
-on_means = partial(binary_cross_entropy, reduction="none")
+on_means = lambda r, x: binary_cross_entropy(r.clamp(0, 1), x, reduction="none")  # noqa: E731
 # What a pixel costs, in nats. The errors are those of unit variance and of unit scale.
 LIKELIHOODS = {
-    "Bernoulli on logits": lambda r, x: [on_logits(r, x)],
-    "Bernoulli on probabilities": lambda r, x: [on_means(r, x)],
-    "squared error": lambda r, x: [(r - x) ** 2 / 2],
-    "absolute error": lambda r, x: [(r - x).abs()],
-    "squared error after a sigmoid": lambda r, x: [(r.sigmoid() - x) ** 2 / 2],
-    "Bernoulli after two sigmoids": lambda r, x: [on_logits(r.sigmoid(), x)],
-    "Bernoulli, recon and x swapped": lambda r, x: [on_means(x, r)],
+    "Bernoulli on logits": on_logits,
+    "Bernoulli on probabilities": on_means,
+    "squared error": lambda r, x: (r - x) ** 2 / 2,
+    "absolute error": lambda r, x: (r - x).abs(),
+    "squared error after a sigmoid": lambda r, x: (r.sigmoid() - x) ** 2 / 2,
+    "Bernoulli after two sigmoids": lambda r, x: on_logits(r.sigmoid(), x),
 }
-# How the 4th argument s is read, and the terms of the KL of one dimension without its -1/2.
+SWAPPED = ", recon and x swapped"
+LIKELIHOODS |= {
+    name + SWAPPED: lambda r, x, cost=cost: cost(x, r)
+    for name, cost in LIKELIHOODS.items()
+    if name not in ("squared error", "absolute error")  # these are the same both ways
+}
+
+
+class Reading(NamedTuple):
+    """A way to read the 4th argument s: the KL's terms with μ² and μ, σ², log σ²; s from log σ²."""
+
+    terms: Callable[[Tensor, Tensor], list[Tensor]]
+    codes: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda m, v: (m, v)
+
+
 READINGS = {
-    "log variance": lambda m, s: [m**2 / 2, s.exp() / 2, -s / 2],
-    "log standard deviation": lambda m, s: [m**2 / 2, (2 * s).exp() / 2, -s],
-    "standard deviation": lambda m, s: [m**2 / 2, s**2 / 2, -s.log()],
-    "variance": lambda m, s: [m**2 / 2, s / 2, -s.log() / 2],
-    "mean, swapped with the 3rd": lambda m, s: [s**2 / 2, m.exp() / 2, -m / 2],
-    "inconsistent": lambda m, s: [m**2 / 2, (s / 2).exp() / 2, -s / 4],  # σ, not σ²
+    "log variance": Reading(lambda m, s: [m**2 / 2, m, s.exp() / 2, -s / 2]),
+    "log standard deviation": Reading(
+        lambda m, s: [m**2 / 2, m, (2 * s).exp() / 2, -s], lambda m, v: (m, v / 2)
+    ),
+    "standard deviation": Reading(
+        lambda m, s: [m**2 / 2, m, s**2 / 2, -s.log()], lambda m, v: (m, (v / 2).exp())
+    ),
+    "variance": Reading(lambda m, s: [m**2 / 2, m, s / 2, -s.log() / 2], lambda m, v: (m, v.exp())),
+    "mean, swapped with the 3rd": Reading(
+        lambda m, s: [s**2 / 2, s, m.exp() / 2, -m / 2], lambda m, v: (v, m)
+    ),
+    # σ in place of σ²
+    "inconsistent": Reading(lambda m, s: [m**2 / 2, m, (s / 2).exp() / 2, -s / 4]),
 }
-N_DRAWS = 12  # a fit has at most 4 unknowns
+# Where a formula is tried that fits ordinary codes: the range of μ, of log σ², and what fails.
+REGIONS = {
+    "near the prior": ((-0.05, 0.05), (-0.05, 0.05), "a capacity or free bits?"),
+    "where logvar is below 0": ((-1.0, 1.0), (-4.0, -0.5), "a clamp, abs or relu?"),
+    "where logvar is far below 0": ((-1.0, 1.0), (-9.0, -5.0), "a clamp?"),
+    "where the KL is large": ((-40.0, 40.0), (-1.0, 1.0), "a clamp or a capacity?"),
+}
+N_DRAWS = 9  # a fit has 5 unknowns
 
 
 class LossAudit(NamedTuple):
     """What `audit_loss` found out about a loss; print it to read it.
 
     likelihood: what a pixel costs.
-    pixels, latent, recon_batch, kl_batch: "sum" or "mean" over them, or "none", one value each.
+    pixels, latent, recon_batch, kl_batch: "sum" or "mean" over them, "none", one value each, or
+    "mixed", a sum over some axes and a mean over others.
     scale_parameter: how the 4th argument is read, as log variance or otherwise.
     kl_at_prior: the KL of one dimension with mean 0 and variance 1, if the KL's weight were 1.  It
     should be 0.  Where the KL is a mean over dimensions, its constant is not measured.
-    effective_beta: the weight of one nat of KL over the weight of one nat of reconstruction.
+    effective_beta: the weight of one nat of KL over the weight of one nat of reconstruction, at
+    this shape and batch size.  A squared error counts as that of a Gaussian with σ = 1.
     findings: the mistakes, one sentence each.
+    likelihood_std: the σ of a Gaussian likelihood, if its constant, log σ per pixel, is there.
+    order: the order of the arguments, by their names.
     What no measurement can decide is "unknown" or NaN.
     """
 
@@ -62,18 +91,25 @@ class LossAudit(NamedTuple):
     kl_at_prior: float
     effective_beta: float
     findings: tuple[str, ...]
+    likelihood_std: float
+    order: tuple[str, ...]
 
     def __str__(self) -> str:
-        recon = f"{self.likelihood} · over pixels: {self.pixels}"
-        kl = f"over latent dimensions: {self.latent}"
-        kl_at_prior = f"KL at the prior: {self.kl_at_prior:.4g} nats per dimension"
-        ratio = "weight of a nat of KL / weight of a nat of reconstruction"
+        at_prior = "unknown" if math.isnan(self.kl_at_prior) else f"{self.kl_at_prior:.4g} nats"
+        beta, std = self.effective_beta, self.likelihood_std
+        text = "unknown" if math.isnan(beta) else f"{beta:,.4g}"
+        if not math.isnan(std + beta) and not close(std, 1):
+            text = f"{beta / std**2:,.4g} for σ = {std:.4g}, or {text} at σ = 1"
         lines = [
-            f"reconstruction  {recon} · over the batch: {self.recon_batch}",
-            f"KL              {kl} · over the batch: {self.kl_batch}",
-            f"4th argument    {self.scale_parameter} · {kl_at_prior}",
-            f"effective beta  {self.effective_beta:,.4g} = {ratio}",
+            f"reconstruction  {self.likelihood} · over pixels: {self.pixels}"
+            f" · over the batch: {self.recon_batch}",
+            f"KL              over latent dimensions: {self.latent}"
+            f" · over the batch: {self.kl_batch}",
+            f"4th argument    {self.scale_parameter} · KL at the prior: {at_prior} per dimension",
+            f"effective beta  {text} = weight of a nat of KL / weight of a nat of reconstruction",
         ]
+        if self.order not in (PLAIN, MODEL):
+            lines.insert(0, f"arguments       in the order {', '.join(self.order)}, by their names")
         findings = [f"✗ {text}" for text in self.findings] or ["✓ nothing to report"]
         return "\n".join(lines + findings)
 
@@ -89,379 +125,472 @@ def audit_loss(
 
     It calls the loss with random arguments of several sizes and fits the terms that it knows.
     Print the answer.  Made for a sum over pixels plus one over latent dimensions, with any weights;
-    a KL with a capacity or with free bits is "unknown".
+    a KL with a capacity, free bits or a clamp is "unknown".
 
     loss_fn: `loss_fn(recon, x, mu, logvar)`, or `loss_fn(model, x)` like `negative_elbo`; what else
-    it takes has defaults.  It returns a number, one value per example, a tuple that starts with
-    one of these, or a dict with "loss".
+    it takes has defaults.  The names of its parameters may say another order, such as (x, x_hat,
+    mean, log_var).  It returns a number, one value per example, a tuple that starts with one of
+    these, or a dict with "loss".
     shape: of one example x.
-    Raises ValueError if loss_fn does, or if it takes or returns anything else.
+    Raises ValueError if loss_fn does, or if it takes or returns anything else; most of these errors
+    show the line to write.
     """
     if not isinstance(shape, Sequence) or not shape:
         raise ValueError(f"shape must be that of one example, such as (1, 28, 28), got {shape!r}")
     shape = tuple(positive_int("shape", side) for side in shape)
     dims = positive_int("latent_dim", latent_dim)
     size = _Size(positive_int("batch_size", batch_size), shape, dims)
-    takes_model = _takes_model(loss_fn)
     with local_seed(0):
-        ask, doubts = _accepted_form(loss_fn, takes_model, size)
-        recon, kl = _reconstruction(ask, size), _kl(ask, size)
-        kl_over_pixels = _kl_over_pixels(ask, size)
-    kl_weights = _with_constant(kl, size)
-    kl_weight = _weight_of_kl(kl_weights)
-    terms = [weight / kl_weight if kl_weight else math.nan for weight in kl_weights]
-    reading = _reading(kl.name, terms)
-    at_prior = round((terms[1] - terms[3]) / 2, 6) + 0.0  # never -0.0
-    beta = _effective_beta(recon, kl, kl_weight, size.batch)
-    findings = [
-        *doubts,
-        *_likelihood_findings(recon.name, takes_model),
-        *_sign_findings(recon.weights[0], kl_weight),
-        *_kl_findings(reading, terms, at_prior),
-        *_batch_findings(recon.batch, kl.batch, size.batch),
-    ]
-    if not close(abs(beta), 1):
-        n = size.pixels if _hides_pixels(recon, kl_over_pixels) else 1
-        d = dims if kl.extent == "mean" else 1
-        findings += _beta_findings(recon, kl_weight, n, d)
-    return LossAudit(
-        likelihood=recon.name,
-        pixels=recon.extent,
-        latent=kl.extent,
-        recon_batch=recon.batch,
-        kl_batch=kl.batch,
-        scale_parameter=reading,
-        kl_at_prior=at_prior,
-        effective_beta=beta,
-        findings=tuple(findings),
-    )
+        probes = [[_ordinary(s, 1), _ordinary(s, 2)] for s in (size, size._replace(binary=True))]
+        call, place = accepted_call(loss_fn, [[_tiled(p, size) for p in two] for two in probes])
+        probe = _Probe(call, size._replace(binary=place == 1))
+        return _report(probe, *_fit_parts(probe))
 
 
-# ---- the parts of the loss ----
+# ---- arguments ----
 
 
 class _Size(NamedTuple):
-    """How large the arguments of the loss are: examples, the shape of one, latent dimensions."""
+    """How large the arguments of the loss are: examples, the shape of one, latent dimensions.
+
+    binary: whether x is 0 or 1.
+    """
 
     batch: int
     shape: tuple[int, ...]
     dims: int
+    binary: bool = False
 
     @property
     def pixels(self) -> int:
         return math.prod(self.shape)
 
-    def wider(self) -> "_Size":
-        """More than twice as many pixels: the longest axis grows.
+    def longer(self, axis: int) -> "_Size":
+        """More than twice as long along an axis."""
+        shape = [2 * n + 1 if k == axis else n for k, n in enumerate(self.shape)]
+        return self._replace(shape=tuple(shape))
 
-        The batch is no multiple of that axis, so that x.view(-1, n) fails and does not read the
-        wide images as a larger batch of narrow ones.
+    def uneven(self, axis: int) -> "_Size":
+        """A batch that is no multiple of an axis, where it is one.
+
+        So that x.view(-1, n) fails for longer images, and does not read them as more short ones.
         """
-        longest = self.shape.index(max(self.shape))
-        shape = [2 * n + 1 if axis == longest else n for axis, n in enumerate(self.shape)]
-        return _Size(self.uneven_batch(), tuple(shape), self.dims)
-
-    def uneven_batch(self) -> int:
-        """The number of examples, plus 1 if it is a multiple of the longest axis."""
-        return self.batch + 1 if self.batch % max(self.shape) == 0 else self.batch
+        return self._replace(batch=self.batch + (self.batch % self.shape[axis] == 0))
 
 
-class _Fit(NamedTuple):
-    """A part of the loss at one size: its form, the weights of the terms, and a constant.
+def _tiled(arguments: tuple[Tensor, ...], size: _Size) -> tuple[Tensor, ...]:
+    """A batch in which four examples come again and again."""
+    return tuple(four[torch.arange(size.batch) % 4] for four in arguments)
 
-    name: "absent" if the part does not vary, "unknown" if no form fits or loss_fn raises.
+
+def _images(size: _Size, seed: int = 0) -> Tensor:
+    """Four images in (0, 1), or of 0 and 1."""
+    generator = torch.Generator().manual_seed(seed)
+    x = 0.1 + 0.8 * torch.rand(4, *size.shape, generator=generator, dtype=torch.float64)
+    return x.round() if size.binary else x
+
+
+def _ordinary(size: _Size, seed: int) -> tuple[Tensor, ...]:
+    """Four examples of recon, x, mu and a 4th argument above 0: legal however they are read.
+
+    Each seed has its own spread, so that no two terms have sums that vary alike; x is the same.
     """
-
-    name: str
-    weights: list[float]
-    constant: float
-
-
-class _Part(NamedTuple):
-    """A part of the loss, reconstruction or KL, as several sizes show it.
-
-    weights: of its terms in the loss of one example.  batch, extent: how it is reduced over the
-    batch, and over pixels or latent dimensions.  growth: of its constant with the latter.
-    """
-
-    name: str
-    weights: list[float]
-    batch: str
-    extent: str
-    growth: float
+    rand = partial(torch.rand, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    near, low, high, spread, below, above = rand(6).tolist()
+    x = _images(size)
+    recon = near * x + (1 - near) * (low + (high - low) * rand(x.shape))
+    mu = 4 * spread * (rand(4, size.dims) - 0.4)
+    scale = 0.1 + 2.4 * (below + (above - below) * rand(4, size.dims))
+    return 0.05 + 0.9 * recon, x, mu, scale
 
 
-def _reconstruction(ask: Callable, size: _Size) -> _Part:
-    """The part of the loss that depends on recon."""
-    x, recon, mu, scale = _draws(size)
-    own = _one_value_each(ask, (recon[0], x, mu[0], scale[0]), (recon[1], x, mu[0], scale[0]))
-    twice, wider = size._replace(batch=2 * size.batch), size.wider()
-    fits = [_fit_reconstruction(ask, one) for one in (size, twice, wider)]
-    return _part(fits, own, (size.batch, wider.batch), (size.pixels, wider.pixels))
+class _Probe(NamedTuple):
+    """A loss and the size of its arguments."""
 
+    call: LossCall
+    size: _Size
 
-def _kl(ask: Callable, size: _Size) -> _Part:
-    """The part of the loss that depends on mu and logvar."""
-    x, recon, mu, scale = _draws(size)
-    own = _one_value_each(ask, (recon[0], x, mu[0], scale[0]), (recon[0], x, mu[1], scale[1]))
-    twice, deeper = size._replace(batch=2 * size.batch), size._replace(dims=2 * size.dims)
-    fits = [_fit_kl(ask, one) for one in (size, twice, deeper)]
-    return _part(fits, own, (size.batch, deeper.batch), (size.dims, deeper.dims))
+    def ask(self, *arguments: Tensor) -> float:
+        """The mean of what the loss returns for four examples, tiled; NaN if it raises."""
+        try:
+            return self.call(*_tiled(arguments, self.size)).mean().item()
+        except ValueError:
+            return math.nan
 
+    def mean(self, terms: Tensor) -> float:
+        """The sum of terms [4, ...] over an example, averaged over the same batch."""
+        return _tiled((terms.flatten(1).sum(1),), self.size)[0].mean().item()
 
-def _kl_over_pixels(ask: Callable, size: _Size) -> str:
-    """How the KL is reduced over pixels: "mean" where the whole loss is divided by their number."""
-    small, wider = size._replace(batch=size.uneven_batch()), size.wider()
-    fits = [_fit_kl(ask, one) for one in (small, wider)]
-    return _reduction(fits[0].weights, fits[1].weights, wider.pixels / size.pixels)
+    def kl(self, kl: "_Part", code: tuple[Tensor, Tensor]) -> float:
+        """What a fitted KL, without its constant, adds to the mean loss of these codes."""
+        terms = map(self.mean, READINGS[kl.name].terms(*code))
+        return sum(w * term for w, term in zip(kl.weights, terms, strict=True))
 
-
-def _part(fits: list[_Fit], own: bool, batches: tuple[int, int], extents: tuple[int, int]) -> _Part:
-    """How a part of the loss is reduced, from three fits: as given, twice the batch, larger.
-
-    own: each value of the loss depends on its own example only.  batches, extents: the number of
-    examples, and of pixels or latent dimensions, of the first and the last fit.
-    """
-    given, double, larger = fits
-    batch = _reduction(given.weights, double.weights, 2)
-    # From the weights in the mean loss of a batch to those in the loss of one example.
-    scale, larger_scale = (1, 1) if batch == "sum" else batches
-    weights = [scale * weight for weight in given.weights]
-    extent = _reduction(
-        weights, [larger_scale * weight for weight in larger.weights], extents[1] / extents[0]
-    )
-    typical = sum(map(abs, weights)) / len(weights)
-    if extent == "unknown" and typical > 0:
-        # loss_fn has a size written out. A sum or a mean: under which is the weight closer to 1?
-        as_sum, as_mean = abs(math.log(typical)), abs(math.log(typical * extents[0]))
-        extent = "sum" if as_sum <= as_mean else "mean"
-    batch = "none" if own and batch == "mean" else batch
-    return _Part(given.name, weights, batch, extent, scale * (larger.constant - given.constant))
-
-
-def _one_value_each(ask: Callable, arguments: tuple, others: tuple) -> bool:
-    """Whether another first example changes the first value of the loss only."""
-    mixed = [torch.cat([b[:1], a[1:]]) for a, b in zip(arguments, others, strict=True)]
-    before, after = ask(*arguments), ask(*mixed)
-    return len(before) > 1 and before[1:].equal(after[1:])
-
-
-def _reduction(before: Sequence[float], after: Sequence[float], times: float) -> str:
-    """How a part is reduced over what there is `times` as much of, from its weights."""
-    before, after = (sum(map(abs, weights)) for weights in (before, after))
-    if not before:
-        return "absent"
-    if close(after / before, 1):
-        return "sum"
-    return "mean" if close(times * after / before, 1) else "unknown"
-
-
-# ---- the weights of the KL ----
-
-
-def _with_constant(kl: _Part, size: _Size) -> list[float]:
-    """The weights of the KL's three terms, and of its constant -1/2 where it can be measured."""
-    measured = kl.extent == "sum" and math.isfinite(kl.growth)
-    constant = -2 * kl.growth / (size.batch * size.dims) if measured else kl.weights[2]
-    return [*kl.weights, constant]
-
-
-def _weight_of_kl(weights: list[float]) -> float:
-    """The weight of the KL as a whole: what most of its four terms weigh, or the last two."""
-    sign, largest = math.copysign(1, sum(weights)), max(weights, key=abs)
-    second_smallest = sorted(sign * weight for weight in weights)[1]
-    return sign * second_smallest if abs(second_smallest) > 1e-6 * abs(largest) else largest
-
-
-def _reading(name: str, terms: list[float]) -> str:
-    """How the 4th argument is read, given the relative weights of μ², σ², log σ² and constant."""
-    if name not in READINGS:
-        return name
-    lacks_half = all(map(close, terms, (2, 2, 1, 1)))
-    if not close(terms[1], terms[2]) and not lacks_half:
-        return "inconsistent"
-    return "not used" if close(terms[1], 0) else name
-
-
-def _effective_beta(recon: _Part, kl: _Part, kl_weight: float, batch_size: int) -> float:
-    """Weight of the KL over that of the reconstruction: 0 without a KL, inf without the other."""
-    if kl_weight == 0:
-        return 0.0
-    beta = kl_weight / recon.weights[0] if recon.weights[0] else math.inf
-    beta *= batch_size if kl.batch == "sum" else 1
-    return beta / (batch_size if recon.batch == "sum" else 1)
-
-
-def _hides_pixels(recon: _Part, kl_over_pixels: str) -> bool:
-    """Whether a mean over pixels makes the reconstruction small, and nothing makes up for it."""
-    scaled_back = close(recon.weights[0], 1) or close(recon.weights[0], 2)
-    return recon.extent == "mean" and kl_over_pixels != "mean" and not scaled_back
+    def quiet(self) -> tuple[Tensor, Tensor]:
+        """recon and x for which the loss is small, so that rounding hides little of the KL."""
+        recon, x, mu, scale = _ordinary(self.size, 1)
+        black = _images(self.size).round()
+        pairs = [(recon, x), (x, x), (black.clamp(1e-6, 1 - 1e-6), black), (60 * black - 30, black)]
+        costs = [abs(self.ask(*pair, 0 * mu, 0 * scale + 1)) for pair in pairs]
+        return pairs[min(range(4), key=lambda k: costs[k] if costs[k] >= 0 else math.inf)]
 
 
 # ---- fits ----
 
+NO_FORM = {
+    "reconstruction": "the reconstruction term is no usual sum or mean over pixels",
+    "KL": "the KL term is no weighted ½ (μ² + σ² − 1 − log σ²): a capacity, a clamp, a sample?",
+}
 
-def _draws(size: _Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """x, and twelve draws each of recon, mu and a 4th argument.
 
-    x and recon are in (0, 1) and the 4th argument is above 0, so all are legal however they are
-    read.  Each draw has its own spread, so that no two terms have sums that vary alike.
+class _Part(NamedTuple):
+    """A part of the loss, reconstruction or KL: its form, the weights of its terms, a constant.
+
+    name: "absent" if the part does not vary, "unknown" if no form fits, for the reason given.
     """
-    generator = torch.Generator().manual_seed(0)
-    rand = partial(torch.rand, generator=generator, dtype=torch.float64)
-    b, shape, d = size
-    x = 0.1 + 0.8 * rand(b, *shape)
-    low, high, near = rand(3, N_DRAWS, 1, *[1] * len(shape))
-    recon = near * x + (1 - near) * (low + (high - low) * rand(N_DRAWS, b, *shape))
-    spread, low, high = rand(3, N_DRAWS, 1, 1)
-    mu = 4 * spread * (rand(N_DRAWS, b, d) - 0.4)
-    scale = 0.1 + 4 * (low + (high - low) * rand(N_DRAWS, b, d))
-    return x, 0.05 + 0.9 * recon, mu, scale
+
+    name: str
+    weights: list[float]
+    constant: float = math.nan
+    reason: str = ""
+
+    @property
+    def known(self) -> bool:
+        return self.name not in ("absent", "unknown")
 
 
-def _fit_reconstruction(ask: Callable, size: _Size) -> _Fit:
-    """The reconstruction term: only recon varies, the codes stay at their first draw."""
-    x, recon, mu, scale = _draws(size)
-    losses = _losses(ask, x, recon, mu[:1].expand_as(mu), scale[:1].expand_as(scale))
-    forms = {name: terms(recon, x.expand_as(recon)) for name, terms in LIKELIHOODS.items()}
-    return _fit(losses, forms)
+def _fit_parts(probe: _Probe) -> tuple[_Part, _Part]:
+    """The reconstruction and the KL."""
+    dims = torch.zeros(4, probe.size.dims, dtype=torch.float64)
+    recon, kl = _fit_reconstruction(probe, dims, dims + 1), _fit_kl(probe)
+    if kl.known and not recon.known:  # the KL may have hidden it: at the prior it is 0
+        recon = _fit_reconstruction(probe, *READINGS[kl.name].codes(dims, dims))
+    return recon, kl
 
 
-def _fit_kl(ask: Callable, size: _Size) -> _Fit:
-    """The KL: only mu and the 4th argument vary, recon stays at its first draw."""
-    x, recon, mu, scale = _draws(size)
-    losses = _losses(ask, x, recon[:1].expand_as(recon), mu, scale)
-    return _fit(losses, {name: terms(mu, scale) for name, terms in READINGS.items()})
+def _fit_reconstruction(probe: _Probe, *code: Tensor) -> _Part:
+    """The part of the loss that depends on recon, from draws of it."""
+    pairs = [_ordinary(probe.size, seed)[:2] for seed in range(1, N_DRAWS + 1)]
+    forms = {
+        name: [[probe.mean(cost(*pair))] for pair in pairs] for name, cost in LIKELIHOODS.items()
+    }
+    return _fit([probe.ask(*pair, *code) for pair in pairs], forms, "reconstruction")
 
 
-def _losses(ask: Callable, x: Tensor, *draws: Tensor) -> Tensor | None:
-    """The mean loss of each draw of (recon, mu, 4th argument); None if loss_fn raises."""
-    try:
-        return torch.stack(
-            [ask(recon, x, *code).mean() for recon, *code in zip(*draws, strict=True)]
+def _fit_kl(probe: _Probe) -> _Part:
+    """The part of the loss that depends on mu and logvar, if it is the same formula everywhere."""
+    image = probe.quiet()
+    codes = [_ordinary(probe.size, seed)[2:] for seed in range(1, N_DRAWS + 1)]
+    losses = [probe.ask(*image, *code) for code in codes]
+    forms = {
+        name: [[probe.mean(term) for term in reading.terms(*code)] for code in codes]
+        for name, reading in READINGS.items()
+    }
+    kl = _fit(losses, forms, "KL")
+    if kl.name == "absent":
+        far = 1e3 * codes[0][0], codes[0][1]
+        hidden = probe.ask(*image, *far) - losses[0]
+        return _too_small("KL", 4) if abs(hidden) > 1e-9 * abs(losses[0]) else kl
+    if kl.known:
+        for region, (means, logvars, guess) in REGIONS.items():
+            if not _holds(probe, image, kl, means, logvars):
+                reason = f"it is another formula {region}: {guess}"
+                return _Part("unknown", [math.nan] * 4, reason=reason)
+    return kl
+
+
+def _too_small(part: str, n_terms: int) -> _Part:
+    reason = f"the {part} term is lost in the rounding of the loss: too small a weight for its type"
+    return _Part("unknown", [math.nan] * n_terms, reason=reason)
+
+
+def _holds(probe: _Probe, image: tuple, kl: _Part, *ranges: tuple[float, float]) -> bool:
+    """Whether a fit of the KL predicts the loss for means and log variances in these ranges."""
+    reading, losses, predicted = READINGS[kl.name], [], []
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        code = torch.rand(2, 4, probe.size.dims, generator=generator, dtype=torch.float64)
+        code = reading.codes(
+            *(low + (high - low) * part for part, (low, high) in zip(code, ranges))
         )
-    except ValueError:
-        return None
+        predicted.append(probe.kl(kl, code))
+        losses.append(probe.ask(*image, *code))
+    losses, predicted = torch.tensor(losses).double(), torch.tensor(predicted).double()
+    off = (losses - kl.constant - predicted).abs().max()
+    return bool(off <= 3e-3 * predicted.abs().max() + 4 * _rounding(losses))
 
 
-def _fit(losses: Tensor | None, forms: dict[str, list[Tensor]]) -> _Fit:
-    """The form whose terms explain the losses best, by least squares."""
-    n_terms = len(next(iter(forms.values())))
-    unknown = _Fit("unknown", [math.nan] * n_terms, math.nan)
-    if losses is None:
+def _fit(losses: list[float], forms: dict[str, list[list[float]]], part: str) -> _Part:
+    """The form whose terms, weighted, explain the losses best, by least squares."""
+    y = torch.tensor(losses, dtype=torch.float64)
+    n_terms = len(next(iter(forms.values()))[0])
+    unknown = _Part("unknown", [math.nan] * n_terms, reason=NO_FORM[part])
+    if not y.isfinite().all():
         return unknown
-    y = losses.double()[:, None]
-    spread = (y - y.mean()).norm()
-    noise = 30 * torch.finfo(losses.dtype).eps * y.abs().max()
-    fits = []
-    for name, terms in forms.items():
-        residual, weights = _least_squares(terms, y)
-        fits.append((residual, name, weights))
-    residual, name, (*weights, constant) = min(fits)
+    spread, noise = (y - y.mean()).norm().item(), 2 * _rounding(y)
     if spread <= noise:
-        return _Fit("absent", [0.0] * n_terms, constant)
-    return _Fit(name, weights, constant) if residual <= 1e-3 * spread + noise else unknown
+        return _Part("absent", [0.0] * n_terms, y.mean().item())
+    if spread <= 300 * noise:
+        return _too_small(part, n_terms)
+    fits = []
+    for name, rows in forms.items():
+        table = torch.tensor([[*row, 1.0] for row in rows], dtype=torch.float64)
+        unit = table.norm(dim=0)
+        solution = torch.linalg.lstsq(table / unit, y[:, None]).solution.flatten() / unit
+        fits.append(((table @ solution - y).norm().item(), name, solution.tolist()))
+    residual, name, (*weights, constant) = min(fits)
+    return _Part(name, weights, constant) if residual <= 1e-3 * spread + noise else unknown
 
 
-def _least_squares(terms: list[Tensor], y: Tensor) -> tuple[float, list[float]]:
-    """How far y [12, 1] is from weighted sums of the terms plus a constant; weights, constant."""
-    sums = [term.flatten(1).sum(1) for term in terms]
-    table = torch.stack([*sums, torch.ones(len(y)).double()], 1)
-    unit = table.norm(dim=0)
-    solution = torch.linalg.lstsq(table / unit, y.nan_to_num()).solution / unit[:, None]
-    return (table @ solution - y).norm().item(), solution.flatten().tolist()
+def _rounding(values: Tensor) -> float:
+    """How far numbers like these are from exact ones, by the coarsest type that holds them all."""
+    types = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
+    dtype = next(t for t in types if values.to(t).double().equal(values))
+    return 2 * torch.finfo(dtype).eps * values.abs().max().item()
 
 
-# ---- calls of the loss ----
+# ---- reductions: the same loss, with more of something ----
 
 
-def _takes_model(loss_fn: Callable) -> bool:
-    """Whether it is called as loss_fn(model, x), and not as loss_fn(recon, x, mu, logvar)."""
-    if not callable(loss_fn):
-        raise ValueError(f"loss_fn must be a function, got {loss_fn!r}")
-    signature = inspect.signature(loss_fn.forward if isinstance(loss_fn, nn.Module) else loss_fn)
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    parameters = [p for p in signature.parameters.values() if p.kind not in several]
-    needed = [p for p in parameters if p.default is p.empty]
-    if len(needed) not in (2, 4) or any(p.kind is p.KEYWORD_ONLY for p in needed):
-        raise ValueError(
-            f"loss_fn must need (recon, x, mu, logvar) or (model, x), nothing else, got {signature}"
-        )
-    return len(needed) == 2
+class _Weights(NamedTuple):
+    """What both parts weigh in the mean loss at one size, and what is left of the loss."""
+
+    recon: float
+    kl: float  # relative to that at the given size
+    rest: float
 
 
-def _accepted_form(loss_fn: Callable, takes_model: bool, size: _Size) -> tuple[Callable, list[str]]:
-    """`_call` in the first precision and layout that loss_fn takes, and doubts about its value."""
-    x, *draws = _draws(size)
-    recon, mu, scale = (draw[0] for draw in draws)
-    errors = {}
-    layouts = (), ("recon",), ("recon", "x")  # many decoders return rows
-    for form in product((torch.float64, torch.float32), layouts):
-        ask = partial(_call, loss_fn, takes_model, *form)
-        try:
-            first, second = (ask(recon, x, mu, scale, seed=seed) for seed in (0, 1))
-        except ValueError as error:
-            errors[form] = error
-            continue
-        return ask, _doubts(first, second)
-    raise errors[torch.float32, ()]  # images in float32: what most people pass
+def _weigh(probe: _Probe, recon: _Part, kl: _Part) -> _Weights:
+    """The weights at the probe's size, NaN where a part is unknown or the loss raises."""
+    image, recon_weight, kl_weight, rest = probe.quiet(), math.nan, math.nan, math.nan
+    zero = torch.zeros(4, probe.size.dims, dtype=torch.float64)
+    codes = READINGS[kl.name].codes if kl.known else lambda m, v: (m, v + 1)
+    near, far = codes(zero, zero), codes(zero + 3, zero + 1)
+    if recon.known:
+        cost = LIKELIHOODS[recon.name]
+        (r, x, *_), (other, *_) = (_ordinary(probe.size, seed) for seed in (1, 2))
+        change = probe.ask(r, x, *near) - probe.ask(other, x, *near)
+        recon_weight = change / (probe.mean(cost(r, x)) - probe.mean(cost(other, x)))
+    if kl.known:
+        at_near, at_far = (probe.kl(kl, code) for code in (near, far))
+        kl_weight = (probe.ask(*image, *far) - probe.ask(*image, *near)) / (at_far - at_near)
+        rest = probe.ask(*image, *near) - kl_weight * at_near
+        rest -= recon_weight * probe.mean(cost(*image)) if recon.known else 0
+    return _Weights(recon_weight, kl_weight, rest)
 
 
-def _doubts(first: Tensor, second: Tensor) -> list[str]:
-    """What is wrong with the values of two calls, equal but for the random seed."""
-    if not first.isfinite().all():
-        return ["it is NaN or infinite: look for the log of 0 and for a division by 0"]
-    if not first.equal(second):
-        return ["two equal calls differ: it draws at random, this is for one draw"]
-    return []
+class _Reductions(NamedTuple):
+    """How both parts are reduced.
 
-
-def _call(
-    loss_fn: Callable,
-    takes_model: bool,
-    dtype: torch.dtype,
-    as_rows: tuple[str, ...],
-    *arguments: Tensor,
-    seed: int = 0,
-) -> Tensor:
-    """The loss of one (recon, x, mu, logvar), as a vector of one value or one per example.
-
-    as_rows: which of "recon" and "x" are passed as [B, n].
+    batch: of reconstruction and KL.  axes: of the reconstruction, over each axis of x.  hides: the
+    axes over which only the reconstruction is averaged.  per_batch: times beta if the batch
+    doubles.  per_pixel, per_dimension: what the constant grows by.
     """
-    recon, x, mu, logvar = (tensor.to(dtype, copy=True) for tensor in arguments)
-    recon = recon.flatten(1) if "recon" in as_rows else recon
-    x = x.flatten(1) if "x" in as_rows else x
-    given = f"recon {[*recon.shape]}, x {[*x.shape]}, mu and logvar {[*mu.shape]}, {dtype}"
-    given = f"a VAE with {given}" if takes_model else given
-    model = VAE(nn.Linear(1, 1), nn.Linear(1, 1), latent_dim=mu.shape[1])
-    model.encode, model.decode = lambda _: (mu, logvar), lambda _: recon
-    torch.default_generator.manual_seed(seed)  # torch.manual_seed is slow: it writes a traceback
-    try:
-        out = loss_fn(model, x) if takes_model else loss_fn(recon, x, mu, logvar)
-    except Exception as error:
-        text = f"loss_fn raised {type(error).__name__}: {error}; it was given {given}"
-        raise ValueError(text) from error
-    loss = _only_loss(out)
-    if not _is_loss(loss, len(x)):
-        got = getattr(loss, "shape", loss)
-        wanted = 'loss_fn must return a number or [B] (in a dict: "loss")'
-        raise ValueError(f"{wanted}, got {got}; it was given {given}")
-    return loss.detach().flatten()
+
+    batch: tuple[str, str]
+    axes: list[str]
+    hides: list[int]
+    latent: str
+    per_batch: float
+    per_pixel: float
+    per_dimension: float
 
 
-def _only_loss(out: object) -> object:
-    """The loss in what a loss function returns: out itself, out["loss"], or out[0]."""
-    if isinstance(out, dict):
-        out = out.get("loss")
-    elif isinstance(out, (tuple, list)) and out:
-        out = out[0]
-    return torch.tensor(out, dtype=torch.float64) if isinstance(out, (int, float)) else out
+def _reductions(probe: _Probe, recon: _Part, kl: _Part) -> _Reductions:
+    """How both parts are reduced, from what they weigh where there is more of something."""
+    weigh = lambda size: _weigh(probe._replace(size=size), recon, kl)  # noqa: E731
+    size, given = probe.size, weigh(probe.size)
+    twice = weigh(size._replace(batch=2 * size.batch))
+    deeper = weigh(size._replace(dims=2 * size.dims))
+    batch = [_label(a, b, 2, 1) for a, b in zip(given[:2], twice[:2], strict=True)]
+    axes, hides, per_pixel = ["sum"] * len(size.shape), [], math.nan
+    for axis, n in enumerate(size.shape):
+        if n == 1 and size.pixels > 1:
+            continue  # a sum and a mean of one are the same
+        uneven = size.uneven(axis)
+        before, after = weigh(uneven), weigh(uneven.longer(axis))
+        shrunk = n / (2 * n + 1)
+        axes[axis] = _label(before.recon, after.recon, 1, shrunk)
+        if axes[axis] == "mean" and _label(before.kl, after.kl, 1, shrunk) != "mean":
+            hides.append(axis)
+        growth = (after.rest - before.rest) / (uneven.longer(axis).pixels - size.pixels)
+        per_pixel = growth / before.recon if axes[axis] == "sum" else per_pixel
+    return _Reductions(
+        batch=tuple(batch),
+        axes=axes,
+        hides=hides,
+        latent=_label(given.kl, deeper.kl, 1, 1 / 2),
+        per_batch=_ratio(twice.kl, given.kl) / (_ratio(twice.recon, given.recon) or math.nan),
+        per_pixel=per_pixel,
+        per_dimension=(deeper.rest - given.rest) / size.dims,
+    )
 
 
-def _is_loss(loss: object, batch_size: int) -> bool:
-    """Whether it is a tensor of one float, or of one per example."""
-    is_float = isinstance(loss, Tensor) and loss.is_floating_point()
-    return is_float and loss.numel() in (1, batch_size)
+def _ratio(after: float, before: float) -> float:
+    return after / before if before else math.nan
+
+
+def _label(before: float, after: float, if_sum: float, if_mean: float) -> str:
+    """How a part is reduced over what has grown, from its weights."""
+    change = _ratio(after, before)
+    if close(change, if_sum):
+        return "sum"
+    return "mean" if close(change, if_mean) else "unknown"
+
+
+# ---- what the numbers mean ----
+
+
+class _Terms(NamedTuple):
+    """The KL's weight, and the weights of its terms relative to it: all 1 for N(0, 1), `linear` 0.
+
+    prior: the mean and variance at which the KL is lowest, where it is the KL to that prior.
+    """
+
+    weight: float
+    mu: float
+    linear: float
+    var: float
+    log: float
+    const: float
+    prior: tuple[float, float] = (0.0, 1.0)
+    kind: str = "right"
+
+
+def _terms(kl: _Part, per_dimension: float, measured: bool) -> _Terms:
+    """Which KL this is, from the weights of its terms."""
+    mu, _, var, log = kl.weights
+    same = partial(math.isclose, rel_tol=0.01, abs_tol=1e-4 * max(map(abs, kl.weights)))
+    weight = log if same(mu, var) or same(var, log) else mu
+    weight = max(kl.weights, key=abs) if same(weight, 0) else weight
+    const = -2 * per_dimension if measured else log
+    terms = _Terms(weight, *(w / weight for w in (*kl.weights, const)))
+    if same(var, 0):
+        return terms._replace(kind="not used")
+    if kl.name != "inconsistent" and same(mu, var) and var / weight > 0:
+        mean, variance = -terms.linear / terms.mu, 1 / terms.var
+        to_prior = 1 - math.log(variance) - terms.mu * mean**2
+        if close(variance, 0.5) and close(terms.const, 1):
+            return terms._replace(kind="lacks ½")
+        if not measured or close(terms.const, to_prior) or close(terms.const, 1):
+            return terms._replace(prior=(mean, variance))
+    if same(var, log) and kl.name != "inconsistent":
+        return terms
+    by_mu = [w / mu for w in (*kl.weights, const)] if mu else terms[1:6]
+    return _Terms(mu or weight, *by_mu, kind="inconsistent")
+
+
+def _likelihood_std(recon: _Part, per_pixel: float, beta: float) -> float:
+    """The σ of a Gaussian whose constant per pixel is this many times the weight of ½ error².
+
+    σ² (log σ + ½ log 2π), some leave out the last term; NaN if none has it.  Of several solutions,
+    the one of a round σ or σ², and else that for which beta is 1.
+    """
+    if recon.name != "squared error" or not abs(per_pixel) > 1e-4:
+        return math.nan
+    found = []
+    for offset in (math.log(2 * math.pi) / 2, 0):
+        lowest = math.exp(-offset - 0.5)
+        for low, high in ((1e-4, lowest), (lowest, 1e4)):
+            misses = lambda std, o=offset: std**2 * (math.log(std) + o) - per_pixel  # noqa: E731
+            if misses(low) * misses(high) > 0:
+                continue
+            for _ in range(60):
+                middle = math.sqrt(low * high)
+                low, high = (middle, high) if misses(low) * misses(middle) > 0 else (low, middle)
+            found.append(low)
+    is_round = lambda v: math.isclose(v, float(f"{v:.2g}"), rel_tol=1e-4)  # noqa: E731
+    likely = lambda s: (not (is_round(s) or is_round(s * s)), not close(beta / s**2, 1))  # noqa: E731
+    return min(found, key=likely, default=math.nan)
+
+
+class _Extents(NamedTuple):
+    """How many pixels and latent dimensions a mean hides, and beta without these means."""
+
+    pixels: str
+    latent: str
+    n: int
+    d: int
+    seen: float
+
+
+def _extents(by: _Reductions, size: _Size, beta: float) -> _Extents:
+    """Sums and means over pixels and latent dimensions.
+
+    Where a size is written out in the loss, nothing can grow: then it is a sum or a mean, whichever
+    leaves beta closer to 1.
+    """
+    axes, latent = list(by.axes), by.latent
+    n = math.prod(size.shape[axis] for axis in by.hides)
+    d = size.dims if latent == "mean" else 1
+    seen, fixed = (
+        abs(beta) / n * d,
+        math.prod(side for side, label in zip(size.shape, axes, strict=True) if label == "unknown"),
+    )
+    if 0 < seen < math.inf:
+        if "unknown" in axes:
+            mean = abs(math.log(seen / fixed)) < abs(math.log(seen))
+            n, seen = (n * fixed, seen / fixed) if mean else (n, seen)
+            axes = [("mean" if mean else "sum") if a == "unknown" else a for a in axes]
+        if latent == "unknown":
+            mean = abs(math.log(seen * size.dims)) < abs(math.log(seen))
+            d, seen, latent = (size.dims, seen * size.dims, "mean") if mean else (1, seen, "sum")
+    long = {a for a, side in zip(axes, size.shape, strict=True) if side > 1 or size.pixels == 1}
+    return _Extents(long.pop() if len(long) == 1 else "mixed", latent, n, d, seen)
+
+
+def _report(probe: _Probe, recon: _Part, kl: _Part) -> LossAudit:
+    """The audit, from the fits and the reductions."""
+    size, by = probe.size, _reductions(probe, recon, kl)
+    terms, at_prior = _Terms(0.0 if kl.name == "absent" else math.nan, *[math.nan] * 5), math.nan
+    if kl.known:
+        terms = _terms(kl, by.per_dimension, by.latent == "sum")
+        at_prior = round((terms.var - terms.const) / 2, 4) + 0.0  # never -0.0
+    beta = 0.0
+    if kl.name != "absent":
+        beta = terms.weight / recon.weights[0] if recon.weights[0] else math.inf
+    std = _likelihood_std(recon, by.per_pixel, beta)
+    extents = _extents(by, size, beta if math.isnan(std) else beta / std**2)
+    reading = terms.kind if terms.kind in ("not used", "inconsistent") else kl.name
+    own = _own_values(probe)
+    batch = [
+        part.name if not part.known else "none" if alone and label == "mean" else label
+        for part, label, alone in zip((recon, kl), by.batch, own, strict=True)
+    ]
+    return LossAudit(
+        likelihood=recon.name,
+        pixels=extents.pixels if recon.known else recon.name,
+        latent=extents.latent if kl.known else kl.name,
+        recon_batch=batch[0],
+        kl_batch=batch[1],
+        scale_parameter=reading,
+        kl_at_prior=at_prior,
+        effective_beta=beta,
+        findings=(
+            *_doubts(probe),
+            *(f"{part.reason}: beta cannot be told" for part in (recon, kl) if part.reason),
+            *_likelihood_findings(recon.name, probe.call),
+            *_sign_findings(recon.weights[0], terms.weight),
+            *_kl_findings(reading, terms, at_prior, probe.call),
+            *_batch_findings(by.per_batch, beta, size.batch),
+            *_beta_findings(recon.name, by, size, extents, std),
+        ),
+        likelihood_std=std,
+        order=probe.call.order,
+    )
+
+
+def _own_values(probe: _Probe) -> list[bool]:
+    """Whether another first example changes the first value only, by its recon and by its code."""
+    first, second = (_tiled(_ordinary(probe.size, seed), probe.size) for seed in (1, 2))
+    before, own = probe.call(*first), []
+    for changed in ((0,), (2, 3)):
+        mixed = list(first)
+        for place in changed:
+            mixed[place] = torch.cat([second[place][:1], first[place][1:]])
+        after = probe.call(*mixed)
+        own.append(len(before) > 1 and before[1:].equal(after[1:]))
+    return own
 
 
 # ---- findings: what is wrong, what it does, and how to mend it ----
@@ -469,16 +598,29 @@ def _is_loss(loss: object, batch_size: int) -> bool:
 Findings = Iterator[str]
 
 
-def _likelihood_findings(likelihood: str, takes_model: bool) -> Findings:
-    if likelihood == "unknown":
-        yield "the reconstruction term is no usual sum or mean over pixels: beta cannot be told"
+def _doubts(probe: _Probe) -> Findings:
+    """What is wrong with the values of two calls, equal but for the random seed."""
+    arguments = _tiled(_ordinary(probe.size, 1), probe.size)
+    first, second = (probe.call(*arguments, seed=seed) for seed in (0, 1))
+    if not first.isfinite().all():
+        yield "it is NaN or infinite: look for the log of 0 and for a division by 0"
+    elif not first.equal(second):
+        yield "two equal calls differ: it draws at random, this is for one draw"
+
+
+def _likelihood_findings(likelihood: str, call: LossCall) -> Findings:
     if likelihood == "absent":
         yield "nothing depends on recon: the reconstruction term is missing"
-    if likelihood == "Bernoulli after two sigmoids":
+    if likelihood.startswith("Bernoulli after two sigmoids"):
         yield "a sigmoid goes into a function that has its own: give it the logits"
-    if likelihood == "Bernoulli, recon and x swapped":
-        yield "recon is scored as if it were the data: swap the first two arguments"
-    if takes_model and likelihood == "Bernoulli on probabilities":
+    if likelihood.endswith(SWAPPED):
+        text = "the 1st argument is scored as x and the 2nd as its reconstruction"
+        yield (
+            "recon is scored as if it were the data: swap the two"
+            if call.named
+            else f"{text}: right if loss_fn takes (x, recon, …), else swap the two inside"
+        )
+    if call.order != PLAIN and "model" in call.order and likelihood == "Bernoulli on probabilities":
         yield "the decoder's logits are taken for probabilities: apply a sigmoid"
 
 
@@ -491,54 +633,68 @@ def _sign_findings(recon: float, kl: float) -> Findings:
         yield f"the {wrong} has the wrong sign: minimize −log p(x|z) + KL"
 
 
-def _kl_findings(reading: str, terms: list[float], at_prior: float) -> Findings:
+def _kl_findings(reading: str, terms: _Terms, at_prior: float, call: LossCall) -> Findings:
     """What the relative weights of μ², σ², log σ² and the constant say: all should be 1."""
-    mu, var, log, const = terms
-    best = log / var if var and log / var > 0 else math.nan  # the variance of the lowest KL
-    lowest = f"its minimum per dimension is {(log * (1 - math.log(best)) - const) / 2:.4f}"
-    if reading == "unknown":
-        yield "the KL term is no weighted ½ (μ² + σ² − 1 − log σ²): beta cannot be told"
     if reading == "absent":
         yield "there is no KL term: nothing depends on mu or logvar, beta is 0"
     if reading == "not used":
         yield "the KL does not depend on the 4th argument, so nothing holds σ at 1"
-    if reading == "inconsistent":
-        yield f"σ, σ² or their logs are mixed up, {lowest}, not 0: take σ² = exp(logvar)"
-    if reading not in READINGS or reading == "inconsistent":
+    if reading in ("absent", "not used", "unknown"):
         return
-    lacks_half = not close(var, log)
-    if lacks_half:
+    best = terms.log / terms.var if terms.log / terms.var > 0 else math.nan  # the lowest KL's σ²
+    lowest = (terms.log * (1 - math.log(best)) - terms.const) / 2
+    lowest = f"its minimum per dimension is {lowest:.4f}"
+    if terms.kind == "inconsistent":
+        yield f"σ, σ² or their logs are mixed up, {lowest}, not 0: take σ² = exp(logvar)"
+        return
+    if terms.kind == "lacks ½":
         text = f"μ² and σ² lack the ½ of the KL: {lowest}, at σ² = {best:.3g}"
         yield f"{text}. Write ½ (μ² + σ² − 1 − log σ²)"
-    if reading != "log variance":
+    if reading == "mean, swapped with the 3rd":
+        if not call.named:
+            text = "the 3rd argument is read as log σ² and the 4th as the mean"
+            yield f"{text}: right if loss_fn takes them so, else swap the two inside"
+        else:
+            yield "the mean is read as log σ² and log σ² as the mean: swap the two"
+    elif reading != "log variance":
         yield f"the 4th argument, log σ² in most code, is read as the {reading}"
-    if not lacks_half and not close(mu, 1):
-        yield f"μ² counts {round(mu, 2) + 0:g} times: give the KL's terms one ½"
-    if not lacks_half and not close(const, 1):
+    mean, variance = terms.prior
+    if not (close(mean, 0) and close(variance, 1)):
+        yield f"the KL is that to a prior N({mean + 0:.3g}, {variance:.3g}), not N(0, 1)"
+    elif terms.kind == "right" and not close(terms.mu, 1):
+        yield f"μ² counts {round(terms.mu, 2) + 0:g} times: give the KL's terms one ½"
+    elif terms.kind == "right" and not close(terms.const, 1):
         yield f"at the prior the KL is {at_prior:.3g}, not 0: subtract its ½"
 
 
-def _batch_findings(recon_batch: str, kl_batch: str, batch_size: int) -> Findings:
-    kinds = {recon_batch, kl_batch}
-    if "sum" in kinds and ("mean" in kinds or "none" in kinds):
-        text = "one part is summed over the batch, one is not: beta depends on its size"
-        yield f"{text}, here {batch_size}. Treat both alike"
+def _batch_findings(per_batch: float, beta: float, batch: int) -> Findings:
+    """Whether beta changes with the batch, as it does where one part alone is summed over it."""
+    if not math.isnan(per_batch) and not close(per_batch, 1):
+        text = f"beta depends on the batch size: {beta:.4g} at {batch}, {beta * per_batch:.4g} at"
+        yield f"{text} {2 * batch}. Treat both parts alike, one sum or one mean over the batch"
 
 
-def _beta_findings(recon: _Part, kl_weight: float, n: int, d: int) -> Findings:
-    """Why beta is not 1.  n pixels and d dimensions are averaged over, 1 where none are."""
+def _beta_findings(
+    likelihood: str, by: _Reductions, size: _Size, extents: _Extents, std: float
+) -> Findings:
+    """Why beta is not 1."""
+    _, _, n, d, seen = extents
+    squared = likelihood.startswith("squared error") and math.isnan(std)
+    beta = seen * n / d
+    if close(beta, 1) or math.isnan(beta):
+        return
+    if squared and close(beta, 0.5):
+        n, d, seen = 1, 1, beta  # a number written out makes up for the means
     if n > 1:
         text = f"the mean over {n:,} pixels makes beta {n:,} times as large as it looks"
+        if 0 < len(by.hides) < sum(side > 1 for side in size.shape):
+            places = " and ".join(str(axis + 1) for axis in by.hides)
+            text = f"the mean over axis {places} of x alone makes beta {n:,} times as large"
         yield f"{text}: sum over pixels"
     if d > 1:
         yield f"the mean over {d} latent dimensions makes beta {d} times too small: sum over them"
-    if recon.name.startswith("squared error") and _is_twice(recon.weights[0], n):
+    if squared and close(seen, 0.5):
         yield "the squared error lacks its ½ (or your σ² is ½), which halves beta"
-    if _is_twice(kl_weight, d):
+    if close(seen, 2):
         text = "the KL counts twice: beta = 2, or its ½ is missing"
         yield f"{text}; from outside nobody can tell which"
-
-
-def _is_twice(weight: float, count: int) -> bool:
-    """Whether a weight, of a sum or of a mean over `count`, is 2 up to its sign."""
-    return 2 in (round(abs(weight), 2), round(abs(weight * count), 2))
