@@ -25,7 +25,7 @@ LIKELIHOODS = {
     "squared error after a sigmoid": lambda r, x: (r.sigmoid() - x) ** 2 / 2,
     "Bernoulli after two sigmoids": lambda r, x: on_logits(r.sigmoid(), x),
 }
-SWAPPED = ", recon and x swapped"
+SWAPPED = ", x first"
 LIKELIHOODS |= {
     name + SWAPPED: lambda r, x, cost=cost: cost(x, r)
     for name, cost in LIKELIHOODS.items()
@@ -57,10 +57,14 @@ READINGS = {
 }
 # Where a formula is tried that fits ordinary codes: the range of μ, of log σ², and what fails.
 REGIONS = {
-    "near the prior": ((-0.05, 0.05), (-0.05, 0.05), "a capacity or free bits?"),
-    "where logvar is below 0": ((-1.0, 1.0), (-4.0, -0.5), "a clamp, abs or relu?"),
-    "where logvar is far below 0": ((-1.0, 1.0), (-9.0, -5.0), "a clamp?"),
-    "where the KL is large": ((-40.0, 40.0), (-1.0, 1.0), "a clamp or a capacity?"),
+    "near the prior": ((-0.05, 0.05), (0.0, 0.05), "free bits or a capacity"),
+    "where logvar is below 0": ((-1.0, 1.0), (-4.0, -0.5), "abs, relu or a clamp"),
+    "where logvar is far below 0": ((-1.0, 1.0), (-9.0, -5.0), "a clamp"),
+    "where the KL is large": ((-40.0, 40.0), (-1.0, 1.0), "a clamp or a capacity"),
+}
+NO_FORM = {
+    "reconstruction": "the reconstruction is no usual sum or mean over pixels",
+    "KL": "the KL is no weighted ½ (μ² + σ² − 1 − log σ²): perhaps a capacity, free bits, a clamp",
 }
 N_DRAWS = 9  # a fit has 5 unknowns
 
@@ -99,7 +103,7 @@ class LossAudit(NamedTuple):
         beta, std = self.effective_beta, self.likelihood_std
         text = "unknown" if math.isnan(beta) else f"{beta:,.4g}"
         if not math.isnan(std + beta) and not close(std, 1):
-            text = f"{beta / std**2:,.4g} for σ = {std:.4g}, or {text} at σ = 1"
+            text = f"{beta / std**2:,.4g} for σ = {std:.4g}, or {text} at σ = 1,"
         lines = [
             f"reconstruction  {self.likelihood} · over pixels: {self.pixels}"
             f" · over the batch: {self.recon_batch}",
@@ -141,41 +145,24 @@ def audit_loss(
     dims = positive_int("latent_dim", latent_dim)
     size = _Size(positive_int("batch_size", batch_size), shape, dims)
     with local_seed(0):
-        probes = [[_ordinary(s, 1), _ordinary(s, 2)] for s in (size, size._replace(binary=True))]
-        call, place = accepted_call(loss_fn, [[_tiled(p, size) for p in two] for two in probes])
-        probe = _Probe(call, size._replace(binary=place == 1))
-        return _report(probe, *_fit_parts(probe))
+        sizes = [size, size._replace(binary=True)]
+        drawn = [[_tiled(_ordinary(s, seed), s) for seed in (1, 2)] for s in sizes]
+        call, place = accepted_call(loss_fn, drawn)
+        probe = _Probe(call, sizes[place])
+        recon, kl = _fit_parts(probe)
+        return _report(probe, recon, kl, drawn[place])
 
 
-# ---- arguments ----
+# ---- probe: arguments, and what the loss says to them ----
 
 
 class _Size(NamedTuple):
-    """How large the arguments of the loss are: examples, the shape of one, latent dimensions.
-
-    binary: whether x is 0 or 1.
-    """
+    """How large the arguments are: examples, the shape of one, latent dimensions; x of 0 and 1?"""
 
     batch: int
     shape: tuple[int, ...]
     dims: int
     binary: bool = False
-
-    @property
-    def pixels(self) -> int:
-        return math.prod(self.shape)
-
-    def longer(self, axis: int) -> "_Size":
-        """More than twice as long along an axis."""
-        shape = [2 * n + 1 if k == axis else n for k, n in enumerate(self.shape)]
-        return self._replace(shape=tuple(shape))
-
-    def uneven(self, axis: int) -> "_Size":
-        """A batch that is no multiple of an axis, where it is one.
-
-        So that x.view(-1, n) fails for longer images, and does not read them as more short ones.
-        """
-        return self._replace(batch=self.batch + (self.batch % self.shape[axis] == 0))
 
 
 def _tiled(arguments: tuple[Tensor, ...], size: _Size) -> tuple[Tensor, ...]:
@@ -183,11 +170,9 @@ def _tiled(arguments: tuple[Tensor, ...], size: _Size) -> tuple[Tensor, ...]:
     return tuple(four[torch.arange(size.batch) % 4] for four in arguments)
 
 
-def _images(size: _Size, seed: int = 0) -> Tensor:
-    """Four images in (0, 1), or of 0 and 1."""
+def _rand(seed: int, *shape: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    x = 0.1 + 0.8 * torch.rand(4, *size.shape, generator=generator, dtype=torch.float64)
-    return x.round() if size.binary else x
+    return torch.rand(shape, generator=generator, dtype=torch.float64)
 
 
 def _ordinary(size: _Size, seed: int) -> tuple[Tensor, ...]:
@@ -195,30 +180,34 @@ def _ordinary(size: _Size, seed: int) -> tuple[Tensor, ...]:
 
     Each seed has its own spread, so that no two terms have sums that vary alike; x is the same.
     """
-    rand = partial(torch.rand, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    near, low, high, spread, below, above = rand(6).tolist()
-    x = _images(size)
-    recon = near * x + (1 - near) * (low + (high - low) * rand(x.shape))
-    mu = 4 * spread * (rand(4, size.dims) - 0.4)
-    scale = 0.1 + 2.4 * (below + (above - below) * rand(4, size.dims))
-    return 0.05 + 0.9 * recon, x, mu, scale
+    near, low, high, spread, below, above = _rand(seed, 6).tolist()
+    x = 0.1 + 0.8 * _rand(0, 4, *size.shape)
+    x = x.round() if size.binary else x
+    recon = near * x + (1 - near) * (low + (high - low) * _rand(seed + 50, 4, *size.shape))
+    mu, scale = _rand(seed + 100, 2, 4, size.dims)
+    return (
+        0.05 + 0.9 * recon,
+        x,
+        4 * spread * (mu - 0.4),
+        0.1 + 2.4 * (below + (above - below) * scale),
+    )
 
 
 class _Probe(NamedTuple):
-    """A loss and the size of its arguments."""
+    """A loss and the size of its arguments; arguments and terms are those of four examples."""
 
     call: LossCall
     size: _Size
 
     def ask(self, *arguments: Tensor) -> float:
-        """The mean of what the loss returns for four examples, tiled; NaN if it raises."""
+        """The mean of what the loss returns; NaN if it raises."""
         try:
             return self.call(*_tiled(arguments, self.size)).mean().item()
         except ValueError:
             return math.nan
 
     def mean(self, terms: Tensor) -> float:
-        """The sum of terms [4, ...] over an example, averaged over the same batch."""
+        """The sum of terms [4, ...] over an example, averaged over the batch."""
         return _tiled((terms.flatten(1).sum(1),), self.size)[0].mean().item()
 
     def kl(self, kl: "_Part", code: tuple[Tensor, Tensor]) -> float:
@@ -229,18 +218,13 @@ class _Probe(NamedTuple):
     def quiet(self) -> tuple[Tensor, Tensor]:
         """recon and x for which the loss is small, so that rounding hides little of the KL."""
         recon, x, mu, scale = _ordinary(self.size, 1)
-        black = _images(self.size).round()
+        black = x.round()
         pairs = [(recon, x), (x, x), (black.clamp(1e-6, 1 - 1e-6), black), (60 * black - 30, black)]
         costs = [abs(self.ask(*pair, 0 * mu, 0 * scale + 1)) for pair in pairs]
         return pairs[min(range(4), key=lambda k: costs[k] if costs[k] >= 0 else math.inf)]
 
 
-# ---- fits ----
-
-NO_FORM = {
-    "reconstruction": "the reconstruction term is no usual sum or mean over pixels",
-    "KL": "the KL term is no weighted ½ (μ² + σ² − 1 − log σ²): a capacity, a clamp, a sample?",
-}
+# ---- fit: the form of each part, and the weights of its terms ----
 
 
 class _Part(NamedTuple):
@@ -259,12 +243,16 @@ class _Part(NamedTuple):
         return self.name not in ("absent", "unknown")
 
 
+def _unknown(n_terms: int, reason: str) -> _Part:
+    return _Part("unknown", [math.nan] * n_terms, reason=reason)
+
+
 def _fit_parts(probe: _Probe) -> tuple[_Part, _Part]:
     """The reconstruction and the KL."""
-    dims = torch.zeros(4, probe.size.dims, dtype=torch.float64)
-    recon, kl = _fit_reconstruction(probe, dims, dims + 1), _fit_kl(probe)
+    zero = torch.zeros(4, probe.size.dims, dtype=torch.float64)
+    recon, kl = _fit_reconstruction(probe, zero, zero + 1), _fit_kl(probe)
     if kl.known and not recon.known:  # the KL may have hidden it: at the prior it is 0
-        recon = _fit_reconstruction(probe, *READINGS[kl.name].codes(dims, dims))
+        recon = _fit_reconstruction(probe, *READINGS[kl.name].codes(zero, zero))
     return recon, kl
 
 
@@ -278,7 +266,7 @@ def _fit_reconstruction(probe: _Probe, *code: Tensor) -> _Part:
 
 
 def _fit_kl(probe: _Probe) -> _Part:
-    """The part of the loss that depends on mu and logvar, if it is the same formula everywhere."""
+    """The part of the loss that depends on mu and logvar, if it is one formula everywhere."""
     image = probe.quiet()
     codes = [_ordinary(probe.size, seed)[2:] for seed in range(1, N_DRAWS + 1)]
     losses = [probe.ask(*image, *code) for code in codes]
@@ -288,50 +276,42 @@ def _fit_kl(probe: _Probe) -> _Part:
     }
     kl = _fit(losses, forms, "KL")
     if kl.name == "absent":
-        far = 1e3 * codes[0][0], codes[0][1]
-        hidden = probe.ask(*image, *far) - losses[0]
-        return _too_small("KL", 4) if abs(hidden) > 1e-9 * abs(losses[0]) else kl
-    if kl.known:
-        for region, (means, logvars, guess) in REGIONS.items():
-            if not _holds(probe, image, kl, means, logvars):
-                reason = f"it is another formula {region}: {guess}"
-                return _Part("unknown", [math.nan] * 4, reason=reason)
+        far = 1e6 * codes[0][0]
+        change = probe.ask(*image, far, codes[0][1]) - losses[0]
+        seen = abs(change) > 1e-15 * abs(losses[0]) * probe.mean(far**2)
+        return _unknown(4, _too_small("KL", losses)) if seen else kl
+    for region, (means, logvars, guess) in REGIONS.items():
+        if kl.known and not _holds(probe, image, kl, means, logvars):
+            return _unknown(4, f"the KL is another formula {region}, perhaps {guess}")
     return kl
-
-
-def _too_small(part: str, n_terms: int) -> _Part:
-    reason = f"the {part} term is lost in the rounding of the loss: too small a weight for its type"
-    return _Part("unknown", [math.nan] * n_terms, reason=reason)
 
 
 def _holds(probe: _Probe, image: tuple, kl: _Part, *ranges: tuple[float, float]) -> bool:
     """Whether a fit of the KL predicts the loss for means and log variances in these ranges."""
-    reading, losses, predicted = READINGS[kl.name], [], []
+    zero = torch.zeros(4, probe.size.dims, dtype=torch.float64)
+    prior = probe.kl(kl, READINGS[kl.name].codes(zero, zero))
+    losses, predicted = [], []
     for seed in range(3):
-        generator = torch.Generator().manual_seed(seed)
-        code = torch.rand(2, 4, probe.size.dims, generator=generator, dtype=torch.float64)
-        code = reading.codes(
-            *(low + (high - low) * part for part, (low, high) in zip(code, ranges))
-        )
+        drawn = zip(_rand(seed, 2, 4, probe.size.dims), ranges, strict=True)
+        code = READINGS[kl.name].codes(*(low + (high - low) * u for u, (low, high) in drawn))
         predicted.append(probe.kl(kl, code))
         losses.append(probe.ask(*image, *code))
-    losses, predicted = torch.tensor(losses).double(), torch.tensor(predicted).double()
-    off = (losses - kl.constant - predicted).abs().max()
-    return bool(off <= 3e-3 * predicted.abs().max() + 4 * _rounding(losses))
+    y, predicted = torch.tensor(losses).double(), torch.tensor(predicted).double()
+    off, size = (y - kl.constant - predicted).abs().max(), (predicted - prior).abs().max()
+    return bool(off <= 0.01 * size + 4 * _rounding(losses))
 
 
 def _fit(losses: list[float], forms: dict[str, list[list[float]]], part: str) -> _Part:
     """The form whose terms, weighted, explain the losses best, by least squares."""
     y = torch.tensor(losses, dtype=torch.float64)
     n_terms = len(next(iter(forms.values()))[0])
-    unknown = _Part("unknown", [math.nan] * n_terms, reason=NO_FORM[part])
     if not y.isfinite().all():
-        return unknown
-    spread, noise = (y - y.mean()).norm().item(), 2 * _rounding(y)
+        return _unknown(n_terms, NO_FORM[part])
+    spread, noise = (y - y.mean()).norm().item(), 2 * _rounding(losses)
     if spread <= noise:
-        return _Part("absent", [0.0] * n_terms, y.mean().item())
+        return _Part("absent", [0.0] * n_terms)
     if spread <= 300 * noise:
-        return _too_small(part, n_terms)
+        return _unknown(n_terms, _too_small(part, losses))
     fits = []
     for name, rows in forms.items():
         table = torch.tensor([[*row, 1.0] for row in rows], dtype=torch.float64)
@@ -339,17 +319,29 @@ def _fit(losses: list[float], forms: dict[str, list[list[float]]], part: str) ->
         solution = torch.linalg.lstsq(table / unit, y[:, None]).solution.flatten() / unit
         fits.append(((table @ solution - y).norm().item(), name, solution.tolist()))
     residual, name, (*weights, constant) = min(fits)
-    return _Part(name, weights, constant) if residual <= 1e-3 * spread + noise else unknown
+    fits_well = residual <= 1e-3 * spread + noise
+    return _Part(name, weights, constant) if fits_well else _unknown(n_terms, NO_FORM[part])
 
 
-def _rounding(values: Tensor) -> float:
-    """How far numbers like these are from exact ones, by the coarsest type that holds them all."""
-    types = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
-    dtype = next(t for t in types if values.to(t).double().equal(values))
-    return 2 * torch.finfo(dtype).eps * values.abs().max().item()
+def _precision(values: list[float]) -> torch.dtype:
+    """The coarsest type that holds all values: that in which the loss was computed."""
+    y = torch.tensor(values, dtype=torch.float64)
+    types = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
+    return next((t for t in types if y.to(t).double().equal(y)), torch.float64)
 
 
-# ---- reductions: the same loss, with more of something ----
+def _rounding(values: list[float]) -> float:
+    """How far numbers like these may be from exact ones."""
+    return 2 * torch.finfo(_precision(values)).eps * max(map(abs, values))
+
+
+def _too_small(part: str, losses: list[float]) -> str:
+    return (
+        f"the {part} is too small beside the rest of the loss, whose {_precision(losses)} hides it"
+    )
+
+
+# ---- reduce: the same loss, with more of something ----
 
 
 class _Weights(NamedTuple):
@@ -382,45 +374,61 @@ def _weigh(probe: _Probe, recon: _Part, kl: _Part) -> _Weights:
 class _Reductions(NamedTuple):
     """How both parts are reduced.
 
-    batch: of reconstruction and KL.  axes: of the reconstruction, over each axis of x.  hides: the
-    axes over which only the reconstruction is averaged.  per_batch: times beta if the batch
-    doubles.  per_pixel, per_dimension: what the constant grows by.
+    batch: of reconstruction and KL.  axes: of the reconstruction, over each axis of x.  hidden: of
+    these, those over which the reconstruction alone is averaged.  per_batch: what beta is
+    multiplied by if the batch doubles.  per_pixel, per_dimension: by how much the constant grows,
+    the former relative to the weight of the reconstruction.
     """
 
-    batch: tuple[str, str]
+    batch: list[str]
     axes: list[str]
-    hides: list[int]
+    hidden: list[int]
     latent: str
     per_batch: float
     per_pixel: float
     per_dimension: float
 
 
-def _reductions(probe: _Probe, recon: _Part, kl: _Part) -> _Reductions:
-    """How both parts are reduced, from what they weigh where there is more of something."""
+def _reductions(probe: _Probe, recon: _Part, kl: _Part, beta: float) -> _Reductions:
+    """How both parts are reduced, from what they weigh where there is more of something.
+
+    Where a size is written out in the loss, nothing can grow: then it is a sum or a mean, whichever
+    leaves beta closer to 1.
+    """
     weigh = lambda size: _weigh(probe._replace(size=size), recon, kl)  # noqa: E731
     size, given = probe.size, weigh(probe.size)
     twice = weigh(size._replace(batch=2 * size.batch))
     deeper = weigh(size._replace(dims=2 * size.dims))
-    batch = [_label(a, b, 2, 1) for a, b in zip(given[:2], twice[:2], strict=True)]
-    axes, hides, per_pixel = ["sum"] * len(size.shape), [], math.nan
+    axes, hidden, per_pixel = [], [], math.nan
     for axis, n in enumerate(size.shape):
-        if n == 1 and size.pixels > 1:
-            continue  # a sum and a mean of one are the same
-        uneven = size.uneven(axis)
-        before, after = weigh(uneven), weigh(uneven.longer(axis))
-        shrunk = n / (2 * n + 1)
-        axes[axis] = _label(before.recon, after.recon, 1, shrunk)
-        if axes[axis] == "mean" and _label(before.kl, after.kl, 1, shrunk) != "mean":
-            hides.append(axis)
-        growth = (after.rest - before.rest) / (uneven.longer(axis).pixels - size.pixels)
-        per_pixel = growth / before.recon if axes[axis] == "sum" else per_pixel
+        if n == 1 and math.prod(size.shape) > 1:
+            axes.append("")  # a sum and a mean of one are the same
+            continue
+        # A batch that is no multiple of n: so x.view(-1, n) raises, and does not read longer
+        # images as more short ones.
+        even = size._replace(batch=size.batch + (size.batch % n == 0))
+        longer = [2 * side + 1 if k == axis else side for k, side in enumerate(size.shape)]
+        before, after = weigh(even), weigh(even._replace(shape=tuple(longer)))
+        label = _label(before.recon, after.recon, 1, n / (2 * n + 1))
+        alone = _label(before.kl, after.kl, 1, n / (2 * n + 1)) != "mean"
+        if label == "unknown" and recon.known:
+            label = "mean" if abs(_log(beta / n)) < abs(_log(beta)) else "sum"
+        axes.append(label)
+        if label == "mean" and alone:
+            hidden.append(axis)
+            beta /= n
+        if label == "sum":
+            more = math.prod(longer) - math.prod(size.shape)
+            per_pixel = _ratio(after.rest - before.rest, more * before.recon)
+    latent = _label(given.kl, deeper.kl, 1, 1 / 2)
+    if latent == "unknown" and kl.known:
+        latent = "mean" if abs(_log(beta * size.dims)) < abs(_log(beta)) else "sum"
     return _Reductions(
-        batch=tuple(batch),
+        batch=[_label(a, b, 2, 1) for a, b in zip(given[:2], twice[:2], strict=True)],
         axes=axes,
-        hides=hides,
-        latent=_label(given.kl, deeper.kl, 1, 1 / 2),
-        per_batch=_ratio(twice.kl, given.kl) / (_ratio(twice.recon, given.recon) or math.nan),
+        hidden=hidden,
+        latent=latent,
+        per_batch=_ratio(_ratio(twice.kl, given.kl), _ratio(twice.recon, given.recon)),
         per_pixel=per_pixel,
         per_dimension=(deeper.rest - given.rest) / size.dims,
     )
@@ -430,21 +438,23 @@ def _ratio(after: float, before: float) -> float:
     return after / before if before else math.nan
 
 
+def _log(number: float) -> float:
+    return math.log(abs(number)) if number else math.inf
+
+
 def _label(before: float, after: float, if_sum: float, if_mean: float) -> str:
     """How a part is reduced over what has grown, from its weights."""
     change = _ratio(after, before)
-    if close(change, if_sum):
-        return "sum"
-    return "mean" if close(change, if_mean) else "unknown"
+    return "sum" if close(change, if_sum) else "mean" if close(change, if_mean) else "unknown"
 
 
-# ---- what the numbers mean ----
+# ---- report: what the numbers mean ----
 
 
 class _Terms(NamedTuple):
     """The KL's weight, and the weights of its terms relative to it: all 1 for N(0, 1), `linear` 0.
 
-    prior: the mean and variance at which the KL is lowest, where it is the KL to that prior.
+    kind: "right", or the mistake.  prior: the mean and the variance of the prior.
     """
 
     weight: float
@@ -453,22 +463,23 @@ class _Terms(NamedTuple):
     var: float
     log: float
     const: float
-    prior: tuple[float, float] = (0.0, 1.0)
     kind: str = "right"
+    prior: tuple[float, float] = (0.0, 1.0)
 
 
-def _terms(kl: _Part, per_dimension: float, measured: bool) -> _Terms:
+def _terms(kl: _Part, by: _Reductions) -> _Terms:
     """Which KL this is, from the weights of its terms."""
     mu, _, var, log = kl.weights
     same = partial(math.isclose, rel_tol=0.01, abs_tol=1e-4 * max(map(abs, kl.weights)))
+    measured = by.latent == "sum" and math.isfinite(by.per_dimension)
     weight = log if same(mu, var) or same(var, log) else mu
     weight = max(kl.weights, key=abs) if same(weight, 0) else weight
-    const = -2 * per_dimension if measured else log
+    const = -2 * by.per_dimension if measured else log
     terms = _Terms(weight, *(w / weight for w in (*kl.weights, const)))
     if same(var, 0):
         return terms._replace(kind="not used")
     if kl.name != "inconsistent" and same(mu, var) and var / weight > 0:
-        mean, variance = -terms.linear / terms.mu, 1 / terms.var
+        mean, variance = round(-terms.linear / terms.mu, 6) + 0.0, 1 / terms.var
         to_prior = 1 - math.log(variance) - terms.mu * mean**2
         if close(variance, 0.5) and close(terms.const, 1):
             return terms._replace(kind="lacks ½")
@@ -476,121 +487,76 @@ def _terms(kl: _Part, per_dimension: float, measured: bool) -> _Terms:
             return terms._replace(prior=(mean, variance))
     if same(var, log) and kl.name != "inconsistent":
         return terms
-    by_mu = [w / mu for w in (*kl.weights, const)] if mu else terms[1:6]
-    return _Terms(mu or weight, *by_mu, kind="inconsistent")
+    weight = mu or weight
+    return _Terms(weight, *(w / weight for w in (*kl.weights, const)), kind="inconsistent")
 
 
-def _likelihood_std(recon: _Part, per_pixel: float, beta: float) -> float:
+def _likelihood_std(per_pixel: float, beta: float) -> float:
     """The σ of a Gaussian whose constant per pixel is this many times the weight of ½ error².
 
-    σ² (log σ + ½ log 2π), some leave out the last term; NaN if none has it.  Of several solutions,
-    the one of a round σ or σ², and else that for which beta is 1.
+    That is σ² (log σ + ½ log 2π), or without ½ log 2π; NaN if no σ fits.  Of several, the one that
+    is round, or whose square is, and else that for which beta is 1.
     """
-    if recon.name != "squared error" or not abs(per_pixel) > 1e-4:
+    if not abs(per_pixel) > 1e-4:
         return math.nan
-    found = []
+    stds, found = torch.logspace(-3, 3, 300_001, dtype=torch.float64), []
     for offset in (math.log(2 * math.pi) / 2, 0):
-        lowest = math.exp(-offset - 0.5)
-        for low, high in ((1e-4, lowest), (lowest, 1e4)):
-            misses = lambda std, o=offset: std**2 * (math.log(std) + o) - per_pixel  # noqa: E731
-            if misses(low) * misses(high) > 0:
-                continue
-            for _ in range(60):
-                middle = math.sqrt(low * high)
-                low, high = (middle, high) if misses(low) * misses(middle) > 0 else (low, middle)
-            found.append(low)
-    is_round = lambda v: math.isclose(v, float(f"{v:.2g}"), rel_tol=1e-4)  # noqa: E731
+        misses = stds**2 * (stds.log() + offset) - per_pixel
+        found += stds[1:][misses[1:] * misses[:-1] <= 0].tolist()
+    is_round = lambda v: math.isclose(v, float(f"{v:.2g}"), rel_tol=2e-4)  # noqa: E731
     likely = lambda s: (not (is_round(s) or is_round(s * s)), not close(beta / s**2, 1))  # noqa: E731
-    return min(found, key=likely, default=math.nan)
+    return float(f"{min(found, key=likely, default=math.nan):.4g}")
 
 
-class _Extents(NamedTuple):
-    """How many pixels and latent dimensions a mean hides, and beta without these means."""
-
-    pixels: str
-    latent: str
-    n: int
-    d: int
-    seen: float
-
-
-def _extents(by: _Reductions, size: _Size, beta: float) -> _Extents:
-    """Sums and means over pixels and latent dimensions.
-
-    Where a size is written out in the loss, nothing can grow: then it is a sum or a mean, whichever
-    leaves beta closer to 1.
-    """
-    axes, latent = list(by.axes), by.latent
-    n = math.prod(size.shape[axis] for axis in by.hides)
-    d = size.dims if latent == "mean" else 1
-    seen, fixed = (
-        abs(beta) / n * d,
-        math.prod(side for side, label in zip(size.shape, axes, strict=True) if label == "unknown"),
-    )
-    if 0 < seen < math.inf:
-        if "unknown" in axes:
-            mean = abs(math.log(seen / fixed)) < abs(math.log(seen))
-            n, seen = (n * fixed, seen / fixed) if mean else (n, seen)
-            axes = [("mean" if mean else "sum") if a == "unknown" else a for a in axes]
-        if latent == "unknown":
-            mean = abs(math.log(seen * size.dims)) < abs(math.log(seen))
-            d, seen, latent = (size.dims, seen * size.dims, "mean") if mean else (1, seen, "sum")
-    long = {a for a, side in zip(axes, size.shape, strict=True) if side > 1 or size.pixels == 1}
-    return _Extents(long.pop() if len(long) == 1 else "mixed", latent, n, d, seen)
+def _own_values(call: LossCall, first: tuple, second: tuple) -> list[bool]:
+    """Whether another first example changes the first value only, by its recon and by its code."""
+    own, before = [], call(*first)
+    for places in ((0,), (2, 3)):
+        mixed = [
+            torch.cat([second[k][:1], first[k][1:]]) if k in places else first[k] for k in range(4)
+        ]
+        own.append(len(before) > 1 and before[1:].equal(call(*mixed)[1:]))
+    return own
 
 
-def _report(probe: _Probe, recon: _Part, kl: _Part) -> LossAudit:
+def _report(probe: _Probe, recon: _Part, kl: _Part, drawn: list[tuple]) -> LossAudit:
     """The audit, from the fits and the reductions."""
-    size, by = probe.size, _reductions(probe, recon, kl)
-    terms, at_prior = _Terms(0.0 if kl.name == "absent" else math.nan, *[math.nan] * 5), math.nan
-    if kl.known:
-        terms = _terms(kl, by.per_dimension, by.latent == "sum")
-        at_prior = round((terms.var - terms.const) / 2, 4) + 0.0  # never -0.0
-    beta = 0.0
-    if kl.name != "absent":
-        beta = terms.weight / recon.weights[0] if recon.weights[0] else math.inf
-    std = _likelihood_std(recon, by.per_pixel, beta)
-    extents = _extents(by, size, beta if math.isnan(std) else beta / std**2)
-    reading = terms.kind if terms.kind in ("not used", "inconsistent") else kl.name
-    own = _own_values(probe)
+    call, size = probe.call, probe.size
+    rough = _ratio(kl.weights[0], recon.weights[0])
+    by = _reductions(probe, recon, kl, rough)
+    nothing = 0.0 if kl.name == "absent" else math.nan
+    terms = _terms(kl, by) if kl.known else _Terms(nothing, *[math.nan] * 5)
+    beta = terms.weight / recon.weights[0] if recon.weights[0] else math.inf
+    beta = 0.0 if kl.name == "absent" else beta
+    std = _likelihood_std(by.per_pixel, beta) if recon.name == "squared error" else math.nan
     batch = [
-        part.name if not part.known else "none" if alone and label == "mean" else label
-        for part, label, alone in zip((recon, kl), by.batch, own, strict=True)
+        part.name if not part.known else "none" if own and label == "mean" else label
+        for part, label, own in zip((recon, kl), by.batch, _own_values(call, *drawn), strict=True)
     ]
+    extents = {label for label in by.axes if label}
+    at_prior = round((terms.var - terms.const) / 2, 4) + 0.0  # never -0.0
+    reading = terms.kind if terms.kind in ("not used", "inconsistent") else kl.name
     return LossAudit(
         likelihood=recon.name,
-        pixels=extents.pixels if recon.known else recon.name,
-        latent=extents.latent if kl.known else kl.name,
+        pixels=(extents.pop() if len(extents) == 1 else "mixed") if recon.known else recon.name,
+        latent=by.latent if kl.known else kl.name,
         recon_batch=batch[0],
         kl_batch=batch[1],
         scale_parameter=reading,
         kl_at_prior=at_prior,
         effective_beta=beta,
         findings=(
-            *_doubts(probe),
+            *_doubts(call, drawn[0]),
             *(f"{part.reason}: beta cannot be told" for part in (recon, kl) if part.reason),
-            *_likelihood_findings(recon.name, probe.call),
+            *_likelihood_findings(recon.name, call),
             *_sign_findings(recon.weights[0], terms.weight),
-            *_kl_findings(reading, terms, at_prior, probe.call),
+            *_kl_findings(reading, terms, at_prior, call.named),
             *_batch_findings(by.per_batch, beta, size.batch),
-            *_beta_findings(recon.name, by, size, extents, std),
+            *_beta_findings(recon.name, by, size, beta, std),
         ),
         likelihood_std=std,
-        order=probe.call.order,
+        order=call.order,
     )
-
-
-def _own_values(probe: _Probe) -> list[bool]:
-    """Whether another first example changes the first value only, by its recon and by its code."""
-    first, second = (_tiled(_ordinary(probe.size, seed), probe.size) for seed in (1, 2))
-    before, own = probe.call(*first), []
-    for changed in ((0,), (2, 3)):
-        mixed = list(first)
-        for place in changed:
-            mixed[place] = torch.cat([second[place][:1], first[place][1:]])
-        after = probe.call(*mixed)
-        own.append(len(before) > 1 and before[1:].equal(after[1:]))
-    return own
 
 
 # ---- findings: what is wrong, what it does, and how to mend it ----
@@ -598,10 +564,9 @@ def _own_values(probe: _Probe) -> list[bool]:
 Findings = Iterator[str]
 
 
-def _doubts(probe: _Probe) -> Findings:
+def _doubts(call: LossCall, arguments: tuple) -> Findings:
     """What is wrong with the values of two calls, equal but for the random seed."""
-    arguments = _tiled(_ordinary(probe.size, 1), probe.size)
-    first, second = (probe.call(*arguments, seed=seed) for seed in (0, 1))
+    first, second = (call(*arguments, seed=seed) for seed in (0, 1))
     if not first.isfinite().all():
         yield "it is NaN or infinite: look for the log of 0 and for a division by 0"
     elif not first.equal(second):
@@ -613,14 +578,12 @@ def _likelihood_findings(likelihood: str, call: LossCall) -> Findings:
         yield "nothing depends on recon: the reconstruction term is missing"
     if likelihood.startswith("Bernoulli after two sigmoids"):
         yield "a sigmoid goes into a function that has its own: give it the logits"
-    if likelihood.endswith(SWAPPED):
-        text = "the 1st argument is scored as x and the 2nd as its reconstruction"
-        yield (
-            "recon is scored as if it were the data: swap the two"
-            if call.named
-            else f"{text}: right if loss_fn takes (x, recon, …), else swap the two inside"
-        )
-    if call.order != PLAIN and "model" in call.order and likelihood == "Bernoulli on probabilities":
+    if likelihood.endswith(SWAPPED) and call.named:
+        yield "recon is scored as if it were the data: swap the two"
+    elif likelihood.endswith(SWAPPED):
+        text = "the 2nd argument is scored as the reconstruction of the 1st"
+        yield f"{text}: right if loss_fn takes (x, recon, …), else swap the two inside"
+    if "model" in call.order and likelihood == "Bernoulli on probabilities":
         yield "the decoder's logits are taken for probabilities: apply a sigmoid"
 
 
@@ -633,7 +596,7 @@ def _sign_findings(recon: float, kl: float) -> Findings:
         yield f"the {wrong} has the wrong sign: minimize −log p(x|z) + KL"
 
 
-def _kl_findings(reading: str, terms: _Terms, at_prior: float, call: LossCall) -> Findings:
+def _kl_findings(reading: str, terms: _Terms, at_prior: float, named: bool) -> Findings:
     """What the relative weights of μ², σ², log σ² and the constant say: all should be 1."""
     if reading == "absent":
         yield "there is no KL term: nothing depends on mu or logvar, beta is 0"
@@ -650,17 +613,14 @@ def _kl_findings(reading: str, terms: _Terms, at_prior: float, call: LossCall) -
     if terms.kind == "lacks ½":
         text = f"μ² and σ² lack the ½ of the KL: {lowest}, at σ² = {best:.3g}"
         yield f"{text}. Write ½ (μ² + σ² − 1 − log σ²)"
-    if reading == "mean, swapped with the 3rd":
-        if not call.named:
-            text = "the 3rd argument is read as log σ² and the 4th as the mean"
-            yield f"{text}: right if loss_fn takes them so, else swap the two inside"
-        else:
-            yield "the mean is read as log σ² and log σ² as the mean: swap the two"
+    if reading.startswith("mean") and not named:
+        text = "the 3rd argument is read as log σ² and the 4th as the mean"
+        yield f"{text}: right if loss_fn takes them so, else swap the two inside"
     elif reading != "log variance":
         yield f"the 4th argument, log σ² in most code, is read as the {reading}"
     mean, variance = terms.prior
     if not (close(mean, 0) and close(variance, 1)):
-        yield f"the KL is that to a prior N({mean + 0:.3g}, {variance:.3g}), not N(0, 1)"
+        yield f"the KL is that to a prior N({mean:.3g}, {variance:.3g}), not N(0, 1)"
     elif terms.kind == "right" and not close(terms.mu, 1):
         yield f"μ² counts {round(terms.mu, 2) + 0:g} times: give the KL's terms one ½"
     elif terms.kind == "right" and not close(terms.const, 1):
@@ -669,32 +629,33 @@ def _kl_findings(reading: str, terms: _Terms, at_prior: float, call: LossCall) -
 
 def _batch_findings(per_batch: float, beta: float, batch: int) -> Findings:
     """Whether beta changes with the batch, as it does where one part alone is summed over it."""
-    if not math.isnan(per_batch) and not close(per_batch, 1):
+    if not math.isnan(per_batch * beta) and not close(per_batch, 1):
         text = f"beta depends on the batch size: {beta:.4g} at {batch}, {beta * per_batch:.4g} at"
         yield f"{text} {2 * batch}. Treat both parts alike, one sum or one mean over the batch"
 
 
 def _beta_findings(
-    likelihood: str, by: _Reductions, size: _Size, extents: _Extents, std: float
+    likelihood: str, by: _Reductions, size: _Size, beta: float, std: float
 ) -> Findings:
     """Why beta is not 1."""
-    _, _, n, d, seen = extents
     squared = likelihood.startswith("squared error") and math.isnan(std)
-    beta = seen * n / d
-    if close(beta, 1) or math.isnan(beta):
+    beta = abs(beta) if math.isnan(std) else abs(beta) / std**2
+    if math.isnan(beta) or close(beta, 1):
         return
+    n = math.prod(size.shape[axis] for axis in by.hidden)
+    d = size.dims if by.latent == "mean" else 1
     if squared and close(beta, 0.5):
-        n, d, seen = 1, 1, beta  # a number written out makes up for the means
+        n = d = 1  # a number written out makes up for the means
     if n > 1:
         text = f"the mean over {n:,} pixels makes beta {n:,} times as large as it looks"
-        if 0 < len(by.hides) < sum(side > 1 for side in size.shape):
-            places = " and ".join(str(axis + 1) for axis in by.hides)
-            text = f"the mean over axis {places} of x alone makes beta {n:,} times as large"
+        if "sum" in by.axes:
+            axes = " and ".join(str(axis + 1) for axis in by.hidden)
+            text = f"the mean over axis {axes} of an example makes beta {n:,} times as large"
         yield f"{text}: sum over pixels"
     if d > 1:
         yield f"the mean over {d} latent dimensions makes beta {d} times too small: sum over them"
-    if squared and close(seen, 0.5):
+    if squared and close(beta / n * d, 0.5):
         yield "the squared error lacks its ½ (or your σ² is ½), which halves beta"
-    if close(seen, 2):
+    if close(beta / n * d, 2):
         text = "the KL counts twice: beta = 2, or its ½ is missing"
         yield f"{text}; from outside nobody can tell which"

@@ -150,10 +150,10 @@ def _roles(names: list[str]) -> list[str]:
 def _wrapper(needed: list[inspect.Parameter], roles: list[str]) -> str:
     """One line of Python that calls a loss of these parameters."""
     values = {role: value for role, (_, value) in ROLES.items()} | {"": "None"}
-    passed = [
-        f"{p.name}={values[role]}" if p.kind is p.KEYWORD_ONLY else values[role]
-        for p, role in zip(needed, roles, strict=True)
-    ]
+    passed, by_name = [], False
+    for parameter, role in zip(needed, roles, strict=True):
+        by_name |= role in ("setting", "") or parameter.kind is parameter.KEYWORD_ONLY
+        passed.append(f"{parameter.name}={values[role]}" if by_name else values[role])
     takes = "model, x" if "model" in roles else "recon, x, mu, logvar"
     return f"lambda {takes}: loss_fn({', '.join(passed) or takes})"
 
@@ -172,8 +172,8 @@ def _rescue(calls: list[LossCall], arguments: Arguments) -> str:
                 line = f"lambda {', '.join(call.order)}: loss_fn({', '.join(call.order)}"
                 return f".\nIt misses a setting, give it one:\n  {line}, {cause.args[0]}=1.0)"
             continue
-        passed = f"recon, x, mu{text}, logvar{text}"
-        return f".\nFor codes that are maps, wrap it:\n  lambda recon, x, mu, logvar: loss_fn({passed})"
+        line = f"lambda recon, x, mu, logvar: loss_fn(recon, x, mu{text}, logvar{text})"
+        return f".\nFor codes that are maps, wrap it:\n  {line}"
     return ""
 
 
