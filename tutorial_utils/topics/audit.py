@@ -143,14 +143,16 @@ def audit_loss(
         raise ValueError(f"shape must be that of one example, such as (1, 28, 28), got {shape!r}")
     shape = tuple(positive_int("shape", side) for side in shape)
     dims = positive_int("latent_dim", latent_dim)
-    size = _Size(positive_int("batch_size", batch_size), shape, dims)
+    batches = min(4, positive_int("batch_size", batch_size)), batch_size
     with local_seed(0):
-        sizes = [size, size._replace(binary=True)]
+        # Four examples will do, unless the loss has its batch size written out.
+        sizes = [_Size(b, shape, dims, binary) for b in batches for binary in (False, True)]
         drawn = [[_tiled(_ordinary(s, seed), s) for seed in (1, 2)] for s in sizes]
         call, place = accepted_call(loss_fn, drawn)
         probe = _Probe(call, sizes[place])
         recon, kl = _fit_parts(probe)
-        return _report(probe, recon, kl, drawn[place])
+        by = _reductions(probe, batch_size, recon, kl)
+        return _report(call, recon, kl, by, drawn[place])
 
 
 # ---- probe: arguments, and what the loss says to them ----
@@ -280,6 +282,8 @@ def _fit_kl(probe: _Probe) -> _Part:
         change = probe.ask(*image, far, codes[0][1]) - losses[0]
         seen = abs(change) > 1e-15 * abs(losses[0]) * probe.mean(far**2)
         return _unknown(4, _too_small("KL", losses)) if seen else kl
+    if kl.known and abs(kl.weights[0]) < 1e-3 * abs(kl.weights[1]):
+        return _unknown(4, NO_FORM["KL"])  # μ without its square
     for region, (means, logvars, guess) in REGIONS.items():
         if kl.known and not _holds(probe, image, kl, means, logvars):
             return _unknown(4, f"the KL is another formula {region}, perhaps {guess}")
@@ -372,14 +376,17 @@ def _weigh(probe: _Probe, recon: _Part, kl: _Part) -> _Weights:
 
 
 class _Reductions(NamedTuple):
-    """How both parts are reduced.
+    """What both parts weigh at the size asked for, and how they are reduced.
 
-    batch: of reconstruction and KL.  axes: of the reconstruction, over each axis of x.  hidden: of
-    these, those over which the reconstruction alone is averaged.  per_batch: what beta is
-    multiplied by if the batch doubles.  per_pixel, per_dimension: by how much the constant grows,
-    the former relative to the weight of the reconstruction.
+    kl: relative to the fit.  batch: of both parts.  axes: of the reconstruction, over each axis of
+    x.  hidden: of these, those over which the reconstruction alone is averaged.  per_batch: what
+    beta is multiplied by if the batch doubles.  per_pixel, per_dimension: by how much the constant
+    grows, the former relative to the weight of the reconstruction.
     """
 
+    size: _Size
+    recon: float
+    kl: float
     batch: list[str]
     axes: list[str]
     hidden: list[int]
@@ -389,16 +396,17 @@ class _Reductions(NamedTuple):
     per_dimension: float
 
 
-def _reductions(probe: _Probe, recon: _Part, kl: _Part, beta: float) -> _Reductions:
+def _reductions(probe: _Probe, batch_size: int, recon: _Part, kl: _Part) -> _Reductions:
     """How both parts are reduced, from what they weigh where there is more of something.
 
     Where a size is written out in the loss, nothing can grow: then it is a sum or a mean, whichever
     leaves beta closer to 1.
     """
     weigh = lambda size: _weigh(probe._replace(size=size), recon, kl)  # noqa: E731
-    size, given = probe.size, weigh(probe.size)
-    twice = weigh(size._replace(batch=2 * size.batch))
+    size, given = probe.size, probe.size._replace(batch=batch_size)
+    few, many, twice = weigh(size), weigh(given), weigh(given._replace(batch=2 * batch_size))
     deeper = weigh(size._replace(dims=2 * size.dims))
+    beta = _ratio(kl.weights[0] * many.kl, many.recon)
     axes, hidden, per_pixel = [], [], math.nan
     for axis, n in enumerate(size.shape):
         if n == 1 and math.prod(size.shape) > 1:
@@ -420,17 +428,20 @@ def _reductions(probe: _Probe, recon: _Part, kl: _Part, beta: float) -> _Reducti
         if label == "sum":
             more = math.prod(longer) - math.prod(size.shape)
             per_pixel = _ratio(after.rest - before.rest, more * before.recon)
-    latent = _label(given.kl, deeper.kl, 1, 1 / 2)
+    latent = _label(few.kl, deeper.kl, 1, 1 / 2)
     if latent == "unknown" and kl.known:
         latent = "mean" if abs(_log(beta * size.dims)) < abs(_log(beta)) else "sum"
     return _Reductions(
-        batch=[_label(a, b, 2, 1) for a, b in zip(given[:2], twice[:2], strict=True)],
+        size=given,
+        recon=many.recon if recon.known else recon.weights[0],
+        kl=many.kl if kl.known else kl.weights[0],
+        batch=[_label(a, b, 2, 1) for a, b in zip(many[:2], twice[:2], strict=True)],
         axes=axes,
         hidden=hidden,
         latent=latent,
-        per_batch=_ratio(_ratio(twice.kl, given.kl), _ratio(twice.recon, given.recon)),
+        per_batch=_ratio(_ratio(twice.kl, many.kl), _ratio(twice.recon, many.recon)),
         per_pixel=per_pixel,
-        per_dimension=(deeper.rest - given.rest) / size.dims,
+        per_dimension=(deeper.rest - few.rest) / size.dims,
     )
 
 
@@ -475,7 +486,7 @@ def _terms(kl: _Part, by: _Reductions) -> _Terms:
     weight = log if same(mu, var) or same(var, log) else mu
     weight = max(kl.weights, key=abs) if same(weight, 0) else weight
     const = -2 * by.per_dimension if measured else log
-    terms = _Terms(weight, *(w / weight for w in (*kl.weights, const)))
+    terms = _Terms(weight * by.kl, *(w / weight for w in (*kl.weights, const)))
     if same(var, 0):
         return terms._replace(kind="not used")
     if kl.name != "inconsistent" and same(mu, var) and var / weight > 0:
@@ -488,7 +499,8 @@ def _terms(kl: _Part, by: _Reductions) -> _Terms:
     if same(var, log) and kl.name != "inconsistent":
         return terms
     weight = mu or weight
-    return _Terms(weight, *(w / weight for w in (*kl.weights, const)), kind="inconsistent")
+    terms = [w / weight for w in (*kl.weights, const)]
+    return _Terms(weight * by.kl, *terms, kind="inconsistent")
 
 
 def _likelihood_std(per_pixel: float, beta: float) -> float:
@@ -508,30 +520,30 @@ def _likelihood_std(per_pixel: float, beta: float) -> float:
     return float(f"{min(found, key=likely, default=math.nan):.4g}")
 
 
-def _own_values(call: LossCall, first: tuple, second: tuple) -> list[bool]:
+def _one_value_each(call: LossCall, first: tuple, second: tuple) -> list[bool]:
     """Whether another first example changes the first value only, by its recon and by its code."""
     own, before = [], call(*first)
     for places in ((0,), (2, 3)):
-        mixed = [
-            torch.cat([second[k][:1], first[k][1:]]) if k in places else first[k] for k in range(4)
-        ]
+        mixed = list(first)
+        for place in places:
+            mixed[place] = torch.cat([second[place][:1], first[place][1:]])
         own.append(len(before) > 1 and before[1:].equal(call(*mixed)[1:]))
     return own
 
 
-def _report(probe: _Probe, recon: _Part, kl: _Part, drawn: list[tuple]) -> LossAudit:
+def _report(
+    call: LossCall, recon: _Part, kl: _Part, by: _Reductions, drawn: list[tuple]
+) -> LossAudit:
     """The audit, from the fits and the reductions."""
-    call, size = probe.call, probe.size
-    rough = _ratio(kl.weights[0], recon.weights[0])
-    by = _reductions(probe, recon, kl, rough)
-    nothing = 0.0 if kl.name == "absent" else math.nan
-    terms = _terms(kl, by) if kl.known else _Terms(nothing, *[math.nan] * 5)
-    beta = terms.weight / recon.weights[0] if recon.weights[0] else math.inf
+    terms = _terms(kl, by) if kl.known else _Terms(by.kl, *[math.nan] * 5)
+    beta = terms.weight / by.recon if by.recon else math.inf
     beta = 0.0 if kl.name == "absent" else beta
     std = _likelihood_std(by.per_pixel, beta) if recon.name == "squared error" else math.nan
     batch = [
         part.name if not part.known else "none" if own and label == "mean" else label
-        for part, label, own in zip((recon, kl), by.batch, _own_values(call, *drawn), strict=True)
+        for part, label, own in zip(
+            (recon, kl), by.batch, _one_value_each(call, *drawn), strict=True
+        )
     ]
     extents = {label for label in by.axes if label}
     at_prior = round((terms.var - terms.const) / 2, 4) + 0.0  # never -0.0
@@ -549,10 +561,10 @@ def _report(probe: _Probe, recon: _Part, kl: _Part, drawn: list[tuple]) -> LossA
             *_doubts(call, drawn[0]),
             *(f"{part.reason}: beta cannot be told" for part in (recon, kl) if part.reason),
             *_likelihood_findings(recon.name, call),
-            *_sign_findings(recon.weights[0], terms.weight),
+            *_sign_findings(by.recon, terms.weight),
             *_kl_findings(reading, terms, at_prior, call.named),
-            *_batch_findings(by.per_batch, beta, size.batch),
-            *_beta_findings(recon.name, by, size, beta, std),
+            *_batch_findings(by.per_batch, beta, by.size.batch),
+            *_beta_findings(recon.name, by, beta, std),
         ),
         likelihood_std=std,
         order=call.order,
@@ -634,21 +646,22 @@ def _batch_findings(per_batch: float, beta: float, batch: int) -> Findings:
         yield f"{text} {2 * batch}. Treat both parts alike, one sum or one mean over the batch"
 
 
-def _beta_findings(
-    likelihood: str, by: _Reductions, size: _Size, beta: float, std: float
-) -> Findings:
+def _beta_findings(likelihood: str, by: _Reductions, beta: float, std: float) -> Findings:
     """Why beta is not 1."""
     squared = likelihood.startswith("squared error") and math.isnan(std)
     beta = abs(beta) if math.isnan(std) else abs(beta) / std**2
     if math.isnan(beta) or close(beta, 1):
         return
-    n = math.prod(size.shape[axis] for axis in by.hidden)
-    d = size.dims if by.latent == "mean" else 1
+    n = math.prod(by.size.shape[axis] for axis in by.hidden)
+    d = by.size.dims if by.latent == "mean" else 1
     if squared and close(beta, 0.5):
         n = d = 1  # a number written out makes up for the means
+    pixels = math.prod(by.size.shape)
+    if n * d == 1 < pixels and (close(beta, pixels) or squared and close(beta, pixels / 2)):
+        n = pixels  # divided by a number written out
     if n > 1:
         text = f"the mean over {n:,} pixels makes beta {n:,} times as large as it looks"
-        if "sum" in by.axes:
+        if by.hidden and "sum" in by.axes:
             axes = " and ".join(str(axis + 1) for axis in by.hidden)
             text = f"the mean over axis {axes} of an example makes beta {n:,} times as large"
         yield f"{text}: sum over pixels"
