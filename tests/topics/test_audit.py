@@ -314,7 +314,7 @@ def test_beta_is_found_over_decades_in_float64_and_in_float32(seed):
     loss = weighted(likelihood, beta)
     assert small_audit(loss).effective_beta == pytest.approx(beta, rel=1e-3)
     found = small_audit(in_float32(loss))
-    unknown = "lost in the rounding of torch.float32" in said(found)
+    unknown = "rounding hides it" in said(found)
     assert unknown or found.effective_beta == pytest.approx(beta, rel=0.01)
     assert not unknown or beta < 1e-3
 
@@ -651,4 +651,4 @@ def test_large_images_in_large_batches_are_asked_for_rarely_and_without_gradient
         return right(recon, x, mu, logvar).mean()
 
     audit_loss(loss, **RGB, batch_size=64)
-    assert sum(numbers) <= 60 * 64 * 3 * 64 * 64 and max(numbers) <= 2 * 64 * 3 * 64 * 64
+    assert sum(numbers) <= 100 * 64 * 3 * 64 * 64 and max(numbers) <= 2 * 64 * 3 * 64 * 64

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import torch
@@ -66,7 +66,11 @@ NO_FORM = {
     "reconstruction": "the reconstruction is no usual sum or mean over pixels",
     "KL": "the KL is no weighted ½ (μ² + σ² − 1 − log σ²): perhaps a capacity, free bits, a clamp",
 }
-N_DRAWS = 9  # a fit has 5 unknowns
+TOO_SMALL = {
+    part: f"the {part} is too small beside the rest of the loss: rounding hides it"
+    for part in NO_FORM
+}
+N_DRAWS = 8  # a fit has 5 unknowns
 
 
 class LossAudit(NamedTuple):
@@ -149,10 +153,8 @@ def audit_loss(
         sizes = [_Size(b, shape, dims, binary) for b in batches for binary in (False, True)]
         drawn = [[_tiled(_ordinary(s, seed), s) for seed in (1, 2)] for s in sizes]
         call, place = accepted_call(loss_fn, drawn)
-        probe = _Probe(call, sizes[place])
-        recon, kl = _fit_parts(probe)
-        by = _reductions(probe, batch_size, recon, kl)
-        return _report(call, recon, kl, by, drawn[place])
+        by = _reductions(call, sizes[place], batch_size)
+        return _report(call, by, drawn[place])
 
 
 # ---- probe: arguments, and what the loss says to them ----
@@ -187,12 +189,8 @@ def _ordinary(size: _Size, seed: int) -> tuple[Tensor, ...]:
     x = x.round() if size.binary else x
     recon = near * x + (1 - near) * (low + (high - low) * _rand(seed + 50, 4, *size.shape))
     mu, scale = _rand(seed + 100, 2, 4, size.dims)
-    return (
-        0.05 + 0.9 * recon,
-        x,
-        4 * spread * (mu - 0.4),
-        0.1 + 2.4 * (below + (above - below) * scale),
-    )
+    scale = below + (above - below) * scale
+    return 0.05 + 0.9 * recon, x, 4 * spread * (mu - 0.4), 0.1 + 2.4 * scale
 
 
 class _Probe(NamedTuple):
@@ -211,11 +209,6 @@ class _Probe(NamedTuple):
     def mean(self, terms: Tensor) -> float:
         """The sum of terms [4, ...] over an example, averaged over the batch."""
         return _tiled((terms.flatten(1).sum(1),), self.size)[0].mean().item()
-
-    def kl(self, kl: "_Part", code: tuple[Tensor, Tensor]) -> float:
-        """What a fitted KL, without its constant, adds to the mean loss of these codes."""
-        terms = map(self.mean, READINGS[kl.name].terms(*code))
-        return sum(w * term for w, term in zip(kl.weights, terms, strict=True))
 
     def quiet(self) -> tuple[Tensor, Tensor]:
         """recon and x for which the loss is small, so that rounding hides little of the KL."""
@@ -245,13 +238,9 @@ class _Part(NamedTuple):
         return self.name not in ("absent", "unknown")
 
 
-def _unknown(n_terms: int, reason: str) -> _Part:
-    return _Part("unknown", [math.nan] * n_terms, reason=reason)
-
-
-def _fit_parts(probe: _Probe) -> tuple[_Part, _Part]:
-    """The reconstruction and the KL."""
-    zero = torch.zeros(4, probe.size.dims, dtype=torch.float64)
+def _fit_parts(call: LossCall, size: _Size) -> tuple[_Part, _Part]:
+    """The reconstruction and the KL at one size, where the loss is an average over the batch."""
+    probe, zero = _Probe(call, size), torch.zeros(4, size.dims, dtype=torch.float64)
     recon, kl = _fit_reconstruction(probe, zero, zero + 1), _fit_kl(probe)
     if kl.known and not recon.known:  # the KL may have hidden it: at the prior it is 0
         recon = _fit_reconstruction(probe, *READINGS[kl.name].codes(zero, zero))
@@ -279,114 +268,75 @@ def _fit_kl(probe: _Probe) -> _Part:
     kl = _fit(losses, forms, "KL")
     if kl.name == "absent":
         far = 1e6 * codes[0][0]
-        change = probe.ask(*image, far, codes[0][1]) - losses[0]
-        seen = abs(change) > 1e-15 * abs(losses[0]) * probe.mean(far**2)
-        return _unknown(4, _too_small("KL", losses)) if seen else kl
-    if kl.known and abs(kl.weights[0]) < 1e-3 * abs(kl.weights[1]):
-        return _unknown(4, NO_FORM["KL"])  # μ without its square
+        change = abs(probe.ask(*image, far, codes[0][1]) - losses[0])
+        if change > 1e-15 * abs(losses[0]) * probe.mean(far**2):
+            return kl._replace(name="unknown", reason=TOO_SMALL["KL"])
+    if kl.known and abs(kl.weights[0]) < 1e-3 * abs(kl.weights[1]):  # μ without its square
+        return kl._replace(name="unknown", reason=NO_FORM["KL"])
     for region, (means, logvars, guess) in REGIONS.items():
         if kl.known and not _holds(probe, image, kl, means, logvars):
-            return _unknown(4, f"the KL is another formula {region}, perhaps {guess}")
+            reason = f"the KL is another formula {region}, perhaps {guess}"
+            return kl._replace(name="unknown", reason=reason)
     return kl
 
 
 def _holds(probe: _Probe, image: tuple, kl: _Part, *ranges: tuple[float, float]) -> bool:
     """Whether a fit of the KL predicts the loss for means and log variances in these ranges."""
-    zero = torch.zeros(4, probe.size.dims, dtype=torch.float64)
-    prior = probe.kl(kl, READINGS[kl.name].codes(zero, zero))
-    losses, predicted = [], []
-    for seed in range(3):
-        drawn = zip(_rand(seed, 2, 4, probe.size.dims), ranges, strict=True)
-        code = READINGS[kl.name].codes(*(low + (high - low) * u for u, (low, high) in drawn))
-        predicted.append(probe.kl(kl, code))
-        losses.append(probe.ask(*image, *code))
-    y, predicted = torch.tensor(losses).double(), torch.tensor(predicted).double()
-    off, size = (y - kl.constant - predicted).abs().max(), (predicted - prior).abs().max()
-    return bool(off <= 0.01 * size + 4 * _rounding(losses))
+    shape, reading = (4, probe.size.dims), READINGS[kl.name]
+    low, high = torch.tensor(ranges, dtype=torch.float64).T[:, :, None, None]
+    drawn = [low + (high - low) * _rand(seed, 2, *shape) for seed in (0, 1)]
+    codes = [reading.codes(*code) for code in (torch.zeros(2, *shape).double(), *drawn)]
+    terms = [[probe.mean(term) for term in reading.terms(*code)] for code in codes]
+    prior, *predicted = torch.tensor(terms).double() @ torch.tensor(kl.weights).double()
+    losses = [probe.ask(*image, *code) for code in codes[1:]]
+    off = max(abs(y - kl.constant - p.item()) for y, p in zip(losses, predicted, strict=True))
+    size = max(abs(p - prior).item() for p in predicted)
+    return off <= 0.01 * size + 4 * _rounding(losses)
 
 
 def _fit(losses: list[float], forms: dict[str, list[list[float]]], part: str) -> _Part:
     """The form whose terms, weighted, explain the losses best, by least squares."""
     y = torch.tensor(losses, dtype=torch.float64)
-    n_terms = len(next(iter(forms.values()))[0])
-    if not y.isfinite().all():
-        return _unknown(n_terms, NO_FORM[part])
+    nothing = [0.0] * len(next(iter(forms.values()))[0])
     spread, noise = (y - y.mean()).norm().item(), 2 * _rounding(losses)
     if spread <= noise:
-        return _Part("absent", [0.0] * n_terms)
+        return _Part("absent", nothing)
     if spread <= 300 * noise:
-        return _unknown(n_terms, _too_small(part, losses))
+        return _Part("unknown", nothing, reason=TOO_SMALL[part])
     fits = []
     for name, rows in forms.items():
         table = torch.tensor([[*row, 1.0] for row in rows], dtype=torch.float64)
         unit = table.norm(dim=0)
-        solution = torch.linalg.lstsq(table / unit, y[:, None]).solution.flatten() / unit
-        fits.append(((table @ solution - y).norm().item(), name, solution.tolist()))
+        solved = torch.linalg.lstsq(table / unit, y.nan_to_num()[:, None]).solution[:, 0] / unit
+        fits.append(((table @ solved - y).norm().item(), name, solved.tolist()))
     residual, name, (*weights, constant) = min(fits)
-    fits_well = residual <= 1e-3 * spread + noise
-    return _Part(name, weights, constant) if fits_well else _unknown(n_terms, NO_FORM[part])
-
-
-def _precision(values: list[float]) -> torch.dtype:
-    """The coarsest type that holds all values: that in which the loss was computed."""
-    y = torch.tensor(values, dtype=torch.float64)
-    types = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
-    return next((t for t in types if y.to(t).double().equal(y)), torch.float64)
+    if residual <= 1e-3 * spread + noise:
+        return _Part(name, weights, constant)
+    return _Part("unknown", nothing, reason=NO_FORM[part])
 
 
 def _rounding(values: list[float]) -> float:
-    """How far numbers like these may be from exact ones."""
-    return 2 * torch.finfo(_precision(values)).eps * max(map(abs, values))
-
-
-def _too_small(part: str, losses: list[float]) -> str:
-    return (
-        f"the {part} is too small beside the rest of the loss, whose {_precision(losses)} hides it"
-    )
+    """How far such numbers may be from exact ones, by the coarsest type that holds them all."""
+    y = torch.tensor(values, dtype=torch.float64)
+    types = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
+    dtype = next((t for t in types if y.to(t).double().equal(y)), torch.float64)
+    return 2 * torch.finfo(dtype).eps * y.abs().max().item()
 
 
 # ---- reduce: the same loss, with more of something ----
 
 
-class _Weights(NamedTuple):
-    """What both parts weigh in the mean loss at one size, and what is left of the loss."""
-
-    recon: float
-    kl: float  # relative to that at the given size
-    rest: float
-
-
-def _weigh(probe: _Probe, recon: _Part, kl: _Part) -> _Weights:
-    """The weights at the probe's size, NaN where a part is unknown or the loss raises."""
-    image, recon_weight, kl_weight, rest = probe.quiet(), math.nan, math.nan, math.nan
-    zero = torch.zeros(4, probe.size.dims, dtype=torch.float64)
-    codes = READINGS[kl.name].codes if kl.known else lambda m, v: (m, v + 1)
-    near, far = codes(zero, zero), codes(zero + 3, zero + 1)
-    if recon.known:
-        cost = LIKELIHOODS[recon.name]
-        (r, x, *_), (other, *_) = (_ordinary(probe.size, seed) for seed in (1, 2))
-        change = probe.ask(r, x, *near) - probe.ask(other, x, *near)
-        recon_weight = change / (probe.mean(cost(r, x)) - probe.mean(cost(other, x)))
-    if kl.known:
-        at_near, at_far = (probe.kl(kl, code) for code in (near, far))
-        kl_weight = (probe.ask(*image, *far) - probe.ask(*image, *near)) / (at_far - at_near)
-        rest = probe.ask(*image, *near) - kl_weight * at_near
-        rest -= recon_weight * probe.mean(cost(*image)) if recon.known else 0
-    return _Weights(recon_weight, kl_weight, rest)
-
-
 class _Reductions(NamedTuple):
-    """What both parts weigh at the size asked for, and how they are reduced.
+    """Both parts at the size asked for, and how they are reduced.
 
-    kl: relative to the fit.  batch: of both parts.  axes: of the reconstruction, over each axis of
-    x.  hidden: of these, those over which the reconstruction alone is averaged.  per_batch: what
-    beta is multiplied by if the batch doubles.  per_pixel, per_dimension: by how much the constant
-    grows, the former relative to the weight of the reconstruction.
+    axes: of the reconstruction, over each axis of x; hidden: those over which it alone is averaged.
+    per_batch: what beta is multiplied by if the batch doubles.  per_pixel, per_dimension: by how
+    much the constants grow, relative to the weight of the reconstruction, and the KL's largest.
     """
 
     size: _Size
-    recon: float
-    kl: float
+    recon: _Part
+    kl: _Part
     batch: list[str]
     axes: list[str]
     hidden: list[int]
@@ -396,17 +346,17 @@ class _Reductions(NamedTuple):
     per_dimension: float
 
 
-def _reductions(probe: _Probe, batch_size: int, recon: _Part, kl: _Part) -> _Reductions:
+def _reductions(call: LossCall, size: _Size, batch_size: int) -> _Reductions:
     """How both parts are reduced, from what they weigh where there is more of something.
 
     Where a size is written out in the loss, nothing can grow: then it is a sum or a mean, whichever
     leaves beta closer to 1.
     """
-    weigh = lambda size: _weigh(probe._replace(size=size), recon, kl)  # noqa: E731
-    size, given = probe.size, probe.size._replace(batch=batch_size)
-    few, many, twice = weigh(size), weigh(given), weigh(given._replace(batch=2 * batch_size))
-    deeper = weigh(size._replace(dims=2 * size.dims))
-    beta = _ratio(kl.weights[0] * many.kl, many.recon)
+    fit, given = cache(partial(_fit_parts, call)), size._replace(batch=batch_size)
+    recon, kl = many = fit(given)
+    twice = _growth(many, fit(given._replace(batch=2 * batch_size)))
+    deeper = fit(size._replace(dims=2 * size.dims))
+    beta = _ratio(kl.weights[0], recon.weights[0])
     axes, hidden, per_pixel = [], [], math.nan
     for axis, n in enumerate(size.shape):
         if n == 1 and math.prod(size.shape) > 1:
@@ -415,33 +365,32 @@ def _reductions(probe: _Probe, batch_size: int, recon: _Part, kl: _Part) -> _Red
         # A batch that is no multiple of n: so x.view(-1, n) raises, and does not read longer
         # images as more short ones.
         even = size._replace(batch=size.batch + (size.batch % n == 0))
-        longer = [2 * side + 1 if k == axis else side for k, side in enumerate(size.shape)]
-        before, after = weigh(even), weigh(even._replace(shape=tuple(longer)))
-        label = _label(before.recon, after.recon, 1, n / (2 * n + 1))
-        alone = _label(before.kl, after.kl, 1, n / (2 * n + 1)) != "mean"
-        if label == "unknown" and recon.known:
-            label = "mean" if abs(_log(beta / n)) < abs(_log(beta)) else "sum"
+        longer = tuple(2 * side + 1 if k == axis else side for k, side in enumerate(size.shape))
+        before, after = fit(even), fit(even._replace(shape=longer))
+        growth = _growth(before, after)
+        label = _label(growth[0], 1, n / (2 * n + 1))
+        if label == "unknown":
+            label = _closer_to_1(beta, beta / n)
         axes.append(label)
-        if label == "mean" and alone:
+        if label == "mean" and _label(growth[1], 1, n / (2 * n + 1)) != "mean":
             hidden.append(axis)
             beta /= n
         if label == "sum":
-            more = math.prod(longer) - math.prod(size.shape)
-            per_pixel = _ratio(after.rest - before.rest, more * before.recon)
-    latent = _label(few.kl, deeper.kl, 1, 1 / 2)
-    if latent == "unknown" and kl.known:
-        latent = "mean" if abs(_log(beta * size.dims)) < abs(_log(beta)) else "sum"
+            more = (math.prod(longer) - math.prod(size.shape)) * before[0].weights[0]
+            per_pixel = _ratio(after[0].constant - before[0].constant, more)
+    _, few = fit(size)
+    latent = _label(_growth(fit(size), deeper)[1], 1, 1 / 2)
+    more = size.dims * max(few.weights, key=abs)
     return _Reductions(
-        size=given,
-        recon=many.recon if recon.known else recon.weights[0],
-        kl=many.kl if kl.known else kl.weights[0],
-        batch=[_label(a, b, 2, 1) for a, b in zip(many[:2], twice[:2], strict=True)],
+        given,
+        *many,
+        batch=[_label(growth, 2, 1) for growth in twice],
         axes=axes,
         hidden=hidden,
-        latent=latent,
-        per_batch=_ratio(_ratio(twice.kl, many.kl), _ratio(twice.recon, many.recon)),
+        latent=_closer_to_1(beta, beta * size.dims) if latent == "unknown" else latent,
+        per_batch=_ratio(twice[1], twice[0]),
         per_pixel=per_pixel,
-        per_dimension=(deeper.rest - few.rest) / size.dims,
+        per_dimension=_ratio(deeper[1].constant - few.constant, more),
     )
 
 
@@ -449,14 +398,23 @@ def _ratio(after: float, before: float) -> float:
     return after / before if before else math.nan
 
 
-def _log(number: float) -> float:
-    return math.log(abs(number)) if number else math.inf
+def _growth(before: tuple[_Part, _Part], after: tuple[_Part, _Part]) -> list[float]:
+    """What the weights of both parts are multiplied by."""
+    return [
+        _ratio(sum(map(abs, b.weights)), sum(map(abs, a.weights)) if a.known else math.nan)
+        for a, b in zip(before, after, strict=True)
+    ]
 
 
-def _label(before: float, after: float, if_sum: float, if_mean: float) -> str:
-    """How a part is reduced over what has grown, from its weights."""
-    change = _ratio(after, before)
+def _label(change: float, if_sum: float, if_mean: float) -> str:
+    """How a part is reduced over what has grown."""
     return "sum" if close(change, if_sum) else "mean" if close(change, if_mean) else "unknown"
+
+
+def _closer_to_1(if_sum: float, if_mean: float) -> str:
+    """Whichever number, in size, is fewer times 1."""
+    both = [abs(math.log(abs(beta))) if beta else math.inf for beta in (if_sum, if_mean)]
+    return "mean" if both[1] < both[0] else "sum"
 
 
 # ---- report: what the numbers mean ----
@@ -478,29 +436,28 @@ class _Terms(NamedTuple):
     prior: tuple[float, float] = (0.0, 1.0)
 
 
-def _terms(kl: _Part, by: _Reductions) -> _Terms:
+def _terms(by: _Reductions) -> _Terms:
     """Which KL this is, from the weights of its terms."""
-    mu, _, var, log = kl.weights
-    same = partial(math.isclose, rel_tol=0.01, abs_tol=1e-4 * max(map(abs, kl.weights)))
+    mu, _, var, log = weights = by.kl.weights
+    largest = max(weights, key=abs)
+    same = partial(math.isclose, rel_tol=0.01, abs_tol=1e-4 * abs(largest))
     measured = by.latent == "sum" and math.isfinite(by.per_dimension)
+    const = -2 * by.per_dimension * largest if measured else log
     weight = log if same(mu, var) or same(var, log) else mu
-    weight = max(kl.weights, key=abs) if same(weight, 0) else weight
-    const = -2 * by.per_dimension if measured else log
-    terms = _Terms(weight * by.kl, *(w / weight for w in (*kl.weights, const)))
+    relative = lambda one: _Terms(one, *(w / one for w in (*weights, const)))  # noqa: E731
+    terms = relative(largest if same(weight, 0) else weight)
     if same(var, 0):
         return terms._replace(kind="not used")
-    if kl.name != "inconsistent" and same(mu, var) and var / weight > 0:
+    if by.kl.name != "inconsistent" and same(mu, var) and terms.var > 0:
         mean, variance = round(-terms.linear / terms.mu, 6) + 0.0, 1 / terms.var
         to_prior = 1 - math.log(variance) - terms.mu * mean**2
         if close(variance, 0.5) and close(terms.const, 1):
             return terms._replace(kind="lacks ½")
         if not measured or close(terms.const, to_prior) or close(terms.const, 1):
             return terms._replace(prior=(mean, variance))
-    if same(var, log) and kl.name != "inconsistent":
+    if same(var, log) and by.kl.name != "inconsistent":
         return terms
-    weight = mu or weight
-    terms = [w / weight for w in (*kl.weights, const)]
-    return _Terms(weight * by.kl, *terms, kind="inconsistent")
+    return relative(mu or largest)._replace(kind="inconsistent")
 
 
 def _likelihood_std(per_pixel: float, beta: float) -> float:
@@ -531,19 +488,17 @@ def _one_value_each(call: LossCall, first: tuple, second: tuple) -> list[bool]:
     return own
 
 
-def _report(
-    call: LossCall, recon: _Part, kl: _Part, by: _Reductions, drawn: list[tuple]
-) -> LossAudit:
+def _report(call: LossCall, by: _Reductions, drawn: list[tuple]) -> LossAudit:
     """The audit, from the fits and the reductions."""
-    terms = _terms(kl, by) if kl.known else _Terms(by.kl, *[math.nan] * 5)
-    beta = terms.weight / by.recon if by.recon else math.inf
-    beta = 0.0 if kl.name == "absent" else beta
+    recon, kl = by.recon, by.kl
+    terms = _terms(by) if kl.known else _Terms(*[math.nan] * 6)
+    beta = terms.weight / recon.weights[0] if recon.known else math.nan
+    beta = math.inf if recon.name == "absent" else 0.0 if kl.name == "absent" else beta
     std = _likelihood_std(by.per_pixel, beta) if recon.name == "squared error" else math.nan
+    own = _one_value_each(call, *drawn)
     batch = [
-        part.name if not part.known else "none" if own and label == "mean" else label
-        for part, label, own in zip(
-            (recon, kl), by.batch, _one_value_each(call, *drawn), strict=True
-        )
+        part.name if not part.known else "none" if alone and label == "mean" else label
+        for part, label, alone in zip((recon, kl), by.batch, own, strict=True)
     ]
     extents = {label for label in by.axes if label}
     at_prior = round((terms.var - terms.const) / 2, 4) + 0.0  # never -0.0
@@ -561,7 +516,7 @@ def _report(
             *_doubts(call, drawn[0]),
             *(f"{part.reason}: beta cannot be told" for part in (recon, kl) if part.reason),
             *_likelihood_findings(recon.name, call),
-            *_sign_findings(by.recon, terms.weight),
+            *_sign_findings(recon.weights[0], terms.weight),
             *_kl_findings(reading, terms, at_prior, call.named),
             *_batch_findings(by.per_batch, beta, by.size.batch),
             *_beta_findings(recon.name, by, beta, std),
@@ -657,7 +612,7 @@ def _beta_findings(likelihood: str, by: _Reductions, beta: float, std: float) ->
     if squared and close(beta, 0.5):
         n = d = 1  # a number written out makes up for the means
     pixels = math.prod(by.size.shape)
-    if n * d == 1 < pixels and (close(beta, pixels) or squared and close(beta, pixels / 2)):
+    if n * d == 1 < pixels and (close(beta, pixels) or (squared and close(beta, pixels / 2))):
         n = pixels  # divided by a number written out
     if n > 1:
         text = f"the mean over {n:,} pixels makes beta {n:,} times as large as it looks"
