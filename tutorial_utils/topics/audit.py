@@ -6,71 +6,13 @@ from functools import cache, partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from ..support.arguments import positive_int
 from ..training import local_seed
 from .loss_calls import MODEL, PLAIN, LossCall, accepted_call
+from .loss_fits import SWAPPED, Part, Size, fit_parts, ordinary, tiled
 
 close = partial(math.isclose, rel_tol=0.01, abs_tol=0.01)
-on_logits = partial(binary_cross_entropy_with_logits, reduction="none")
-on_means = lambda r, x: binary_cross_entropy(r.clamp(0, 1), x, reduction="none")  # noqa: E731
-# What a pixel costs, in nats. The errors are those of unit variance and of unit scale.
-LIKELIHOODS = {
-    "Bernoulli on logits": on_logits,
-    "Bernoulli on probabilities": on_means,
-    "squared error": lambda r, x: (r - x) ** 2 / 2,
-    "absolute error": lambda r, x: (r - x).abs(),
-    "squared error after a sigmoid": lambda r, x: (r.sigmoid() - x) ** 2 / 2,
-    "Bernoulli after two sigmoids": lambda r, x: on_logits(r.sigmoid(), x),
-}
-SWAPPED = ", x first"
-LIKELIHOODS |= {
-    name + SWAPPED: lambda r, x, cost=cost: cost(x, r)
-    for name, cost in LIKELIHOODS.items()
-    if name not in ("squared error", "absolute error")  # these are the same both ways
-}
-
-
-class Reading(NamedTuple):
-    """A way to read the 4th argument s: the KL's terms with μ² and μ, σ², log σ²; s from log σ²."""
-
-    terms: Callable[[Tensor, Tensor], list[Tensor]]
-    codes: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda m, v: (m, v)
-
-
-READINGS = {
-    "log variance": Reading(lambda m, s: [m**2 / 2, m, s.exp() / 2, -s / 2]),
-    "log standard deviation": Reading(
-        lambda m, s: [m**2 / 2, m, (2 * s).exp() / 2, -s], lambda m, v: (m, v / 2)
-    ),
-    "standard deviation": Reading(
-        lambda m, s: [m**2 / 2, m, s**2 / 2, -s.log()], lambda m, v: (m, (v / 2).exp())
-    ),
-    "variance": Reading(lambda m, s: [m**2 / 2, m, s / 2, -s.log() / 2], lambda m, v: (m, v.exp())),
-    "mean, swapped with the 3rd": Reading(
-        lambda m, s: [s**2 / 2, s, m.exp() / 2, -m / 2], lambda m, v: (v, m)
-    ),
-    # σ in place of σ²
-    "inconsistent": Reading(lambda m, s: [m**2 / 2, m, (s / 2).exp() / 2, -s / 4]),
-}
-# Where a formula is tried that fits ordinary codes: the range of μ, of log σ², and what fails.
-REGIONS = {
-    "near the prior": ((-0.05, 0.05), (0.0, 0.05), "free bits or a capacity"),
-    "where logvar is below 0": ((-1.0, 1.0), (-4.0, -0.5), "abs, relu or a clamp"),
-    "where logvar is far below 0": ((-1.0, 1.0), (-9.0, -5.0), "a clamp"),
-    "where the KL is large": ((-40.0, 40.0), (-1.0, 1.0), "a clamp or a capacity"),
-}
-NO_FORM = {
-    "reconstruction": "the reconstruction is no usual sum or mean over pixels",
-    "KL": "the KL is no weighted ½ (μ² + σ² − 1 − log σ²): perhaps a capacity, free bits, a clamp",
-}
-TOO_SMALL = {
-    part: f"the {part} is too small beside the rest of the loss: rounding hides it"
-    for part in NO_FORM
-}
-N_DRAWS = 8  # a fit has 5 unknowns
 
 
 class LossAudit(NamedTuple):
@@ -150,177 +92,11 @@ def audit_loss(
     batches = min(4, positive_int("batch_size", batch_size)), batch_size
     with local_seed(0):
         # Four examples will do, unless the loss has its batch size written out.
-        sizes = [_Size(b, shape, dims, binary) for b in batches for binary in (False, True)]
-        drawn = [[_tiled(_ordinary(s, seed), s) for seed in (1, 2)] for s in sizes]
+        sizes = [Size(b, shape, dims, binary) for b in batches for binary in (False, True)]
+        drawn = [[tiled(ordinary(s, seed), s) for seed in (1, 2)] for s in sizes]
         call, place = accepted_call(loss_fn, drawn)
         by = _reductions(call, sizes[place], batch_size)
         return _report(call, by, drawn[place])
-
-
-# ---- probe: arguments, and what the loss says to them ----
-
-
-class _Size(NamedTuple):
-    """How large the arguments are: examples, the shape of one, latent dimensions; x of 0 and 1?"""
-
-    batch: int
-    shape: tuple[int, ...]
-    dims: int
-    binary: bool = False
-
-
-def _tiled(arguments: tuple[Tensor, ...], size: _Size) -> tuple[Tensor, ...]:
-    """A batch in which four examples come again and again."""
-    return tuple(four[torch.arange(size.batch) % 4] for four in arguments)
-
-
-def _rand(seed: int, *shape: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand(shape, generator=generator, dtype=torch.float64)
-
-
-def _ordinary(size: _Size, seed: int) -> tuple[Tensor, ...]:
-    """Four examples of recon, x, mu and a 4th argument above 0: legal however they are read.
-
-    Each seed has its own spread, so that no two terms have sums that vary alike; x is the same.
-    """
-    near, low, high, spread, below, above = _rand(seed, 6).tolist()
-    x = 0.1 + 0.8 * _rand(0, 4, *size.shape)
-    x = x.round() if size.binary else x
-    recon = near * x + (1 - near) * (low + (high - low) * _rand(seed + 50, 4, *size.shape))
-    mu, scale = _rand(seed + 100, 2, 4, size.dims)
-    scale = below + (above - below) * scale
-    return 0.05 + 0.9 * recon, x, 4 * spread * (mu - 0.4), 0.1 + 2.4 * scale
-
-
-class _Probe(NamedTuple):
-    """A loss and the size of its arguments; arguments and terms are those of four examples."""
-
-    call: LossCall
-    size: _Size
-
-    def ask(self, *arguments: Tensor) -> float:
-        """The mean of what the loss returns; NaN if it raises."""
-        try:
-            return self.call(*_tiled(arguments, self.size)).mean().item()
-        except ValueError:
-            return math.nan
-
-    def mean(self, terms: Tensor) -> float:
-        """The sum of terms [4, ...] over an example, averaged over the batch."""
-        return _tiled((terms.flatten(1).sum(1),), self.size)[0].mean().item()
-
-    def quiet(self) -> tuple[Tensor, Tensor]:
-        """recon and x for which the loss is small, so that rounding hides little of the KL."""
-        recon, x, mu, scale = _ordinary(self.size, 1)
-        black = x.round()
-        pairs = [(recon, x), (x, x), (black.clamp(1e-6, 1 - 1e-6), black), (60 * black - 30, black)]
-        costs = [abs(self.ask(*pair, 0 * mu, 0 * scale + 1)) for pair in pairs]
-        return pairs[min(range(4), key=lambda k: costs[k] if costs[k] >= 0 else math.inf)]
-
-
-# ---- fit: the form of each part, and the weights of its terms ----
-
-
-class _Part(NamedTuple):
-    """A part of the loss, reconstruction or KL: its form, the weights of its terms, a constant.
-
-    name: "absent" if the part does not vary, "unknown" if no form fits, for the reason given.
-    """
-
-    name: str
-    weights: list[float]
-    constant: float = math.nan
-    reason: str = ""
-
-    @property
-    def known(self) -> bool:
-        return self.name not in ("absent", "unknown")
-
-
-def _fit_parts(call: LossCall, size: _Size) -> tuple[_Part, _Part]:
-    """The reconstruction and the KL at one size, where the loss is an average over the batch."""
-    probe, zero = _Probe(call, size), torch.zeros(4, size.dims, dtype=torch.float64)
-    recon, kl = _fit_reconstruction(probe, zero, zero + 1), _fit_kl(probe)
-    if kl.known and not recon.known:  # the KL may have hidden it: at the prior it is 0
-        recon = _fit_reconstruction(probe, *READINGS[kl.name].codes(zero, zero))
-    return recon, kl
-
-
-def _fit_reconstruction(probe: _Probe, *code: Tensor) -> _Part:
-    """The part of the loss that depends on recon, from draws of it."""
-    pairs = [_ordinary(probe.size, seed)[:2] for seed in range(1, N_DRAWS + 1)]
-    forms = {
-        name: [[probe.mean(cost(*pair))] for pair in pairs] for name, cost in LIKELIHOODS.items()
-    }
-    return _fit([probe.ask(*pair, *code) for pair in pairs], forms, "reconstruction")
-
-
-def _fit_kl(probe: _Probe) -> _Part:
-    """The part of the loss that depends on mu and logvar, if it is one formula everywhere."""
-    image = probe.quiet()
-    codes = [_ordinary(probe.size, seed)[2:] for seed in range(1, N_DRAWS + 1)]
-    losses = [probe.ask(*image, *code) for code in codes]
-    forms = {
-        name: [[probe.mean(term) for term in reading.terms(*code)] for code in codes]
-        for name, reading in READINGS.items()
-    }
-    kl = _fit(losses, forms, "KL")
-    if kl.name == "absent":
-        far = 1e6 * codes[0][0]
-        change = abs(probe.ask(*image, far, codes[0][1]) - losses[0])
-        if change > 1e-15 * abs(losses[0]) * probe.mean(far**2):
-            return kl._replace(name="unknown", reason=TOO_SMALL["KL"])
-    if kl.known and abs(kl.weights[0]) < 1e-3 * abs(kl.weights[1]):  # μ without its square
-        return kl._replace(name="unknown", reason=NO_FORM["KL"])
-    for region, (means, logvars, guess) in REGIONS.items():
-        if kl.known and not _holds(probe, image, kl, means, logvars):
-            reason = f"the KL is another formula {region}, perhaps {guess}"
-            return kl._replace(name="unknown", reason=reason)
-    return kl
-
-
-def _holds(probe: _Probe, image: tuple, kl: _Part, *ranges: tuple[float, float]) -> bool:
-    """Whether a fit of the KL predicts the loss for means and log variances in these ranges."""
-    shape, reading = (4, probe.size.dims), READINGS[kl.name]
-    low, high = torch.tensor(ranges, dtype=torch.float64).T[:, :, None, None]
-    drawn = [low + (high - low) * _rand(seed, 2, *shape) for seed in (0, 1)]
-    codes = [reading.codes(*code) for code in (torch.zeros(2, *shape).double(), *drawn)]
-    terms = [[probe.mean(term) for term in reading.terms(*code)] for code in codes]
-    prior, *predicted = torch.tensor(terms).double() @ torch.tensor(kl.weights).double()
-    losses = [probe.ask(*image, *code) for code in codes[1:]]
-    off = max(abs(y - kl.constant - p.item()) for y, p in zip(losses, predicted, strict=True))
-    size = max(abs(p - prior).item() for p in predicted)
-    return off <= 0.01 * size + 4 * _rounding(losses)
-
-
-def _fit(losses: list[float], forms: dict[str, list[list[float]]], part: str) -> _Part:
-    """The form whose terms, weighted, explain the losses best, by least squares."""
-    y = torch.tensor(losses, dtype=torch.float64)
-    nothing = [0.0] * len(next(iter(forms.values()))[0])
-    spread, noise = (y - y.mean()).norm().item(), 2 * _rounding(losses)
-    if spread <= noise:
-        return _Part("absent", nothing)
-    if spread <= 300 * noise:
-        return _Part("unknown", nothing, reason=TOO_SMALL[part])
-    fits = []
-    for name, rows in forms.items():
-        table = torch.tensor([[*row, 1.0] for row in rows], dtype=torch.float64)
-        unit = table.norm(dim=0)
-        solved = torch.linalg.lstsq(table / unit, y.nan_to_num()[:, None]).solution[:, 0] / unit
-        fits.append(((table @ solved - y).norm().item(), name, solved.tolist()))
-    residual, name, (*weights, constant) = min(fits)
-    if residual <= 1e-3 * spread + noise:
-        return _Part(name, weights, constant)
-    return _Part("unknown", nothing, reason=NO_FORM[part])
-
-
-def _rounding(values: list[float]) -> float:
-    """How far such numbers may be from exact ones, by the coarsest type that holds them all."""
-    y = torch.tensor(values, dtype=torch.float64)
-    types = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
-    dtype = next((t for t in types if y.to(t).double().equal(y)), torch.float64)
-    return 2 * torch.finfo(dtype).eps * y.abs().max().item()
 
 
 # ---- reduce: the same loss, with more of something ----
@@ -334,9 +110,9 @@ class _Reductions(NamedTuple):
     much the constants grow, relative to the weight of the reconstruction, and the KL's largest.
     """
 
-    size: _Size
-    recon: _Part
-    kl: _Part
+    size: Size
+    recon: Part
+    kl: Part
     batch: list[str]
     axes: list[str]
     hidden: list[int]
@@ -346,13 +122,13 @@ class _Reductions(NamedTuple):
     per_dimension: float
 
 
-def _reductions(call: LossCall, size: _Size, batch_size: int) -> _Reductions:
+def _reductions(call: LossCall, size: Size, batch_size: int) -> _Reductions:
     """How both parts are reduced, from what they weigh where there is more of something.
 
     Where a size is written out in the loss, nothing can grow: then it is a sum or a mean, whichever
     leaves beta closer to 1.
     """
-    fit, given = cache(partial(_fit_parts, call)), size._replace(batch=batch_size)
+    fit, given = cache(partial(fit_parts, call)), size._replace(batch=batch_size)
     recon, kl = many = fit(given)
     twice = _growth(many, fit(given._replace(batch=2 * batch_size)))
     deeper = fit(size._replace(dims=2 * size.dims))
@@ -398,7 +174,7 @@ def _ratio(after: float, before: float) -> float:
     return after / before if before else math.nan
 
 
-def _growth(before: tuple[_Part, _Part], after: tuple[_Part, _Part]) -> list[float]:
+def _growth(before: tuple[Part, Part], after: tuple[Part, Part]) -> list[float]:
     """What the weights of both parts are multiplied by."""
     return [
         _ratio(sum(map(abs, b.weights)), sum(map(abs, a.weights)) if a.known else math.nan)
