@@ -87,6 +87,7 @@ TABLE = [
     ("bce(r.view(-1, 784), x.view(-1, 784), reduction='sum') + kl(m, v).sum()", {}, 1),
     ("each(r.view(-1, 784), x.view(-1, 784)).sum(1).mean() + kl(m, v).mean()", {}, 1),
     ("nll(r, x).sum() + per_dim(m.view(16, 3), v).sum()", SMALL, 1),
+    ("each(r.view(-1, 16), x.view(-1, 16)).sum(1).mean() + kl(m, v).mean()", {"shape": (2, 8)}, 1),
     # averaged: beta is their number times as large, half of it for a squared error
     ("bce(r, x) + kl(m, v).mean()", {}, 784, PIXELS),
     ("bce(r.view(-1, 784), x.view(-1, 784)) + kl(m, v).mean()", {}, 784, PIXELS),
@@ -220,11 +221,18 @@ def test_beta_is_found_over_decades_in_float64_and_in_float32(seed):
     assert beta < 1e-3 if unknown else found.effective_beta == pytest.approx(beta, rel=0.01)
 
 
-@pytest.mark.parametrize("weight", [1e-9, 1e-7])
+@pytest.mark.parametrize("weight", [1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2])
 def test_below_the_rounding_a_kl_is_unknown_and_not_absent(weight):
-    tiny = small_audit(in_float32(weighted(gaussian_nll, weight)))
-    expect(tiny, "KL is too small beside", beta=math.nan, kl_batch="unknown")
-    assert "effective beta  unknown" in str(tiny)
+    constant = audit_loss(in_float32(weighted(gaussian_nll, weight)))
+    if weight > 1e-3 or constant.effective_beta > 0:
+        assert constant.effective_beta == pytest.approx(weight, rel=0.02) and not constant.findings
+    else:
+        expect(constant, "rounding hides it", beta=math.nan, kl_batch="unknown")
+        assert "effective beta  unknown" in str(constant)
+
+
+def test_a_quiet_image_shows_a_kl_that_rounding_would_hide():
+    expect(audit_loss(in_float32(weighted(nll, 1e-6))), beta=1e-6)
     noise = small_audit(loss_of("(nll(r, x) + kl(m, v)) - kl(m, v)"))
     assert not noise.effective_beta > 0
 

@@ -161,6 +161,7 @@ class Part(NamedTuple):
 
     @property
     def known(self) -> bool:
+        """Whether a form fits."""
         return self.name not in ("absent", "unknown")
 
 
