@@ -125,8 +125,8 @@ class _Reductions(NamedTuple):
 def _reductions(call: LossCall, size: Size, batch_size: int) -> _Reductions:
     """How both parts are reduced, from what they weigh where there is more of something.
 
-    Where a size is written out in the loss, nothing can grow: then it is a sum or a mean, whichever
-    leaves beta closer to 1.
+    Where a size is written out in the loss, nothing can grow: then it is a sum or a mean if that
+    makes beta a plain number, and else unknown.
     """
     fit, given = cache(partial(fit_parts, call)), size._replace(batch=batch_size)
     recon, kl = many = fit(given)
@@ -145,8 +145,6 @@ def _reductions(call: LossCall, size: Size, batch_size: int) -> _Reductions:
         before, after = fit(even), fit(even._replace(shape=longer))
         growth = _growth(before, after)
         label = _label(growth[0], 1, n / (2 * n + 1))
-        if label == "unknown":
-            label = _closer_to_1(beta, beta / n)
         axes.append(label)
         if label == "mean" and _label(growth[1], 1, n / (2 * n + 1)) != "mean":
             hidden.append(axis)
@@ -154,6 +152,12 @@ def _reductions(call: LossCall, size: Size, batch_size: int) -> _Reductions:
         if label == "sum":
             more = (math.prod(longer) - math.prod(size.shape)) * before[0].weights[0]
             per_pixel = _ratio(after[0].constant - before[0].constant, more)
+    written = [axis for axis, label in enumerate(axes) if label == "unknown"]
+    n = math.prod(size.shape[axis] for axis in written)
+    label = _plain(beta, beta / n)
+    axes = [label if axis in written else known for axis, known in enumerate(axes)]
+    if label == "mean":
+        hidden, beta = sorted(hidden + written), beta / n
     _, few = fit(size)
     latent = _label(_growth(fit(size), deeper)[1], 1, 1 / 2)
     more = size.dims * max(few.weights, key=abs)
@@ -163,7 +167,7 @@ def _reductions(call: LossCall, size: Size, batch_size: int) -> _Reductions:
         batch=[_label(growth, 2, 1) for growth in twice],
         axes=axes,
         hidden=hidden,
-        latent=_closer_to_1(beta, beta * size.dims) if latent == "unknown" else latent,
+        latent=_plain(beta, beta * size.dims) if latent == "unknown" else latent,
         per_batch=_ratio(twice[1], twice[0]),
         per_pixel=per_pixel,
         per_dimension=_ratio(deeper[1].constant - few.constant, more),
@@ -187,10 +191,10 @@ def _label(change: float, if_sum: float, if_mean: float) -> str:
     return "sum" if close(change, if_sum) else "mean" if close(change, if_mean) else "unknown"
 
 
-def _closer_to_1(if_sum: float, if_mean: float) -> str:
-    """Whichever number, in size, is fewer times 1."""
-    both = [abs(math.log(abs(beta))) if beta else math.inf for beta in (if_sum, if_mean)]
-    return "mean" if both[1] < both[0] else "sum"
+def _plain(if_sum: float, if_mean: float) -> str:
+    """Which beta is ½, 1 or 2, those of losses without a weight; "unknown" if neither is."""
+    plain = [any(close(abs(beta), number) for number in (0.5, 1, 2)) for beta in (if_sum, if_mean)]
+    return "sum" if plain[0] else "mean" if plain[1] else "unknown"
 
 
 # ---- report: what the numbers mean ----
