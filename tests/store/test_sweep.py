@@ -375,7 +375,7 @@ def test_definitions_of_a_notebook_and_ctrl_c(tmp_path, send):
     with subprocess.Popen(command, start_new_session=True, env=environment, **PIPES) as process:
         wait_until(lambda: process.poll() is not None or count(pids) == 2)
         send(process.pid, signal.SIGINT)
-        outputs = process.communicate(timeout=60)
+        outputs = process.communicate(timeout=120)
     out, err = (text.decode() for text in outputs)  # as bytes: \r must stay
     assert "NOTEBOOK DONE" in out, err
     assert err.rstrip().endswith("KeyboardInterrupt") and "Warning" not in err, err
@@ -465,7 +465,7 @@ def test_two_sweeps_of_the_same_jobs_at_once_end_with_the_same_weights_and_whole
     with subprocess.Popen(command, cwd=Path(__file__).parent, **pipes) as another:
         try:
             results = quietly(jobs_of(meeting(str(begun), 3), 4), n_jobs=2)
-            out, err = another.communicate(timeout=60)
+            out, err = another.communicate(timeout=120)
         finally:
             another.kill()
     assert another.returncode == 0 and err == "" and "not saved" not in out
