@@ -13,7 +13,7 @@ import warnings
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
-from itertools import product
+from itertools import chain, product, repeat
 from pathlib import Path
 
 import jupytext
@@ -299,7 +299,8 @@ def test_low_precision_is_never_called_a_mistake(said, check, dtype):
 
     for answer in (rounded, low_inside):
         text = said(check, answer)
-        assert text.startswith(OK) or "the formula is right" in text
+        second = isinstance(check, SecondLook) and " right" in text
+        assert text.startswith(OK) or "the formula is right" in text or second
 
 
 def _is_float(given: object) -> bool:
@@ -742,7 +743,7 @@ def test_whatever_takes_too_long_is_stopped(said, answer, monkeypatch):
 
 
 def test_a_function_that_takes_its_time_is_judged(said):
-    auc, waits = BY_NAME["check_auc"], iter([1.2, 0, 0])
+    auc, waits = BY_NAME["check_auc"], chain([1.2], repeat(0))
     assert said(auc, lambda *given: time.sleep(next(waits)) or auc.right(*given)).startswith(OK)
 
 

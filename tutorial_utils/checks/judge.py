@@ -320,7 +320,7 @@ def _share_off(outcome: Numbers | Remark, right: object) -> float:
     right = torch.as_tensor(right)
     if isinstance(outcome, Remark) or outcome.values.numel() != right.numel():
         return math.inf
-    value, right = outcome.values.detach().reshape(right.shape), right.detach()
+    value, right = outcome.values.detach().reshape(right.shape), right.detach().double()
     off = (value - right).abs().max() / right.abs().max()
     return float(off.nan_to_num(math.inf))
 

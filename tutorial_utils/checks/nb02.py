@@ -9,16 +9,19 @@ from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from ..losses import bernoulli_nll, kl_standard_normal, squared_error
 from .judge import Check, Verdict, call_answer, named, ok, usual_settings, wrong
+from .numbers import numbers_of, spacing_of
 from .second_look import SecondLook
 
 # ---- gradients ----
 
 
-def _problem_of_gradients(value: Tensor, to: dict[str, Tensor], right: Tensor) -> str | None:
+def _problem_of_gradients(
+    value: Tensor, to: dict[str, Tensor], right: Tensor, off: float = 1e-3
+) -> str | None:
     """What is wrong with the gradients of a value, which is right itself; None when nothing is.
 
     to: the tensors that a gradient should reach, by their names.  right: the value with the right
-    gradients to the same tensors.
+    gradients to the same tensors.  off: how far off they may be.
     """
     tensors = list(to.values())
     found: list[Tensor | None] = [None] * len(tensors)
@@ -35,7 +38,6 @@ def _problem_of_gradients(value: Tensor, to: dict[str, Tensor], right: Tensor) -
             f"the values are right, but no gradient reaches {names}: training learns nothing there."
         )
     pairs = zip(found, torch.autograd.grad(right.sum(), tensors), strict=True)
-    off = 1e-3 if value.dtype in (torch.float32, torch.float64) else 0.05
     if all(torch.allclose(*pair, rtol=off, atol=off) for pair in pairs):
         return None
     return "the values are right, the gradients are not: a part is cut off from the graph."
@@ -233,11 +235,10 @@ def _batches() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
 
 def _cut_off(given: tuple[Tensor, ...], loss: object) -> str | None:
     """What is wrong with the gradients of a loss with the right values; None when nothing is."""
-    if isinstance(loss, list | tuple) and all(isinstance(each, Tensor) for each in loss):
-        loss = torch.stack([*loss])
     logits, _, mu, logvar = given
     to = {"logits": logits, "mu": mu, "logvar": logvar}
-    return _problem_of_gradients(torch.as_tensor(loss), to, vae_loss(*given))
+    off = 1e-3 + 6 * spacing_of(loss)
+    return _problem_of_gradients(numbers_of(loss), to, vae_loss(*given), off)
 
 
 def _cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
