@@ -49,6 +49,18 @@ def test_one_file_that_refers_to_nothing_outside(export, tmp_path):
     assert "default-src 'none'" in page and "<!-- " not in page and "Yann LeCun" in page
 
 
+@pytest.mark.parametrize("export", [playground, slider])
+def test_where_nothing_can_be_written_the_page_is_elsewhere_and_that_is_said(
+    export, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    path = export(tmp_path / "file" / "a.html")
+    assert path == tmp_path / "temporary" / "a.html" and path.stat().st_size > 10_000
+    assert str(path) in capsys.readouterr().out
+
+
 def test_own_images_carry_no_credit_of_mnist(make_vae, digits, tmp_path):
     path = tmp_path / "a.html"
     for page in (

@@ -1,5 +1,8 @@
 """The shared parts of all studios: controls, panels that follow them, charts, checks of models."""
 
+import subprocess
+import sys
+
 import ipywidgets
 import pytest
 import torch
@@ -208,3 +211,12 @@ def test_checks_of_models_name_the_argument(make_vae):
         check_classifier("judge", "no")
     with pytest.raises(ValueError, match="model: a decoded image and an image of x must have"):
         check_decodes_like("model", vae, torch.zeros(1, 1, 9, 9))
+
+
+def test_a_studio_that_is_open_when_python_ends_complains_about_nothing():
+    code = (
+        "import ipywidgets; from tutorial_utils.studios.base import Studio;"
+        "studio = Studio('vae-x', ipywidgets.IntSlider()); studio.itself = studio"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""

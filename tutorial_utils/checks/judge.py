@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
 from ..training import local_seed
 from .answers import attempt, cut, in_words, usual_settings
@@ -90,6 +91,9 @@ class Check:
     has another reason.  unchanged: said when the function has changed its arguments, where it must
     not.  rtol: how far off a right number may be, as a share of the largest.
 
+    look: a second look at a function whose values are all right: of the arguments of a call and of
+    what it returned, it says what is wrong with that, such as its type or gradients, or None.
+
     A function gets tensors, and single numbers as numbers of Python.  It may calculate in float16
     or bfloat16: its formula is judged.
     """
@@ -105,6 +109,7 @@ class Check:
     overflow: str = ""
     not_finite: str = ""
     unchanged: str = ""
+    look: Callable[[tuple, object], str | None] | None = None
     rtol: float = 1e-4
 
     def __post_init__(self):
@@ -150,7 +155,24 @@ class Check:
         return Remark(wrong, f"first the form: yours is {words}. {form}")
 
     def _remark_on_function(self, answer: Callable) -> Remark:
-        """The verdict on a function."""
+        """The verdict on a function: on its values, and then on what `look` finds."""
+        if self.look is None or not callable(answer):
+            return self._remark_on_values(answer)
+        calls = []
+
+        def remembered(*given: object) -> object:
+            with saved_tensors_hooks(torch.clone, lambda saved: saved):  # it may change them
+                calls.append((given, answer(*copies(given))))
+            return calls[-1][1]
+
+        remark = self._remark_on_values(remembered)
+        if remark.say is not ok:
+            return remark
+        problem = next(filter(None, (self.look(*call) for call in calls)), None)
+        return Remark(wrong, problem) if problem else remark
+
+    def _remark_on_values(self, answer: Callable) -> Remark:
+        """The verdict on the values of a function."""
         cases, outcomes = list(self.cases()), []
         rights = [self.right(*copies(case)) for case in cases]
         for case in cases:

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from .judge import Check, named
-from .second_look import SecondLook
 
 # ---- the middle of a straight line ----
 
@@ -158,7 +157,7 @@ def _of_all_codes(mu: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
 
 
 SMALL = 0.01, 0.05, 0.1, 0.2  # limits that somebody may choose
-check_collapsed = SecondLook(
+check_collapsed = Check(
     "04",
     collapsed,
     cases=_posteriors,

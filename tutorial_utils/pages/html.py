@@ -1,6 +1,9 @@
 """What every page shares: its assets, its largest size, the credit of MNIST, and its template."""
 
+import tempfile
 from pathlib import Path
+
+from ..store.files import write_atomically
 
 ASSETS = Path(__file__).parent / "assets"
 MAX_BYTES = 1_500_000  # of a page, so that it travels by mail and opens on a phone
@@ -28,3 +31,19 @@ def check_size(what: str, page: bytes, advice: str) -> None:
     if len(page) > MAX_BYTES:
         sizes = f"{len(page) / 1e6:.2f} MB, more than {MAX_BYTES / 1e6:.2f}"
         raise ValueError(f"{what} too large for one page: {sizes}. {advice}")
+
+
+def save_page(path: str | Path, page: bytes) -> Path:
+    """Write a page to `path`; where that is impossible, to the temporary folder, which is printed.
+
+    So a notebook in a folder that may only be read goes on.  Returns where the page is.
+    """
+    path = Path(path)
+    try:
+        write_atomically(path, page)
+    except OSError as error:
+        elsewhere = Path(tempfile.gettempdir()) / path.name
+        print(f"{path} cannot be written ({error}): it is {elsewhere} instead.")
+        path = elsewhere
+        write_atomically(path, page)
+    return path

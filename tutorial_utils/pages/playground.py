@@ -15,11 +15,10 @@ from ..data import load_images
 from ..losses import kl_per_dimension
 from ..models import encode_images
 from ..plotting import COLORS
-from ..store.files import write_atomically
 from ..studios.drawing import BOX, DOT, PEN, SIZE
 from ..studios.pad import far_distance
 from ..support.arguments import classes_of, gray_images
-from .html import MAX_BYTES, MNIST, check_size, fill_template, read_asset
+from .html import MAX_BYTES, MNIST, check_size, fill_template, read_asset, save_page
 
 N_CODES = 2000  # on the map
 N_EACH = 5  # images of each class to choose from
@@ -59,9 +58,7 @@ def export_playground(
         if len(page) <= MAX_BYTES:
             break
     check_size("model is", page, "Narrower layers, or fewer, make it smaller.")
-    path = Path(path)
-    write_atomically(path, page)
-    return path
+    return save_page(path, page)
 
 
 def _images_or_mnist(x: Tensor | None, y: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from ..store.files import write_atomically
 from ..studios.base import ASSETS as WIDGETS
 from ..studios.base import Part, describe
 from ..studios.beta_slider import MILLISECONDS, checked_panels, panel_text, steps_of
-from .html import MNIST, check_size, fill_template, read_asset
+from .html import MNIST, check_size, fill_template, read_asset, save_page
 
 
 def export_slider(
@@ -25,9 +24,7 @@ def export_slider(
     panels = checked_panels(name, panels)
     page = _page(name, panels, credit)
     check_size("panels are", page, "Fewer labels, or smaller pictures, make it fit.")
-    path = Path(path)
-    write_atomically(path, page)
-    return path
+    return save_page(path, page)
 
 
 # ---- the page ----

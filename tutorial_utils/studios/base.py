@@ -1,6 +1,7 @@
 """What all studios share: frame, names of controls, pictures, panels, checks of their models."""
 
 import struct
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ class Studio(ipywidgets.VBox):
 
     def close(self) -> None:
         """Close the studio and every widget in it."""
-        if self.comm is not None:  # or it is closed already
+        if self.comm is not None and not sys.is_finalizing():  # or it is closed already
             for part in _widgets_in(self):
                 part.close()
         super().close()
