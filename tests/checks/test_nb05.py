@@ -47,7 +47,9 @@ def test_open_verdicts_are_not_yet_and_are_named(said, hole):
 
 
 @pytest.mark.parametrize(
-    "verdicts", ["averaged", list(VERDICTS.values()), 784, torch.zeros(4), set(VERDICTS)], ids=str
+    "verdicts",
+    ["averaged", list(VERDICTS.values()), 784, torch.zeros(4), set(VERDICTS)],
+    ids=lambda each: type(each).__name__,
 )
 def test_what_is_no_dict_of_verdicts_is_told_so(said, verdicts):
     assert "give a dict" in said(check_detective, verdicts)

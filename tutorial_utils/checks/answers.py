@@ -48,11 +48,14 @@ def attempt(
             _stopped_after(SECONDS) as limit,
         ):
             try:
+                limit.running = True
                 value = function(*arguments)
+                limit.running = False
                 if limit.was_up:
                     raise TimeUp
                 return value, None
             except BaseException as error:
+                limit.running = False
                 if limit.by_hand:
                     raise
                 return None, error
@@ -158,9 +161,10 @@ def _stopped_after(seconds: float) -> Iterator[SimpleNamespace]:
     """Inside, TimeUp is raised after so many seconds, and again each second after that.
 
     Gives an object that says whether the time .was_up, and whether a learner interrupted .by_hand.
+    TimeUp is raised only while .running is set to True, so never in code of ours.
     Both come as the signal of Ctrl-C, which Python hands to its main thread on every system.
     """
-    limit = SimpleNamespace(by_hand=False, is_up=False, was_up=False, running=True)
+    limit = SimpleNamespace(by_hand=False, is_up=False, was_up=False, running=False)
     previous = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or previous is None:
         yield limit
