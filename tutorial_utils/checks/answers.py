@@ -72,9 +72,14 @@ def usual_settings() -> Iterator[None]:
     """
     with _kept_settings(), torch.inference_mode(False), torch.enable_grad():
         torch.set_default_dtype(torch.float32)
-        if torch.get_default_device().type != "cpu":
+        if _default_device().type != "cpu":
             _set_default_device(torch.device("cpu"))
         yield
+
+
+def _default_device() -> torch.device:
+    """Where new tensors are; torch.get_default_device fails in some releases when none is set."""
+    return torch.empty(0).device
 
 
 def _set_default_device(device: torch.device) -> None:
@@ -88,7 +93,7 @@ def _set_streams(streams: tuple) -> None:
 
 SETTINGS: tuple[tuple[Callable, Callable], ...] = (  # how to read each one, and how to set it
     (torch.get_default_dtype, torch.set_default_dtype),
-    (torch.get_default_device, _set_default_device),
+    (_default_device, _set_default_device),
     (torch.is_grad_enabled, torch.set_grad_enabled),
     (torch.get_num_threads, torch.set_num_threads),
     (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),

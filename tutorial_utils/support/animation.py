@@ -85,4 +85,4 @@ def _caption(text: str, width: int) -> np.ndarray:
 def bold_font(size: int) -> ImageFont.FreeTypeFont:
     """The bold sans-serif font that travels with matplotlib, `size` pixels high."""
     path = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"
-    return ImageFont.truetype(path, size)
+    return ImageFont.truetype(str(path), size)
