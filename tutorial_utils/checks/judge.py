@@ -130,7 +130,8 @@ class Check:
 
     def _remark_on(self, answer: object) -> Remark:
         """The verdict on a value."""
-        if answer is ... or answer is None:
+        parts = answer if type(answer) in (list, tuple) else (answer,)
+        if answer is None or any(part is ... for part in parts):
             return Remark(not_yet, "replace the three dots")
         right = numbers_of(self.right())
         value, error = attempt(_plain_numbers, answer, right.ndim, quiet=True)

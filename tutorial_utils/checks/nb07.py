@@ -47,6 +47,8 @@ def _tables() -> Iterator[tuple[Tensor, Tensor]]:
     for d, k in ((4, 4), (6, 3), (3, 5), (3, 3), (5, 1)):
         entropies = torch.tensor([0.6, 1.1, 2.1, 1.6, 2.9])[:k]
         yield entropies * torch.rand(d, k, generator=generator) ** 2, entropies
+    ties = torch.tensor([[0.9, 0.5], [0.9, 0.2], [0.1, 0.1]])  # two dimensions equally informative
+    yield ties, torch.tensor([1.0, 1.3])
 
 
 _ALONG_ROWS = (
@@ -303,9 +305,9 @@ def _problem_of_matrix(r: Tensor) -> str | None:
     if shape != [4, 4]:
         return f"codes of 4 numbers stay so: the matrix has shape [4, 4], yours {shape}."
     if not torch.isfinite(r).all():
-        return "some entries are NaN or infinite."
+        return "some entries are NaN, infinite or complex."
     if torch.allclose(r, torch.eye(4).double(), rtol=0, atol=0.01):
-        return "this is the identity: every code stays where it is, and nothing is mixed."
+        return "this is the identity, up to weights below 0.01: nothing is mixed."
     return None
 
 

@@ -45,15 +45,16 @@ def _scores() -> Iterator[tuple[Tensor, Tensor]]:
     Odd images score higher in most, lower in some, and once there is a single odd image.
     """
     generator = torch.Generator().manual_seed(635)
-    for n_normal, n_odd, higher in (
-        (23, 23, 1),
-        (29, 18, 1),
-        (17, 26, 1),
-        (21, 21, -0.7),
-        (14, 1, 1),
+    for n_normal, n_odd, higher, size in (
+        (23, 23, 1, 1),
+        (29, 18, 1, 1),
+        (17, 26, 1, 1),
+        (21, 21, -0.7, 1),
+        (14, 1, 1, 1),
+        (19, 24, 1, 0.01),  # scores that nearly tie
     ):
         normal, odd = (2 * torch.randn(n, generator=generator) for n in (n_normal, n_odd))
-        scale = n_normal / 60  # so that no difference of scores is the same by chance
+        scale = size * n_normal / 60  # so that no difference of scores is the same by chance
         yield scale * normal.round(), scale * (odd + higher).round()
 
 

@@ -352,6 +352,9 @@ def _kl_findings(reading: str, terms: _Terms, at_prior: float, named: bool) -> F
     if reading in ("absent", "not used", "unknown"):
         return
     best = terms.log / terms.var if terms.log / terms.var > 0 else math.nan  # the lowest KL's σ²
+    if math.isnan(best):
+        yield "log σ² has the wrong sign: this KL has no minimum. Write ½ (μ² + σ² − 1 − log σ²)"
+        return
     lowest = (terms.log * (1 - math.log(best)) - terms.const) / 2
     lowest = f"its minimum per dimension is {lowest:.4f}"
     if terms.kind == "inconsistent":
@@ -385,7 +388,7 @@ def _beta_findings(likelihood: str, by: _Reductions, beta: float, std: float) ->
     """Why beta is not 1."""
     squared = likelihood.startswith("squared error") and math.isnan(std)
     beta = abs(beta) if math.isnan(std) else abs(beta) / std**2
-    if math.isnan(beta) or close(beta, 1):
+    if math.isnan(beta) or close(beta, 1) or beta == 0:
         return
     n = math.prod(by.size.shape[axis] for axis in by.hidden)
     d = by.size.dims if by.latent == "mean" else 1
