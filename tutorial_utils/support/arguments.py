@@ -78,13 +78,6 @@ def unit_interval(name: str, value: Tensor) -> None:
         raise ValueError(f"{name} must lie in [0, 1], got values from {low:.9g} to {high:.9g}")
 
 
-def binary(name: str, value: Tensor) -> None:
-    """Raises ValueError unless every entry of `value` is 0 or 1; on the CPU, as `unit_interval`."""
-    wrong = value[(value != 0) & (value != 1)] if value.device.type == "cpu" else ()
-    if len(wrong) > 0:
-        raise ValueError(f"{name} must hold zeros and ones only, got {wrong[0]:.9g}")
-
-
 def noise_level(level: object, x: Tensor, *, at_most: float) -> None:
     """Raises TypeError or ValueError unless level is a number, or [N, 1, 1, 1], one per image."""
     one_each = [len(float_tensor("x", x, ndim=4)), 1, 1, 1]

@@ -6,7 +6,7 @@ from torch import Tensor
 from ..evidence import log_normal
 from ..losses import bernoulli_nll
 from ..models import VAE, reparameterize
-from ..support.arguments import binary, float_tensor
+from ..support.arguments import float_tensor, unit_interval
 
 
 def log_weight(logits: Tensor, x: Tensor, z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def fill_missing(model: VAE, x: Tensor, seen: Tensor, *, n_steps: int) -> tuple[
     float_tensor("x", x, ndim=4)
     if seen.dtype != torch.bool or n_steps < 0:
         raise ValueError(f"seen must be bool, n_steps not negative, got {seen.dtype}, {n_steps}")
-    binary("x, where it is observed,", x[seen.expand_as(x)])
+    unit_interval("x, where it is observed,", x.where(seen, torch.zeros_like(x)))
     z = torch.randn(len(x), model.latent_dim)
     logits = model.decode(z)
     for step in range(n_steps):
