@@ -7,13 +7,8 @@ from torch import Tensor
 
 from .losses import bernoulli_nll
 from .models import VAE, reparameterize
-from .support.arguments import (
-    float_tensor,
-    positive_int,
-    positive_number,
-    same_shape,
-    unit_interval,
-)
+from .support import arguments
+from .support.arguments import float_tensor, positive_int, positive_number, same_shape
 
 
 def log_normal(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
@@ -35,7 +30,7 @@ def log_weights(model: VAE, x: Tensor, *, k: int) -> Tensor:
     x: [B, C, H, W] of zeros and ones.  Returns [k, B].
     """
     positive_int("k", k)
-    unit_interval("x", float_tensor("x", x))
+    arguments.unit_interval("x", float_tensor("x", x))
     mu, logvar = (part.expand(k, *part.shape) for part in model.encode(x))
     z = reparameterize(mu, logvar)
     copies = x.expand(k, *x.shape).flatten(0, 1)
