@@ -7,7 +7,6 @@ from torch import Tensor
 
 from .losses import bernoulli_nll
 from .models import VAE, reparameterize
-from .support import arguments
 from .support.arguments import float_tensor, positive_int, positive_number, same_shape
 
 
@@ -30,7 +29,7 @@ def log_weights(model: VAE, x: Tensor, *, k: int) -> Tensor:
     x: [B, C, H, W] of zeros and ones.  Returns [k, B].
     """
     positive_int("k", k)
-    arguments.unit_interval("x", float_tensor("x", x))
+    float_tensor("x", x)
     mu, logvar = (part.expand(k, *part.shape) for part in model.encode(x))
     z = reparameterize(mu, logvar)
     copies = x.expand(k, *x.shape).flatten(0, 1)

@@ -227,11 +227,6 @@ def test_training_a_linear_vae_ends_at_the_law(gaussian_data, beta, variance):
 MANY = torch.ones(3)
 BAD_CALLS = [
     ("k must be a whole number of at least 1", lambda model, x: log_weights(model, x, k=0)),
-    ("x must lie in .0, 1., got values", lambda model, x: log_weights(model, x * 2, k=1)),
-    (
-        "x must lie in .0, 1., got values from (nan|inf)",
-        lambda model, x: log_weights(model, x / 0, k=1),
-    ),
     ("x must be a tensor of floats", lambda model, x: log_weights(model, x.byte(), k=1)),
     ("x must be a non-empty tensor", lambda model, x: log_weights(model, x[:0], k=1)),
     ("log_w must be a non-empty tensor with 2 axes", lambda *_: iwae_bound(MANY)),
