@@ -5,8 +5,6 @@ from torch import Tensor, nn
 
 from .support.arguments import classes_of, finite, float_tensor, gray_images, positive_int
 
-FOLDS = 5  # of the cross-validation in `knn_accuracy`
-
 
 @torch.no_grad()
 def confidence(classifier: nn.Module, images: Tensor) -> Tensor:
@@ -32,10 +30,12 @@ def knn_confusion(z: Tensor, y: Tensor, *, k: int = 10) -> Tensor:
 
     As `knn_accuracy`.  Returns [C, C] for classes up to C - 1; a class that y lacks has zeros.
     """
+    from sklearn.metrics import confusion_matrix
+
     named, y = _knn(z, y, k)
     n = positive_int("the number of classes in y", int(y.max()) + 1, at_most=1000)
-    counts = torch.bincount(n * y + named, minlength=n * n).view(n, n)
-    return counts / counts.sum(1, keepdim=True).clamp(min=1)
+    shares = confusion_matrix(y.numpy(), named.numpy(), labels=range(n), normalize="true")
+    return torch.from_numpy(shares).float()
 
 
 def _knn(z: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -44,11 +44,11 @@ def _knn(z: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
     from sklearn.neighbors import KNeighborsClassifier
 
     y = classes_of(y, finite("z", float_tensor("z", z, ndim=2)), "z").long()
-    if (rarest := y.unique(return_counts=True)[1].min()) < FOLDS:
-        raise ValueError(f"y must hold each class at least {FOLDS} times, got one {rarest} times")
-    judge = KNeighborsClassifier(positive_int("k", k, at_most=len(z) * (FOLDS - 1) // FOLDS))
+    if (rarest := y.unique(return_counts=True)[1].min()) < 5:  # folds
+        raise ValueError(f"y must hold each class at least 5 times, got one {rarest} times")
+    judge = KNeighborsClassifier(positive_int("k", k, at_most=len(z) * 4 // 5))
     z = z.detach().cpu().to(torch.promote_types(z.dtype, torch.float32))
-    return torch.from_numpy(cross_val_predict(judge, z.numpy(), y.numpy(), cv=FOLDS)), y
+    return torch.from_numpy(cross_val_predict(judge, z.numpy(), y.numpy(), cv=5)), y
 
 
 def looks(images: Tensor) -> Tensor:

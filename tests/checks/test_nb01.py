@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.answers import OK, WRONG, every_right, given_by
+from helpers.answers import NOT_YET, OK, WRONG, every_right, given_by
 from torch.nn.functional import mse_loss
 
 from tutorial_utils.checks.nb01 import check_code_shape, check_squared_error, check_test_score
@@ -153,3 +153,8 @@ def test_a_score_gets_data_as_the_notebooks_have_it():
             assert len(x[0].unique()) > 100, "many gray levels"
         recon = model(data.x_test[:3]).sigmoid()
         assert recon.shape == data.x_test[:3].shape and len(recon.unique()) > 100
+
+
+@pytest.mark.parametrize("answer", [(..., 32), (5, ...), [...]])
+def test_dots_in_a_shape_are_not_yet_an_answer(said, answer):
+    assert said(check_code_shape, answer).startswith(NOT_YET)

@@ -36,6 +36,15 @@ RIGHT_MIGS = {
 WRONG_MIGS = {
     "each factor": (lambda t, h: _gap(t) / h, "shape [4]"),
     "along rows, stops later": (lambda t, h: (_gap(t, axis=1) / h).mean(), "along the rows"),
+    "ties skipped": (
+        lambda t, h: mig(
+            t.masked_fill(t == t.max(0).values, -1).index_put(
+                (t.argmax(0), torch.arange(t.shape[1])), t.max(0).values
+            ),
+            h,
+        ),
+        "best dimension",
+    ),
     "square tables only": (lambda t, h: mig(t.reshape(4, 4), h), "RuntimeError"),
 }
 
@@ -160,6 +169,7 @@ ORDER, FLIPS, OLD, PRIOR = (
     "The prior would become N(0, RᵀR)",
 )
 WRONG_MATRICES = {
+    "complex": (torch.linalg.qr(torch.eye(4) + 0.3j)[0], "complex"),
     "identity": (np.eye(4, dtype=int), "this is the identity"),
     "almost": (turn(0.005), "this is the identity"),
     "order": (torch.eye(4).roll(1, 0), f"only {ORDER}. Each"),

@@ -28,6 +28,14 @@ RIGHT_AUCS = {
 }
 WRONG_AUCS = {
     "each": (lambda n, o: (o[:, None] > n).double().mean(1), "is one number"),
+    "near ties are ties": (
+        lambda n, o: (
+            (o[:, None] - n > 0.1).double().mean()
+            + 0.5 * ((o[:, None] - n).abs() <= 0.1).double().mean()
+        ),
+        "at random",
+    ),
+    "smooth": (lambda n, o: (100 * (o[:, None] - n)).sigmoid().mean(), "at random"),
     "signs, halved": (lambda n, o: (o[:, None] - n).sign().mean() / 2, "at random"),
 }
 

@@ -6,6 +6,7 @@ import re
 import pytest
 from helpers.notebooks import NOTEBOOKS
 from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
 from nbformat.validator import validate
 
 with pytest.MonkeyPatch.context() as patch:  # notebooks/src is no package
@@ -53,9 +54,8 @@ def test_a_check_raises_on_a_wrong_answer_when_it_is_graded(tmp_path, monkeypatc
     graded = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
     if not right:
         graded[0].source = MARKED.sub("", graded[0].source).replace("...", "28")
-    graded.insert(0, notebook.cells[0].__class__(notebook.cells[1]))
-    graded[0].source = "from tutorial_utils.checks.nb00 import check_compression"
-    notebook.cells = graded
+    imports = new_code_cell("from tutorial_utils.checks.nb00 import check_compression")
+    notebook.cells = [imports, *graded]
     monkeypatch.setenv("TUTORIAL_GRADE", "1")
     NotebookClient(
         notebook, allow_errors=True, resources={"metadata": {"path": tmp_path}}
@@ -67,9 +67,6 @@ def test_a_check_raises_on_a_wrong_answer_when_it_is_graded(tmp_path, monkeypatc
 
 
 def test_an_exercise_without_a_check_cannot_be_graded():
-    cells = [{"cell_type": "code", "metadata": {}, "id": "a", "source": "x = ..."}] * 2
-    cells = [build.NotebookNode(cell, outputs=[]) for cell in cells]
-    cells = [build.nbformat.from_dict(cell) for cell in cells]
-    cells[0].metadata.tags, cells[1].metadata.tags = ["exercise"], ["solution"]
+    cells = [new_code_cell("x = ...", metadata={"tags": [tag]}) for tag in ("exercise", "solution")]
     with pytest.raises(ValueError, match="the last line of an exercise must call its check"):
         made.assignment(cells)

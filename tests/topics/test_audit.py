@@ -292,6 +292,15 @@ def test_how_the_fourth_argument_is_read_and_single_terms_that_are_off(
     expect(small_audit(loss), *phrases, beta=3, kl_at_prior=prior, scale_parameter=read)
 
 
+def test_a_log_of_the_wrong_sign_has_no_minimum():
+    audit = small_audit(loss_of("nll(r, x) + (0.5 * (m**2 + v.exp() - 1 + v)).sum(1)"))
+    assert "this KL has no minimum" in said(audit) and "nan" not in str(audit)
+
+
+def test_without_a_kl_no_mean_is_blamed():
+    expect(small_audit(loss_of("mse(r, x)")), "no KL term", beta=0, kl_at_prior=math.nan)
+
+
 @pytest.mark.parametrize("text", MIXED_UP)
 def test_mixed_up_scales_are_inconsistent_and_their_minimum_is_not_0(text):
     v = torch.linspace(-4, 4, 100_001, dtype=torch.float64)

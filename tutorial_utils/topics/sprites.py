@@ -75,8 +75,13 @@ def _checked(shape, scale, rotation, x, y) -> list[np.ndarray]:
             f"shape must hold names among {', '.join(FACTORS['shape'])}, got {', '.join(unknown)}"
         )
     arrays = [shape]
-    limits = {"scale": (1, SIZE), "rotation": (-np.inf, np.inf), "x": (0, SIZE), "y": (0, SIZE)}
-    for (name, (low, high)), values in zip(limits.items(), (scale, rotation, x, y), strict=True):
+    limits = {
+        "scale": (scale, 1, SIZE),
+        "rotation": (rotation, -np.inf, np.inf),
+        "x": (x, 0, SIZE),
+        "y": (y, 0, SIZE),
+    }
+    for name, (values, low, high) in limits.items():
         try:
             values = np.atleast_1d(np.asarray(values, dtype=np.float64))
         except (TypeError, ValueError, RuntimeError) as error:
