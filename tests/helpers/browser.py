@@ -1,12 +1,14 @@
 """What the tests in a real Chromium share: pressing, dragging, and reading what a page shows."""
 
 import base64
+import io
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -36,11 +38,16 @@ CUT_OFF = """root => Array.from(root.querySelectorAll(
   }).map(node => node.outerHTML)"""
 
 
-def launch(playwright: Playwright) -> Browser:
-    """The Chromium that is installed here; fails when there is none."""
+def installed() -> dict:
+    """How the Chromium that is installed here is started; fails when there is none."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert path, f"no browser found: install Chromium (looked for {', '.join(BROWSERS)})"
-    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    return {"executable_path": path, "args": ["--no-sandbox"]}
+
+
+def launch(playwright: Playwright) -> Browser:
+    """The Chromium that is installed here."""
+    return playwright.chromium.launch(**installed())
 
 
 def listen(page: Page) -> None:
@@ -77,6 +84,24 @@ def shown(picture: Locator) -> np.ndarray:
     Read from the drawn pixels: the address of a picture that is exchanged just then is gone.
     """
     return grays(*picture.evaluate(READ_PIXELS))
+
+
+def moving(pictures: Locator, page: Page) -> list[int]:
+    """Which of the pictures, all in the window, look different at some time in two seconds."""
+    boxes = [picture.bounding_box() for picture in pictures.all()]
+    shots = []
+    for _ in range(8):
+        shots.append(np.asarray(Image.open(io.BytesIO(page.screenshot()))))
+        page.wait_for_timeout(250)
+
+    def part(shot: np.ndarray, box: dict) -> np.ndarray:
+        x, y, width, height = (int(box[key]) for key in ("x", "y", "width", "height"))
+        return shot[y : y + height, x : x + width]
+
+    return [
+        k for k, box in enumerate(boxes)
+        if any((part(shot, box) != part(shots[0], box)).any() for shot in shots)
+    ]  # fmt: skip
 
 
 def difference(picture: Locator, image) -> float:

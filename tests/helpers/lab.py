@@ -4,17 +4,20 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from nbformat import NotebookNode
 from playwright.sync_api import Browser, Page
 
 from .browser import listen
+from .notebooks import a_notebook
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "tests"
@@ -38,8 +41,9 @@ def running_lab(folder: Path) -> Iterator[Lab]:
     port = free_port()
     options = f"--no-browser --port={port} --ServerApp.port_retries=0"
     options += f" --IdentityProvider.token={TOKEN} --LabApp.user_settings_dir={folder / 'settings'}"
+    venv = os.path.relpath(sys.prefix, ROOT)  # where this test runs, JupyterLab runs
     # -o: what is installed stays as it is; a test never installs
-    command = ["make", "-o", ".venv/.installed", "lab", f"ARGS={options}"]
+    command = ["make", "-o", f"{venv}/.installed", "lab", f"VENV={venv}", f"ARGS={options}"]
     folders = {"TUTORIAL_DATA": str(folder / "data"), "JUPYTER_RUNTIME_DIR": str(folder / "run")}
     lab = Lab(f"http://localhost:{port}", folder / "log.txt")
     with lab.log.open("w") as log:
@@ -86,16 +90,8 @@ def run_all_cells(page: Page) -> None:
 
 
 def open_notebook(browser: Browser, lab: Lab, source: str, wait_for: str, **options) -> Page:
-    """A page with a notebook of one cell, run until the selector `wait_for` finds its output.
-
-    The notebook is in no folder: the page answers for the server.  options: of `new_page`, such as
-    has_touch=True.  Errors of the page are collected in `page.complaints`.
-    """
-    page = browser.new_page(**({"viewport": {"width": 1210, "height": 1000}} | options))
-    listen(page)
-    serve(page, "notebooks/unsaved.ipynb", source)
-    page.goto(f"{lab.address}/lab/workspaces/unsaved/tree/notebooks/unsaved.ipynb?token={TOKEN}")
-    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+    """A page with a notebook of one cell, run until the selector `wait_for` finds its output."""
+    page = open_saved(browser, lab, [(source,)], **options)
     for _ in range(60):  # until the kernel is there, the menu does nothing
         run_all_cells(page)
         page.wait_for_timeout(1000)
@@ -105,11 +101,23 @@ def open_notebook(browser: Browser, lab: Lab, source: str, wait_for: str, **opti
     return page
 
 
-def serve(page: Page, path: str, source: str) -> None:
-    """Answer in place of JupyterLab for a notebook of one cell at `path`, and for its workspace."""
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": source}
-    cell |= {"outputs": [], "execution_count": None}
-    content = {"cells": [cell], "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+def open_saved(browser: Browser, lab: Lab, cells: Iterable[str | tuple], **options) -> Page:
+    """A page with a notebook of these cells, as `a_notebook` takes them, and their outputs.
+
+    The notebook is in no folder: the page answers for the server.  options: of `new_page`, such as
+    has_touch=True.  Errors of the page are collected in `page.complaints`.
+    """
+    page = browser.new_page(**({"viewport": {"width": 1210, "height": 1000}} | options))
+    listen(page)
+    serve(page, "notebooks/unsaved.ipynb", a_notebook(*cells))
+    page.goto(f"{lab.address}/lab/workspaces/unsaved/tree/notebooks/unsaved.ipynb?token={TOKEN}")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+    return page
+
+
+def serve(page: Page, path: str, notebook: NotebookNode) -> None:
+    """Answer in place of JupyterLab for a notebook at `path`, and for its workspace."""
+    content = notebook | {"metadata": KERNEL}
     file = {"name": Path(path).name, "path": path, "type": "notebook", "format": "json"}
     file |= {"writable": True, "created": NOW, "last_modified": NOW, "mimetype": None}
     file |= {"size": 1000, "content": content}
