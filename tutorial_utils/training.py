@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from .data import batches
 from .support.arguments import float_tensor, positive_int, positive_number
+from .support.denormals import flush_denormals
 from .support.progress import advance, progress_bar
 
 # loss_fn(model, x) or loss_fn(model, x, y) -> {"loss": [B] or [], ...}
@@ -109,8 +110,7 @@ def fit(
     val = None if x_val is None else as_tensors("x_val", x_val, device)
     rows = torch.arange(len(tensors[0]))
     n_batches = math.ceil(len(rows) / batch_size)
-    # Late in training gradients become tiny; without this each costs a hundred times as much.
-    torch.set_flush_denormal(True)
+    flush_denormals()  # late in training gradients become tiny
     peaks, started = [], time.perf_counter()
     history = History({}, {}, [], grad_peak=peaks)
     steps = _Steps(model, loss_fn, lr, schedule, beta, n_steps=epochs * n_batches)

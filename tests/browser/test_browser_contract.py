@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from helpers.browser import check_fits, window_of
 from helpers.lab import ROOT
 from helpers.studios import STUDIOS
 
@@ -61,3 +62,10 @@ def test_keys_move_each_slider(studio, page):
             names = ("aria-valuenow", "aria-valuetext")
             values.add(tuple(map(handle.get_attribute, names)))
         assert len(values) > 1, handle.get_attribute("aria-label")
+
+
+# 524 and 244 pixels for a studio, as on windows of 640 and 360 without the list of files
+@pytest.mark.parametrize("width", [956, 676], ids=["at 200 %", "telephone"])
+def test_nothing_is_cut_off_on_a_small_screen(studio, page, width):
+    with window_of(page, width):
+        check_fits(studio)

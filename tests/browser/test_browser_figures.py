@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
-TALL = {"viewport": {"width": 1210, "height": 9000}}  # whatever is outside the window, Lab omits
+TALL = {"viewport": {"width": 1210, "height": 9000}}  # for one screenshot of all figures
 
 
 def is_animation(output: NotebookNode) -> bool:

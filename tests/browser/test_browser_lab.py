@@ -36,12 +36,8 @@ def page(lab, chromium):
     page.wait_for_timeout(4000)  # what pops up, pops up a moment after the notebook is there
     page.pop_ups = page.locator(".jp-Dialog, .Toastify__toast").all_inner_texts()
     run_all_cells(page)
-    for _ in range(120):  # JupyterLab draws a cell when it comes near the window
-        page.mouse.move(760, 600)
-        page.mouse.wheel(0, 500)
-        page.wait_for_timeout(500)
-        if page.locator(".vae-studio").count() and page.locator(".vae-plane").count():
-            break
+    for widget in (".vae-studio .vae-picture", ".vae-plane"):
+        page.wait_for_selector(widget, timeout=60_000, state="attached")
     yield page
     page.close()
 

@@ -749,6 +749,7 @@ def test_a_function_that_takes_its_time_is_judged(said):
 
 @pytest.mark.parametrize("answer", [_sleeps, _loops, _catches_errors])
 def test_a_learner_can_interrupt(answer):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells may have switched off
     before = _states()
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()

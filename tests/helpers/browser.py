@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 Place = tuple[float, float]
@@ -34,7 +34,7 @@ CUT_OFF = """root => Array.from(root.querySelectorAll(
     const [box, room] = [node, root].map(each => each.getBoundingClientRect());
     const outside = !box.width || box.left < room.left || box.right > room.right + 1;
     const full = node.matches('button, .widget-label') && node.scrollWidth > node.clientWidth + 1;
-    return node.checkVisibility() && (outside || full);
+    return node.checkVisibility({visibilityProperty: true}) && (outside || full);
   }).map(node => node.outerHTML)"""
 
 
@@ -54,7 +54,12 @@ def listen(page: Page) -> None:
     """Collect in `page.complaints` what the page reports as errors."""
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("console", lambda said: said.type == "error" and page.complaints.append(said.text))
+    page.on("console", lambda said: said.type == "error" and page.complaints.append(told(said)))
+
+
+def told(said: ConsoleMessage) -> str:
+    """What a page says on its console, and about which address."""
+    return f"{said.text} {said.location['url']}"
 
 
 def settle(page: Page) -> None:

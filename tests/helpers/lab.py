@@ -1,5 +1,6 @@
 """JupyterLab for tests, as `make lab` starts it, and notebooks in it that are in no folder."""
 
+import json
 import os
 import signal
 import socket
@@ -22,6 +23,10 @@ from .notebooks import a_notebook
 ROOT = Path(__file__).parents[2]
 TOKEN = "tests"
 NOW = "2025-01-01T00:00:00Z"
+SETTINGS = {
+    "docmanager-extension/plugin": {"autosave": False},  # it would write the notebooks that ran
+    "notebook-extension/tracker": {"windowingMode": "defer"},  # all cells are drawn
+}
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
@@ -35,9 +40,10 @@ class Lab(NamedTuple):
 @contextmanager
 def running_lab(folder: Path) -> Iterator[Lab]:
     """JupyterLab with its data and settings in `folder`: the learner's own are left alone."""
-    saving = folder / "settings/@jupyterlab/docmanager-extension/plugin.jupyterlab-settings"
-    saving.parent.mkdir(parents=True)
-    saving.write_text('{"autosave": false}')  # it would write the run notebooks after two minutes
+    for name, setting in SETTINGS.items():
+        file = folder / "settings/@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(setting))
     port = free_port()
     options = f"--no-browser --port={port} --ServerApp.port_retries=0"
     options += f" --IdentityProvider.token={TOKEN} --LabApp.user_settings_dir={folder / 'settings'}"
@@ -86,7 +92,7 @@ def wait_for_answer(lab: Lab, server: subprocess.Popen) -> None:
 def run_all_cells(page: Page) -> None:
     """Choose Run > Run All Cells."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    page.locator(".lm-Menu").get_by_text("Run All Cells", exact=True).click()
 
 
 def open_notebook(browser: Browser, lab: Lab, source: str, wait_for: str, **options) -> Page:

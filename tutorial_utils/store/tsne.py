@@ -5,9 +5,10 @@ import numpy as np
 import sklearn
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
-from torch import Tensor, from_numpy, set_flush_denormal
+from torch import Tensor, from_numpy
 
 from ..support.arguments import finite, float_tensor, one_of, positive_number
+from ..support.denormals import flush_denormals
 from .files import CachedFile, Contents, embeddings_dir
 from .fingerprint import fingerprint
 from .jobs import Job, load_or_make
@@ -65,7 +66,7 @@ def _checked(
 
 def embed(z: np.ndarray, *, perplexity: float, seed: int, init: str) -> Contents:
     """The content of an embedding's file: points [N, 2], float32, the same in any process."""
-    set_flush_denormal(True)  # as `fit` does; else what ran before would change the points
+    flush_denormals()  # as `fit` does; else what ran before would change the points
     # Subtracting a row first leaves exact zeros where all rows are equal; only then is there
     # nothing to scale, and no direction for PCA to find.
     z = z.astype(np.float64)
