@@ -22,7 +22,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLDEST = .venv-oldest
 OLDEST_NOTEBOOKS = $(wildcard notebooks/00_*.ipynb notebooks/05_*.ipynb)
 
-.PHONY: help lab test test-oldest notebooks bench pretrained figures clean
+.PHONY: help lab test test-oldest notebooks try bench pretrained figures clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ test-oldest: $(OLDEST)/.installed  ## the tests and notebooks 00 and 05 with the
 
 notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose source has changed (ARGS=--all for every one)
 	$(RUN) notebooks/src/build.py $(ARGS)
+
+try: $(VENV)/.installed-test  ## run a notebook with other settings, and name what fails (ARGS="05 seeds=[20,21] epochs=2")
+	$(RUN) notebooks/src/try_notebook.py $(ARGS)
 
 bench: $(VENV)/.installed  ## measure speed: one table of ratios, 2 to 12 minutes (ARGS=--full for three seeds)
 	$(RUN) tests/bench.py $(ARGS)
