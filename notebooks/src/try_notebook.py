@@ -81,7 +81,7 @@ def run(source: Path, settings: Mapping[str, str], folder: Path) -> int:
             print(f"  ends here: {error}")
             n_failed += 1
     seconds = time.perf_counter() - started
-    print(f"  {n_failed or 'no'} claims fail or cells stop, in {seconds:.0f} s", flush=True)
+    print(f"  {n_failed} failed, in {seconds:.0f} s", flush=True)
     return n_failed
 
 

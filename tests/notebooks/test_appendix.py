@@ -72,12 +72,12 @@ class Reference(NamedTuple):
 
 
 def references(text: str) -> list[Reference]:
-    """All entries such as "* Ng (2011), *Sparse autoencoder*, [doi:...](...)" of a text."""
+    """All entries such as "* Ng (2011), *Sparse autoencoder*, [doi:...](...)" of a list."""
     text = one_line(text).partition("**Next:**")[0]
     found = list(ENTRY.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]
     entries = []
-    for match, end in zip(found, ends, strict=True):
+    for match, end in zip(found, ends, strict=False):
         surname = re.split(r",| and ", match[1])[0].strip()
         link = LINK.search(text, match.end(), end)
         target = identifier(link[2]) if link else ""
@@ -201,7 +201,8 @@ def wrong_references(text: str, notebooks: Notebooks) -> list[str]:
     using: dict[str, set[str]] = {key: set() for key in entries}
     for name, notebook in notebooks.items():
         n = number(name)
-        for reference in references(notebook.text.rpartition("## References")[2]):
+        _, has_list, below = notebook.text.rpartition("## References")
+        for reference in references(below if has_list else ""):
             if reference.key not in entries:
                 wrong.append(f"{n} names {reference.key}, which is not listed")
                 continue
@@ -303,6 +304,7 @@ SMALL = {
     "00_a.ipynb": Notebook(FIRST, "x"),
     "01_b.ipynb": Notebook(SECOND, "rate = mu + std"),
     "side_trips/01_c.ipynb": Notebook(TRIP, "y"),
+    "side_trips/01_d.ipynb": Notebook("# 1 · D\nHo (2020), *No list*", ""),
 }
 GOOD = """# Appendix
 ## Which notebook answers which question

@@ -55,12 +55,12 @@ def test_what_fails_is_named_and_nothing_is_written(folder, capsys):
     assert title == "01_tiny, seeds = [3], epochs = 5"
     assert re.fullmatch(r"  cell 4, 'claim.*': not so: 0 is there \(doubled = \[6\]\)", claim)
     assert re.fullmatch("  cell 5, 'assert.*': AssertionError: the first line", cell)
-    assert end.startswith("  2 claims fail or cells stop") and sorted(folder.rglob("*")) == before
+    assert end.startswith("  2 failed, in ") and sorted(folder.rglob("*")) == before
 
 
 def test_where_nothing_fails_the_status_is_0(folder, capsys):
     assert try_notebook.main(["01_tiny", "seeds=(1, 0)"], folder) == 0
-    assert "\n  no claims fail or cells stop" in capsys.readouterr().out
+    assert "\n  0 failed, in " in capsys.readouterr().out
 
 
 def test_a_setting_that_no_cell_has_is_named(folder, capsys):
