@@ -22,7 +22,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLDEST = .venv-oldest
 OLDEST_NOTEBOOKS = $(wildcard notebooks/00_*.ipynb notebooks/05_*.ipynb)
 
-.PHONY: help lab test test-oldest notebooks bench pretrained figures clean
+.PHONY: help lab test test-oldest notebooks models bench pretrained figures clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,11 +47,14 @@ test-oldest: $(OLDEST)/.installed  ## the tests and notebooks 00 and 05 with the
 notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose source has changed (ARGS=--all for every one)
 	$(RUN) notebooks/src/build.py $(ARGS)
 
+models: $(VENV)/.installed  ## train what is missing or stale in notebooks/trained, hours (ARGS=--check: three again)
+	$(RUN) notebooks/src/models.py $(ARGS)
+
 bench: $(VENV)/.installed  ## measure speed: one table of ratios, 2 to 12 minutes (ARGS=--full for three seeds)
 	$(RUN) tests/bench.py $(ARGS)
 
 pretrained: $(VENV)/.installed  ## train the shipped 2-D model again
-	$(RUN) -m tutorial_utils.store.shelf
+	$(RUN) -m tutorial_utils.store.pretrained
 
 figures: $(VENV)/.installed-test  ## make the README's pictures, GIF and playground again
 	$(RUN) notebooks/src/figures.py
