@@ -22,7 +22,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLDEST = .venv-oldest
 OLDEST_NOTEBOOKS = $(wildcard notebooks/00_*.ipynb notebooks/05_*.ipynb)
 
-.PHONY: help lab test test-oldest notebooks try bench pretrained figures clean
+.PHONY: help lab test test-oldest notebooks try models bench pretrained figures clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,11 +50,14 @@ notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose sou
 try: $(VENV)/.installed-test  ## run a notebook with other settings, and name what fails (ARGS="05 seeds=[20,21] epochs=2")
 	$(RUN) notebooks/src/try_notebook.py $(ARGS)
 
+models: $(VENV)/.installed  ## train what is missing or stale in notebooks/trained, hours (ARGS=--check: three again)
+	$(RUN) notebooks/src/models.py $(ARGS)
+
 bench: $(VENV)/.installed  ## measure speed: one table of ratios, 2 to 12 minutes (ARGS=--full for three seeds)
 	$(RUN) tests/bench.py $(ARGS)
 
 pretrained: $(VENV)/.installed  ## train the shipped 2-D model again
-	$(RUN) -m tutorial_utils.store.shelf
+	$(RUN) -m tutorial_utils.store.pretrained
 
 figures: $(VENV)/.installed-test  ## make the README's pictures, GIF and playground again
 	$(RUN) notebooks/src/figures.py

@@ -32,7 +32,7 @@ from torch.utils.data import Subset
 from tutorial_utils.data import load_images
 from tutorial_utils.losses import negative_elbo
 from tutorial_utils.models import VAE, mlp, start_at_mean_image
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.store.train import train_many, trained
 from tutorial_utils.training import evaluate, fit, local_seed, warmup_then_linear
 

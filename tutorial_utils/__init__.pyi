@@ -170,6 +170,9 @@ from .plotting import (
     to_png as to_png,
 )
 from .store.grid import (
+    score_grid as score_grid,
+)
+from .store.grid import (
     train_grid as train_grid,
 )
 from .store.machine import (
@@ -181,10 +184,10 @@ from .store.machine import (
 from .store.machine import (
     training_speed as training_speed,
 )
-from .store.shelf import (
+from .store.pretrained import (
     digit_classifier as digit_classifier,
 )
-from .store.shelf import (
+from .store.pretrained import (
     load_pretrained as load_pretrained,
 )
 from .store.train import (

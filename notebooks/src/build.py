@@ -142,7 +142,8 @@ def execute(notebook: NotebookNode, path: Path, data: str) -> None:
         notebook, path.parent, on_cell_start=lambda cell, cell_index: started.append(cell_index)
     )
     try:
-        client.execute(env={**os.environ, "TUTORIAL_DATA": data}, cleanup_kc=True)
+        environment = {**os.environ, "TUTORIAL_DATA": data, "TUTORIAL_SHELF": "strict"}
+        client.execute(env=environment, cleanup_kc=True)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         where = f"{path.parent.name}/{path.name}, cell {started[-1] + 1}"
         raise BuildError(f"{where}:\n{ANSI.sub('', str(error))}") from None

@@ -17,7 +17,7 @@ from tutorial_utils.latent import decode_grid, morph
 from tutorial_utils.pages.playground import export_playground
 from tutorial_utils.plotting import plot_codes, show_image
 from tutorial_utils.store.files import write_atomically
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.support.animation import gif_bytes
 
 NOTEBOOKS = Path(__file__).parents[1]

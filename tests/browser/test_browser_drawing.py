@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 SETUP = """
 from IPython.display import display
 from tutorial_utils.data import load_images
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.studios.drawing import drawing_studio
 from tutorial_utils.studios.interpolation import interpolation_studio
 from tutorial_utils.studios.traversal import traversal_panel

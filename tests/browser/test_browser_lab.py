@@ -19,7 +19,7 @@ from playwright.sync_api import expect
 
 from tutorial_utils.latent import straight_line
 from tutorial_utils.models import decode_images
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 
 pytestmark = pytest.mark.browser
 

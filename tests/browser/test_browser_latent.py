@@ -25,7 +25,7 @@ pytestmark = pytest.mark.browser
 SETUP = """
 from tutorial_utils.data import load_images
 from tutorial_utils.models import Autoencoder, mlp
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.studios.interpolation import interpolation_studio
 from tutorial_utils.studios.posterior import posterior_explorer
 from tutorial_utils.training import local_seed

@@ -25,7 +25,7 @@ TOKEN = "tests"
 NOW = "2025-01-01T00:00:00Z"
 SETTINGS = {
     "docmanager-extension/plugin": {"autosave": False},  # it would write the notebooks that ran
-    "notebook-extension/tracker": {"windowingMode": "defer"},  # all cells are drawn
+    "notebook-extension/tracker": {"windowingMode": "none"},  # all cells are drawn
 }
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 

@@ -11,7 +11,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 from tutorial_utils.evidence import log_aggregate
 from tutorial_utils.losses import class_loss, kl_per_dimension, kl_standard_normal
 from tutorial_utils.metrics import confidence, knn_accuracy, knn_confusion, looks, name_digits
-from tutorial_utils.store.shelf import digit_classifier
+from tutorial_utils.store.pretrained import digit_classifier
 from tutorial_utils.training import evaluate
 
 

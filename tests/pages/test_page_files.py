@@ -14,7 +14,7 @@ from tutorial_utils.pages.html import MAX_BYTES
 from tutorial_utils.pages.playground import export_playground
 from tutorial_utils.pages.slider import export_slider
 from tutorial_utils.plotting import to_png
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.studios.base import Part
 from tutorial_utils.studios.beta_slider import model_slider
 from tutorial_utils.training import local_seed

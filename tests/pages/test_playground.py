@@ -25,7 +25,7 @@ from tutorial_utils.latent import great_circle, straight_line
 from tutorial_utils.losses import kl_per_dimension, negative_elbo
 from tutorial_utils.models import VAE, Autoencoder, decode_images, mlp, start_at_mean_image
 from tutorial_utils.pages.playground import export_playground
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.studios.drawing import image_of_strokes
 from tutorial_utils.studios.pad import nearest_code
 from tutorial_utils.training import constant, fit, local_seed

@@ -16,7 +16,7 @@ from tutorial_utils import losses
 from tutorial_utils.losses import negative_elbo
 from tutorial_utils.store.files import models_dir
 from tutorial_utils.store.fingerprint import fingerprint
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.store.train import train_many, trained
 from tutorial_utils.training import evaluate, fit, linear_warmup, local_seed
 

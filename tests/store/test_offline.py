@@ -6,7 +6,7 @@ import pytest
 from helpers.toys import SETTINGS, X, copy_loss, make_model
 
 from tutorial_utils.data import load_images
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.store.train import trained
 from tutorial_utils.support import datasets
 

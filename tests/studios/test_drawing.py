@@ -14,7 +14,7 @@ from helpers.widgets import numbers
 from tutorial_utils.losses import bernoulli_nll, kl_standard_normal
 from tutorial_utils.models import VAE, Autoencoder, decode_images, encode_image, mlp
 from tutorial_utils.plotting import to_png
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.studios.drawing import BOX, PEN, drawing_studio, image_of_strokes
 from tutorial_utils.studios.interpolation import interpolation_studio
 from tutorial_utils.training import local_seed

@@ -13,7 +13,7 @@ from helpers.widgets import numbers, widgets_in
 from tutorial_utils.losses import bernoulli_nll, negative_elbo
 from tutorial_utils.models import decode_images
 from tutorial_utils.plotting import to_png
-from tutorial_utils.store.shelf import load_pretrained
+from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.studios.posterior import (
     compare,
     encode_all,

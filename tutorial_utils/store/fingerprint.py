@@ -76,8 +76,8 @@ def _feed(digest, thing: object, seen: dict[int, tuple[int, object]]) -> None:
         _feed(digest, sorted(thing, key=repr), seen)
     elif isinstance(thing, dict):
         _feed(digest, [*thing.items()], seen)
-    elif isinstance(thing, Named) and _is_installed(thing):
-        name = f"{_module(thing)}.{getattr(thing, '__qualname__', '')} {_version(thing)}"
+    elif isinstance(thing, Named) and is_installed(thing):
+        name = f"{module_of(thing)}.{getattr(thing, '__qualname__', '')} {_version(thing)}"
         digest.update(name.encode())
         if hasattr(thing, "__wrapped__"):  # our function in a library's decorator (torch.no_grad)
             _feed(digest, thing.__wrapped__, seen)
@@ -93,7 +93,7 @@ def _parts(thing: object) -> object:
     if isinstance(thing, FunctionType):
         cells = [cell.cell_contents for cell in thing.__closure__ or ()]
         outside = thing.__globals__
-        names = _looked_up(thing.__code__, *GLOBALS)
+        names = looked_up(thing.__code__, *GLOBALS)
         used = {name: outside[name] for name in names if name in outside}
         values = [thing.__defaults__, thing.__kwdefaults__, cells, used, vars(thing)]
         more = _from_modules(thing, [*used.values(), *cells])
@@ -166,10 +166,10 @@ def _from_modules(function: FunctionType, used: list[object]) -> dict[str, objec
     found = _imported(function)
     modules = [*used, *found.values()]
     for module in modules:  # which grows
-        if not isinstance(module, ModuleType) or _is_installed(module):
+        if not isinstance(module, ModuleType) or is_installed(module):
             continue
         read = _readable(module)
-        for name in _looked_up(function.__code__, *ATTRIBUTES):
+        for name in looked_up(function.__code__, *ATTRIBUTES):
             if name in read or name.startswith("__"):
                 continue
             whole, value = f"{module.__name__}.{name}", getattr(module, name, None)
@@ -188,17 +188,17 @@ def _imported(function: FunctionType) -> dict[str, object]:
         except ImportError:
             found[name] = None
             continue
-        own = () if _is_installed(module) else parts
+        own = () if is_installed(module) else parts
         names = {f"{module.__name__}.{part}": getattr(module, part, None) for part in own}
         found |= names or {module.__name__: module}
     return found
 
 
 @functools.lru_cache(maxsize=10_000)  # each job of a sweep reads the same functions
-def _looked_up(code: CodeType, *operations: str) -> list[str]:
+def looked_up(code: CodeType, *operations: str) -> list[str]:
     """Names that `code`, or a function inside it, looks up by these operations."""
     names = {step.argval for step in dis.get_instructions(code) if step.opname in operations}
-    return sorted(names.union(*(_looked_up(inner, *operations) for inner in _inner(code))))
+    return sorted(names.union(*(looked_up(inner, *operations) for inner in _inner(code))))
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -231,7 +231,7 @@ def _without_docstring(code: CodeType) -> tuple:
     return code.co_consts
 
 
-def _module(thing: Named) -> str:
+def module_of(thing: Named) -> str:
     """The name of the module that defines it; for a decorated function, that of the decorator."""
     if isinstance(thing, ModuleType):
         return thing.__name__
@@ -240,9 +240,9 @@ def _module(thing: Named) -> str:
     return thing.__module__ or "builtins"
 
 
-def _is_installed(thing: Named) -> bool:
+def is_installed(thing: Named) -> bool:
     """Whether it belongs to Python or to an installed library other than this package."""
-    top = _module(thing).partition(".")[0]
+    top = module_of(thing).partition(".")[0]
     if top in ("__main__", PACKAGE):
         return False
     if top in sys.stdlib_module_names:
@@ -252,5 +252,5 @@ def _is_installed(thing: Named) -> bool:
 
 
 def _version(thing: Named) -> str:
-    top = sys.modules.get(_module(thing).partition(".")[0])
+    top = sys.modules.get(module_of(thing).partition(".")[0])
     return str(getattr(top, "__version__", sys.version_info[:2]))

@@ -10,7 +10,10 @@ from numbers import Number
 from torch import Tensor, nn
 
 from ..training import History, LossFn, fit
-from .train import train_many
+from .recipe import digest
+from .scores import SECONDS, Row, read_scores, summary, write_scores
+from .shelf import shelf_mode
+from .train import plan_many, train_many
 
 FUNCTIONS = ("make_model", "x", "loss_fn")  # these may take the value of an axis by its name
 ARGUMENTS = (*FUNCTIONS, "seed", "device")
@@ -48,20 +51,80 @@ def train_grid(
     of their labels.  name: what file names begin with.  Raises TypeError or ValueError for a bad
     argument before anything is trained, RuntimeError as `train_many` does.
     """
+    plan = plan_grid(make_model, x, loss_fn, over=over, name=name, **settings)
+    jobs = {job_name: job for job_name, (_, job) in plan.items()}
+    results = train_many(jobs, n_jobs=n_jobs, retrain=retrain, show_progress=show_progress)
+    return {key: results[job_name] for job_name, (key, _) in plan.items()}
+
+
+def plan_grid(
+    make_model: Callable[..., nn.Module] | None,
+    x: Tensor | Sequence[Tensor] | Callable[..., Tensor | Sequence[Tensor]] | None,
+    loss_fn: LossFn | None,
+    *,
+    over: Mapping[str, Iterable],
+    name: str,
+    **settings,
+) -> dict[str, tuple[Hashable, dict]]:
+    """{name of the job: (its key, its arguments)} of each training of `train_grid`."""
     if not isinstance(name, str):
         raise TypeError(f"name must be a text, got {name!r}")
     if not isinstance(over, Mapping) or not over:
         raise TypeError(f"over must be a dict of axes, such as {{'seed': [0, 1]}}, got {over!r}")
     axes = {axis: _labeled(axis, values, settings) for axis, values in over.items()}
     fixed = {"make_model": make_model, "x": x, "loss_fn": loss_fn, **settings}
-    jobs, keys, made = {}, [], {}
+    plan, made = {}, {}
     for labels in product(*axes.values()):
         label_of = dict(zip(axes, labels, strict=True))
         chosen = {axis: axes[axis][label] for axis, label in label_of.items()}
-        jobs[_unused([name, *map(_readable, labels)], jobs)] = _job(fixed, chosen, label_of, made)
-        keys.append(labels if len(axes) > 1 else labels[0])
-    results = train_many(jobs, n_jobs=n_jobs, retrain=retrain, show_progress=show_progress)
-    return dict(zip(keys, results.values(), strict=True))
+        key = labels if len(axes) > 1 else labels[0]
+        job_name = _unused([name, *map(_readable, labels)], plan)
+        plan[job_name] = key, _job(fixed, chosen, label_of, made)
+    return plan
+
+
+def score_grid(
+    make_model: Callable[..., nn.Module] | None,
+    x: Tensor | Sequence[Tensor] | Callable[..., Tensor | Sequence[Tensor]] | None,
+    loss_fn: LossFn | None,
+    *,
+    over: Mapping[str, Iterable],
+    name: str,
+    measure: Callable[[nn.Module], dict[str, float]],
+    n_jobs: int | None = None,
+    retrain: bool = False,
+    show_progress: bool = True,
+    **settings: object,
+) -> dict[Hashable, dict[str, float]]:
+    """`{key: measure(model)}` of the models of `train_grid`, recorded or measured now.
+
+    A recorded score counts where its recipe, which covers `measure` too, is still the same; the
+    other models are trained as by `train_grid`.  measure: returns numbers by their names.
+    """
+    plan = plan_grid(make_model, x, loss_fn, over=over, name=name, **settings)
+    jobs = {job_name: job for job_name, (_, job) in plan.items()}
+    table = {} if retrain else read_scores()
+    recipes = {job.file.name: digest([job.recipe(), measure]) for job in plan_many(jobs)}
+    found = {
+        job_name: table[job_name].scores
+        for job_name in jobs
+        if job_name in table and table[job_name].recipe == recipes[job_name]
+    }
+    if found and show_progress:
+        print(summary([table[job_name] for job_name in found], len(jobs)))
+    missing = {job_name: job for job_name, job in jobs.items() if job_name not in found}
+    trained = train_many(
+        missing, n_jobs=n_jobs, retrain=retrain, on_shelf=False, show_progress=show_progress
+    )
+    for job_name, (model, history) in trained.items():
+        found[job_name] = {**measure(model), SECONDS: history.seconds[-1]}
+    if trained and shelf_mode() == "write":
+        new = {job_name: Row.of_today(recipes[job_name], found[job_name]) for job_name in trained}
+        write_scores(read_scores() | new)
+    return {
+        key: {score: found[job_name][score] for score in found[job_name] if score != SECONDS}
+        for job_name, (key, _) in plan.items()
+    }
 
 
 def _labeled(axis: str, values: Iterable, settings: dict) -> dict[Hashable, object]:

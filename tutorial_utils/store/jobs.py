@@ -26,7 +26,8 @@ class Job:
     """One thing to make: `work(*arrays, **arguments)` gives the content of `file`.
 
     anew: make it even if the file is there.  code: the fingerprint of work and its arguments, by
-    which the process that runs the job verifies that it has the same ones.
+    which the process that runs the job verifies that it has the same ones.  recipe: makes the
+    recipe of a model, if it is one.
     """
 
     file: CachedFile
@@ -34,10 +35,15 @@ class Job:
     arguments: dict[str, object]
     arrays: Sequence[np.ndarray]
     anew: bool = False
+    recipe: Callable[[], dict[str, str]] | None = None
     code: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.code = fingerprint(self.work, self.arguments)
+
+    def __getstate__(self) -> dict:
+        """What is sent to another process: without the recipe, which may hold all the data."""
+        return vars(self) | {"recipe": None}
 
 
 class Outcome(NamedTuple):

@@ -1,68 +1,72 @@
-"""Ready-made models: a VAE that comes with the package, and a classifier of digits."""
+"""The shelf: trained models that travel with the notebooks, in notebooks/trained.
 
-from functools import partial
+`make models` writes it, and nothing else does.  An entry carries its recipe; where the notebook's
+is another one, the entry is refused, and the notebook trains its own.
+"""
+
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
-from torch import nn
+from ..data import DamagedFile
+from .files import Contents, read_tensors, tensors_bytes, write_atomically
+from .packing import packed, unpacked
+from .recipe import Recipe, differences
 
-from ..data import ImageData, load_images
-from ..losses import class_loss, negative_elbo
-from ..models import VAE, mlp, start_at_mean_image
-from ..support.arguments import one_of
-from ..training import evaluate, fit, local_seed, warmup_then_linear
-from .files import read_tensors, tensors_bytes, write_atomically
-from .train import content_of, restore, trained
-
-ASSETS = Path(__file__).parent / "assets"
-PRETRAINED = ("vae_2d",)
+SHELF = Path(__file__).parents[2] / "notebooks" / "trained"
 
 
-def load_pretrained(name: str = "vae_2d") -> VAE:
-    """A small trained model that comes with the package: a VAE of MNIST with two latent numbers.
+class StaleEntry(RuntimeError):
+    """An entry of the shelf is damaged, or was made by another recipe than the notebook's."""
 
-    It is in eval mode, its parameters without gradients.  Built by `make pretrained`.  Raises
-    DamagedFile when its file is not what was shipped.
+
+def shelf_mode() -> str:
+    """How the shelf is used, from TUTORIAL_SHELF: "read", "write", "strict" or "check".
+
+    write: what is trained goes onto the shelf (`make models`).  strict: a refused entry is an error
+    (`make notebooks`).  check: the entries named in TUTORIAL_SHELF_CHECK are trained again.
     """
-    one_of("name", name, PRETRAINED)
-    model = make_vae_2d()
-    restore(model, read_tensors(ASSETS / f"{name}.safetensors", name))
-    return model
+    mode = os.environ.get("TUTORIAL_SHELF", "read")
+    if mode not in ("read", "write", "strict", "check"):
+        raise ValueError(f"TUTORIAL_SHELF must be read, write, strict or check, got {mode!r}")
+    return mode
 
 
-def make_vae_2d() -> VAE:
-    """The shipped VAE before its training: 784-128-64-2 and back 2-64-128-128-784, GELU."""
-    encoder = mlp([784, 128, 64, 2 * 2], activation=nn.GELU)
-    decoder = mlp([2, 64, 128, 128, 784], activation=nn.GELU, out_shape=(1, 28, 28))
-    return VAE(encoder, decoder, latent_dim=2)
+def shelf_path(name: str) -> Path:
+    """Where the entry is, or will be."""
+    return SHELF / f"{name}.safetensors"
 
 
-def digit_classifier(data: ImageData, *, retrain: bool = False) -> nn.Module:
-    """A small classifier of digits, 784-256-10: logits [B, 10] of images x [B, 1, 28, 28].
+def take(name: str, make_recipe: Callable[[], Recipe]) -> Contents | None:
+    """The weights and history of an entry; None if there is none.
 
-    Trained on data.x_train in about ten seconds on two CPU cores, then cached; it judges generated
-    images.  Between 97.5 and 99 of 100 test images are classified correctly.
+    An entry that is damaged or of another recipe is refused: None, and a line that says why.  In
+    strict mode StaleEntry is raised instead.
     """
-    x, y = data.x_train, data.y_train
-    make_model = partial(mlp, [x[0].numel(), 256, int(y.max()) + 1])
-    settings = {"epochs": 5, "batch_size": 256, "lr": 4e-3, "schedule": warmup_then_linear}
-    model, _ = trained(
-        "digit_classifier", make_model, (x, y), class_loss, seed=0, retrain=retrain, **settings
-    )
-    return model
+    if not shelf_path(name).exists():
+        return None
+    try:
+        weights, text = read_tensors(shelf_path(name), name)
+        entry = json.loads(text)
+        wrong = differences(make_recipe(), entry["recipe"])
+    except (DamagedFile, OSError, TypeError) as error:  # OSError: a function without a source
+        wrong = [str(error)]
+    if not wrong:
+        return unpacked(weights), json.dumps(entry["history"])
+    if shelf_mode() == "strict":
+        raise StaleEntry(f"{name}: not taken from the shelf: {'; '.join(wrong)}. Run: make models")
+    print(f"{name}: not taken from the shelf: {'; '.join(wrong)}")
+    return None
 
 
-def build_vae_2d() -> None:
-    """Train the shipped VAE on MNIST, write it in half precision, print its test loss."""
-    data = load_images("mnist")
-    with local_seed(0):
-        model = make_vae_2d()
-    start_at_mean_image(model.decoder, data.x_train)
-    settings = {"epochs": 40, "batch_size": 128, "lr": 5e-3, "schedule": warmup_then_linear}
-    history = fit(model, data.x_train, negative_elbo, seed=0, **settings)
-    weights, text = content_of(model.half(), history)
-    write_atomically(ASSETS / "vae_2d.safetensors", tensors_bytes(weights, "vae_2d", text))
-    print("test, in nats:", evaluate(load_pretrained(), data.x_test, negative_elbo))
+def to_check(name: str) -> bool:
+    """Whether this entry is to be trained again."""
+    return shelf_mode() == "check" and name in os.environ["TUTORIAL_SHELF_CHECK"].split()
 
 
-if __name__ == "__main__":
-    build_vae_2d()
+def put(name: str, recipe: Recipe, content: Contents) -> None:
+    """Write an entry."""
+    weights, history = content
+    text = json.dumps({"recipe": recipe, "history": json.loads(history)})
+    write_atomically(shelf_path(name), tensors_bytes(packed(weights), name, text))

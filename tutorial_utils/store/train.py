@@ -1,8 +1,10 @@
-"""Trained models: loaded from the cache, or trained, one or many side by side, and cached."""
+"""Trained models: from the shelf or the cache, or trained, one or many side by side, and cached."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
 
 import joblib
 import numpy as np
@@ -14,6 +16,8 @@ from ..training import History, LossFn, as_tensors, best_device, fit, local_seed
 from .files import CachedFile, Contents, models_dir
 from .fingerprint import fingerprint
 from .jobs import Job, load_or_make
+from .recipe import recipe
+from .shelf import put, shelf_mode, take, to_check
 
 
 def trained(
@@ -25,31 +29,76 @@ def trained(
     seed: int,
     device: torch.device | str | None = None,
     retrain: bool = False,
+    on_shelf: bool = True,
     **settings,
 ) -> tuple[nn.Module, History]:
-    """The model of `fit(make_model(), x, loss_fn, seed=seed, **settings)`, loaded if it is cached.
+    """The model of `fit(make_model(), x, loss_fn, seed=seed, **settings)`, loaded where it can be.
 
-    Trains on `device` (default: `best_device()`); the model comes back on the CPU, in eval mode,
-    its parameters without gradients (for more training: `model.requires_grad_()`).  The key of the
+    It is taken from the shelf (unless on_shelf=False), else from the cache, else trained on
+    `device` (default: `best_device()`).  The model comes back on the CPU, in eval mode, its
+    parameters without gradients (for more training: `model.requires_grad_()`).  The key of the
     file covers the initial model, the data, every setting, the seed, and the code of the loss and
     of `fit` (`fingerprint`).  A damaged file is reported and trained anew; a training stopped by
     hand is not cached.  name: letters, digits, '-' and '_', for people to recognize the file by.
     Returns the model and its History.  Raises as `fit` does.
     """
-    job = plan_training(
-        name, SharedData(), make_model, x, loss_fn, seed=seed, device=device, **settings
-    )
-    model, content = job.arguments["model"], None if retrain else job.file.load()
+    settings |= {"seed": seed, "retrain": retrain}
+    job = plan_training(name, SharedData(), make_model, x, loss_fn, device=device, **settings)
+    model = job.arguments["model"]
+    where, content = _found(job, on_shelf=on_shelf)
     if content is not None:
         history = restore(model, content)
         if settings.get("show_progress", True):
-            print(f"{name}: from the cache (training took {history.seconds[-1]:.0f} s)")
-        return model, history
-    history = fit(model.to(job.arguments["device"]), x, loss_fn, seed=seed, **settings)
-    content = content_of(model.cpu(), history)
-    if not history.interrupted:
-        job.file.save(*content)
+            print(f"{name}: from {where} (training took {history.seconds[-1]:.0f} s)")
+    else:
+        del settings["retrain"]
+        history = fit(model.to(job.arguments["device"]), x, loss_fn, **settings)
+        content = content_of(model.cpu(), history)
+        if not history.interrupted:
+            job.file.save(*content)
+    if on_shelf and not history.interrupted:
+        fill_shelf([job], {name: content})
     return model, restore(model, content)
+
+
+def _found(job: Job, *, on_shelf: bool) -> tuple[str, Contents | None]:
+    """Where a trained model was found, and its content: None if nowhere, or if it is made anew."""
+    if job.anew:
+        return "", None
+    if on_shelf and job.file.name in (contents := shelved([job])):
+        return "the shelf", contents[job.file.name]
+    return "the cache", job.file.load()
+
+
+def shelved(jobs: Sequence[Job]) -> dict[str, Contents]:
+    """{name: content} of the jobs whose models lie on the shelf."""
+    found = {job.file.name: take(job.file.name, job.recipe) for job in jobs if not job.anew}
+    for job in jobs:
+        if found.get(job.file.name) and to_check(job.file.name):
+            compare(job, found[job.file.name])
+    return {name: content for name, content in found.items() if content is not None}
+
+
+def compare(job: Job, content: Contents) -> None:
+    """Train a model again: its last loss must be that of the entry, to one in a hundred.
+
+    Raises RuntimeError if it is not: an entry is what its recipe makes, on every machine.
+    """
+    _, again = job.work(*job.arrays, **job.arguments)
+    losses = [json.loads(history)["train"]["loss"][-1] for history in (content[1], again)]
+    line = f"{job.file.name}: the last loss is {losses[0]:.2f} on the shelf, {losses[1]:.2f} here"
+    if not math.isclose(*losses, rel_tol=0.01):
+        raise RuntimeError(line)
+    print(line)
+
+
+def fill_shelf(jobs: Sequence[Job], contents: dict[str, Contents]) -> None:
+    """Put what is not there yet onto the shelf, if this is `make models`."""
+    if shelf_mode() != "write":
+        return
+    for job in jobs:
+        if job.anew or take(job.file.name, job.recipe) is None:
+            put(job.file.name, job.recipe(), contents[job.file.name])
 
 
 def content_of(model: nn.Module, history: History) -> Contents:
@@ -70,6 +119,7 @@ def train_many(
     *,
     n_jobs: int | None = None,
     retrain: bool = False,
+    on_shelf: bool = True,
     show_progress: bool = True,
 ) -> dict[str, tuple[nn.Module, History]]:
     """`{name: trained(name, **job)}` of all `jobs`, trained side by side in `n_jobs` processes.
@@ -82,17 +132,32 @@ def train_many(
     RuntimeError naming the jobs that failed at the end.
     """
     n_jobs = joblib.effective_n_jobs(-1) if n_jobs is None else positive_int("n_jobs", n_jobs)
-    shared = SharedData()
-    planned = [_plan(name, shared, {"retrain": retrain, **job}) for name, job in jobs.items()]
+    planned = plan_many(jobs, retrain=retrain)
     on_cpu = all(job.arguments["device"].type == "cpu" for job in planned)
-    contents = load_or_make(
-        planned, verb="trained", n_jobs=n_jobs if on_cpu else 1, show_progress=show_progress
+    contents = shelved(planned) if on_shelf else {}
+    missing = [job for job in planned if job.file.name not in contents]
+    if contents and show_progress:
+        seconds = sum(json.loads(history)["seconds"][-1] for _, history in contents.values())
+        print(
+            f"{len(contents)} of {len(planned)} models from the shelf; training them takes about "
+            f"{math.ceil(seconds / 60)} min on one core"
+        )
+    contents |= load_or_make(
+        missing, verb="trained", n_jobs=n_jobs if on_cpu else 1, show_progress=show_progress
     )
+    if on_shelf:
+        fill_shelf(planned, contents)
     results = {}
     for job in planned:
         name, model = job.file.name, job.arguments["model"].cpu()
         results[name] = model, restore(model, contents[name])
     return results
+
+
+def plan_many(jobs: dict[str, dict], **defaults: object) -> list[Job]:
+    """The jobs that train many models, which share their data; defaults: arguments of all."""
+    shared = SharedData()
+    return [_plan(name, shared, defaults | job) for name, job in jobs.items()]
 
 
 class SharedData:
@@ -151,7 +216,11 @@ def plan_training(
     settings |= {"loss_fn": loss_fn, "seed": seed, "show_progress": False}
     arguments = {"model": model, "n_x": len(tensors), "device": device, "settings": settings}
     file = CachedFile(models_dir().absolute(), name, key)
-    return Job(file, train_alone, arguments, shared.arrays([*tensors, *val]), anew=retrain)
+    make_recipe = partial(
+        recipe, make_model, loss_fn, data=shared.key(x), seed=seed, **dict(counted)
+    )
+    arrays = shared.arrays([*tensors, *val])
+    return Job(file, train_alone, arguments, arrays, anew=retrain, recipe=make_recipe)
 
 
 def _trainable(model: object) -> nn.Module:

@@ -1,0 +1,160 @@
+"""Recipe: what a model on the shelf was made from, in words that every Python and torch say alike.
+
+The fingerprint of the cache reads byte code and the initial weights, so another Python or torch has
+another.  The shelf travels: its recipe reads settings, data, and the text of functions.
+"""
+
+import ast
+import functools
+import hashlib
+import inspect
+import io
+import textwrap
+import tokenize
+from collections.abc import Callable, Iterator
+from types import FunctionType, MethodType, ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .fingerprint import GLOBALS, PACKAGE, is_installed, looked_up, module_of
+
+Recipe = dict[str, str]  # each part, such as "epochs", with what it is
+
+MARKS = {tokenize.INDENT: "{", tokenize.DEDENT: "}", tokenize.NEWLINE: ";"}
+SKIPPED = f"{PACKAGE}.support"  # messages and progress bars, which change no number
+
+
+def recipe(make_model: Callable, loss_fn: Callable, *, data: str, **settings: object) -> Recipe:
+    """The recipe of `trained(…)`: the network, the loss, the data and each setting.
+
+    data: a hash of the data.  A number or text stands for itself, anything else for the hash of
+    what `described` says.  Raises TypeError for a thing that has no description.
+    """
+    parts = {"network": make_model, "loss": loss_fn, **settings}
+    return {"data": data} | {name: _said(value) for name, value in sorted(parts.items())}
+
+
+def differences(ours: Recipe, theirs: Recipe) -> list[str]:
+    """The parts in which two recipes differ, such as "epochs is 5, not 20"."""
+    found = []
+    for name in sorted(ours.keys() | theirs.keys()):
+        here, there = ours.get(name, "missing"), theirs.get(name, "missing")
+        if here != there:
+            plain = name != "data" and "#" not in (here[0], there[0])
+            found.append(f"{name} is {here}, not {there}" if plain else f"{name} has changed")
+    return found
+
+
+def _said(value: object) -> str:
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return repr(value)
+    return "#" + digest(value)
+
+
+def digest(thing: object) -> str:
+    """16 hexadecimal digits of what `described` says of a thing."""
+    found = hashlib.sha256()
+    for text in described(thing, set()):
+        found.update(f"{text}\n".encode())
+    return found.hexdigest()[:16]
+
+
+def described(thing: object, seen: set[int]) -> Iterator[str]:
+    """Lines that change when the thing does: values, and the text of functions and classes.
+
+    A function counts with its defaults, its closure and all that it uses of the notebook and of
+    this package; an installed function or class counts by its name, without a version.
+    seen: the ids of what is described already.
+    """
+    if isinstance(thing, (str, bytes, int, float, complex, type(None), slice, torch.Size)):
+        yield f"{type(thing).__name__} {thing!r}"
+    elif isinstance(thing, (torch.dtype, torch.device)):
+        yield str(thing)
+    elif isinstance(thing, (Tensor, np.ndarray)):
+        array = np.ascontiguousarray(thing.detach().cpu() if isinstance(thing, Tensor) else thing)
+        yield f"{array.dtype} {list(array.shape)} {hashlib.sha256(array).hexdigest()}"
+    elif isinstance(thing, (list, tuple, set, frozenset)):
+        parts = sorted(thing, key=repr) if isinstance(thing, (set, frozenset)) else thing
+        yield f"[{len(parts)}"
+        for part in parts:
+            yield from described(part, seen)
+    elif isinstance(thing, dict):
+        yield from described([*thing.items()], seen)
+    elif isinstance(thing, functools.partial):
+        yield from described([thing.func, thing.args, thing.keywords], seen)
+    elif isinstance(thing, MethodType):
+        yield from described([thing.__func__, thing.__self__], seen)
+    elif isinstance(thing, ModuleType):
+        yield f"module {thing.__name__.rpartition('.')[2]}"
+    elif isinstance(thing, nn.Module):
+        yield from described([type(thing), thing.state_dict()], seen)
+    elif isinstance(thing, (type, FunctionType)) or inspect.isbuiltin(thing):
+        yield from _described_code(thing, seen)
+    elif hasattr(thing, "__wrapped__"):  # in a functools.lru_cache
+        yield from described(thing.__wrapped__, seen)
+    else:
+        raise TypeError(
+            f"no recipe can be written down of a {type(thing).__name__}: allowed are numbers, "
+            f"texts, tensors, modules, functions, classes, and lists or dicts of these; got {thing}"
+        )
+
+
+def _described_code(thing: type | FunctionType, seen: set[int]) -> Iterator[str]:
+    """A function or a class: its text, and what it uses."""
+    thing = inspect.unwrap(thing)
+    yield thing.__qualname__
+    ours = not is_installed(thing) and not module_of(thing).startswith(SKIPPED)
+    if not ours or id(thing) in seen:
+        return
+    seen.add(id(thing))
+    if isinstance(thing, type):
+        yield from described([base for base in thing.__bases__ if base is not object], seen)
+        yield from described(written(thing), seen)
+        return
+    yield text_of(inspect.getsource(thing))
+    cells = [cell.cell_contents for cell in thing.__closure__ or ()]
+    yield from described([thing.__defaults__, thing.__kwdefaults__, cells], seen)
+    for name in looked_up(thing.__code__, *GLOBALS):
+        if name in thing.__globals__:
+            yield name
+            yield from described(thing.__globals__[name], seen)
+
+
+def written(kind: type) -> dict[str, object]:
+    """What somebody wrote into a class: its methods, and the values that are no text."""
+    found = {}
+    for name, value in sorted(vars(kind).items()):
+        if isinstance(value, property):
+            value = value.fget
+        elif isinstance(value, (staticmethod, classmethod)):
+            value = value.__func__
+        code = getattr(value, "__code__", None)
+        generated = code is None or code.co_filename.startswith("<")  # of a NamedTuple, for example
+        if not generated or (isinstance(value, (bool, int, float)) and name[:2] != "__"):
+            found[name] = value
+    return found
+
+
+def text_of(source: str) -> str:
+    """The text of a function or class without comments, docstrings, errors and layout."""
+    source = textwrap.dedent(source)
+    left_out = {
+        line
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Raise) or is_text(node)
+        for line in range(node.lineno, node.end_lineno + 1)
+    }
+    words = [
+        MARKS.get(token.type, token.string)
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.start[0] not in left_out and token.type not in (tokenize.COMMENT, tokenize.NL)
+    ]
+    # Python 3.12 reads a text in braces as many words, and {{ as one brace.
+    return "".join(words).replace(" ", "").replace("{{", "{").replace("}}", "}")
+
+
+def is_text(node: ast.AST) -> bool:
+    """Whether a statement is nothing but a text, as docstrings are."""
+    return isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)
