@@ -30,7 +30,7 @@ def recipe(make_model: Callable, loss_fn: Callable, *, data: str, **settings: ob
     """The recipe of `trained(…)`: the network, the loss, the data and each setting.
 
     data: a hash of the data.  A number or text stands for itself, anything else for the hash of
-    what `described` says.  Raises TypeError for a thing that has no description.
+    what `recipe_lines` says.  Raises TypeError for a thing that has no description.
     """
     parts = {"network": make_model, "loss": loss_fn, **settings}
     return {"data": data} | {name: _said(value) for name, value in sorted(parts.items())}
@@ -54,14 +54,14 @@ def _said(value: object) -> str:
 
 
 def digest(thing: object) -> str:
-    """16 hexadecimal digits of what `described` says of a thing."""
+    """16 hexadecimal digits of what `recipe_lines` says of a thing."""
     found = hashlib.sha256()
-    for text in described(thing, set()):
+    for text in recipe_lines(thing, set()):
         found.update(f"{text}\n".encode())
     return found.hexdigest()[:16]
 
 
-def described(thing: object, seen: set[int]) -> Iterator[str]:
+def recipe_lines(thing: object, seen: set[int]) -> Iterator[str]:
     """Lines that change when the thing does: values, and the text of functions and classes.
 
     A function counts with its defaults, its closure and all that it uses of the notebook and of
@@ -79,21 +79,21 @@ def described(thing: object, seen: set[int]) -> Iterator[str]:
         parts = sorted(thing, key=repr) if isinstance(thing, (set, frozenset)) else thing
         yield f"[{len(parts)}"
         for part in parts:
-            yield from described(part, seen)
+            yield from recipe_lines(part, seen)
     elif isinstance(thing, dict):
-        yield from described([*thing.items()], seen)
+        yield from recipe_lines([*thing.items()], seen)
     elif isinstance(thing, functools.partial):
-        yield from described([thing.func, thing.args, thing.keywords], seen)
+        yield from recipe_lines([thing.func, thing.args, thing.keywords], seen)
     elif isinstance(thing, MethodType):
-        yield from described([thing.__func__, thing.__self__], seen)
+        yield from recipe_lines([thing.__func__, thing.__self__], seen)
     elif isinstance(thing, ModuleType):
         yield f"module {thing.__name__.rpartition('.')[2]}"
     elif isinstance(thing, nn.Module):
-        yield from described([type(thing), thing.state_dict()], seen)
+        yield from recipe_lines([type(thing), thing.state_dict()], seen)
     elif isinstance(thing, (type, FunctionType)) or inspect.isbuiltin(thing):
-        yield from _described_code(thing, seen)
+        yield from _code_lines(thing, seen)
     elif hasattr(thing, "__wrapped__"):  # in a functools.lru_cache
-        yield from described(thing.__wrapped__, seen)
+        yield from recipe_lines(thing.__wrapped__, seen)
     else:
         raise TypeError(
             f"no recipe can be written down of a {type(thing).__name__}: allowed are numbers, "
@@ -101,7 +101,7 @@ def described(thing: object, seen: set[int]) -> Iterator[str]:
         )
 
 
-def _described_code(thing: type | FunctionType, seen: set[int]) -> Iterator[str]:
+def _code_lines(thing: type | FunctionType, seen: set[int]) -> Iterator[str]:
     """A function or a class: its text, and what it uses."""
     thing = inspect.unwrap(thing)
     yield thing.__qualname__
@@ -110,16 +110,16 @@ def _described_code(thing: type | FunctionType, seen: set[int]) -> Iterator[str]
         return
     seen.add(id(thing))
     if isinstance(thing, type):
-        yield from described([base for base in thing.__bases__ if base is not object], seen)
-        yield from described(written(thing), seen)
+        yield from recipe_lines([base for base in thing.__bases__ if base is not object], seen)
+        yield from recipe_lines(written(thing), seen)
         return
     yield text_of(inspect.getsource(thing))
     cells = [cell.cell_contents for cell in thing.__closure__ or ()]
-    yield from described([thing.__defaults__, thing.__kwdefaults__, cells], seen)
+    yield from recipe_lines([thing.__defaults__, thing.__kwdefaults__, cells], seen)
     for name in looked_up(thing.__code__, *GLOBALS):
         if name in thing.__globals__:
             yield name
-            yield from described(thing.__globals__[name], seen)
+            yield from recipe_lines(thing.__globals__[name], seen)
 
 
 def written(kind: type) -> dict[str, object]:
