@@ -65,7 +65,7 @@ class Predict(Studio):
     def twin(self) -> dict[str, str]:
         """What is saved with the notebook, {media type: text}."""
         options = "".join(f"<li>{escape(option)}</li>" for option in self.options)
-        html = f"<p><b>{escape(self.question)}</b></p><ul>{options}</ul>{self._result()}"
+        html = f"<div><b>{escape(self.question)}</b></div><ul>{options}</ul>{self._result()}"
         lines = [self.question, *(f"* {option}" for option in self.options)]
         if self.guess is not None:
             lines += [f"{self._glyph} You guessed {self.guess}. It is {self.answer}."]
@@ -82,12 +82,12 @@ class Predict(Studio):
     def _result(self) -> str:
         """The answer as HTML: folded, or behind the guess if there is one."""
         said = f"It is <b>{escape(self.answer)}</b>."
-        reason = f"<p>{escape(self.because)}</p>" if self.because else ""
+        reason = f"<div>{escape(self.because)}</div>" if self.because else ""
         if self.guess is None:
-            return f"<details><summary>Answer</summary><p>{said}</p>{reason}</details>"
+            return f"<details><summary>Answer</summary><div>{said}</div>{reason}</details>"
         kind = "vae-right" if self.guess == self.answer else "vae-differs"
         glyph = f'<span class="{kind}">{self._glyph}</span>'
-        return f"<p>{glyph} You guessed <b>{escape(self.guess)}</b>. {said}</p>{reason}"
+        return f"<div>{glyph} You guessed <b>{escape(self.guess)}</b>. {said}</div>{reason}"
 
     def _can_guess(self, _change: object) -> None:
         self.button.disabled = self.guess is not None or self.choice.value is None
