@@ -14,6 +14,8 @@ METADATA = {
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # In place of a widget: without its kernel, a saved one opens as "Error displaying widget".
 WIDGET_NOTE = "*The widget appears here when you run this cell (Shift+Enter).*"
+# What JupyterLab and Notebook 7 fold: code that is not the lesson, and results to predict.
+FOLDED = {"hide-input": "source_hidden", "after-predict": "outputs_hidden"}
 
 
 def normal_form(notebook: NotebookNode) -> NotebookNode:
@@ -24,13 +26,16 @@ def normal_form(notebook: NotebookNode) -> NotebookNode:
         if "hide-input" in tags(cell):  # its code is folded until one clicks
             metadata["jupyter"] = {"source_hidden": True}
         metadata["slideshow"] = {"slide_type": slide_type(cell)}
+        if cell.cell_type == "code":
+            metadata |= folds(cell)
         new = NotebookNode(
             id=cell.id, cell_type=cell.cell_type, metadata=metadata, source=cell.source
         )
         if cell.cell_type == "code":
             count += 1
             new.execution_count = count
-            new.outputs = [plain_output(output, count) for output in merge_streams(cell.outputs)]
+            kept = [each for each in merge_streams(cell.outputs) if not has_twin(each)]
+            new.outputs = [plain_output(output, count) for output in kept]
         cells.append(new)
     return NotebookNode(
         cells=cells, metadata=nbformat.from_dict(METADATA), nbformat=4, nbformat_minor=5
@@ -44,6 +49,16 @@ def slide_type(cell: NotebookNode) -> str:
     """
     begins = cell.cell_type == "markdown" and re.search(r"^#{1,2} ", cell.source, re.MULTILINE)
     return "slide" if begins else "subslide"
+
+
+def folds(cell: NotebookNode) -> dict:
+    """The metadata that folds the cell's code or outputs, as JupyterLab writes it itself.
+
+    Whoever runs a cell unfolds its outputs.
+    """
+    hidden = {name: True for tag, name in FOLDED.items() if tag in tags(cell)}
+    collapsed = {"collapsed": True} if "outputs_hidden" in hidden else {}
+    return {"jupyter": hidden} | collapsed if hidden else {}
 
 
 def merge_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
@@ -72,6 +87,15 @@ def apply_carriage_returns(text: str) -> str:
                 shown = part + shown[len(part) :]
             lines[i] = shown.rstrip()
     return "\n".join(lines)
+
+
+def has_twin(output: NotebookNode) -> bool:
+    """Whether this is a widget with an output of its own to stand for it, as `predict` has one.
+
+    The widget itself then has an empty text.
+    """
+    data = output.get("data", {})
+    return WIDGET_VIEW in data and data.get("text/plain") == ""
 
 
 def plain_output(output: NotebookNode, count: int) -> NotebookNode:

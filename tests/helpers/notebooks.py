@@ -116,15 +116,15 @@ def wrong_words(text: str, identifiers: str = "") -> list[str]:
 
 
 def a_notebook(*cells) -> NotebookNode:
-    """A notebook of these cells: Markdown as text, code as a tuple (source, *outputs)."""
-    return new_notebook(
-        cells=[
-            new_markdown_cell(cell)
-            if isinstance(cell, str)
-            else new_code_cell(cell[0], outputs=list(cell[1:]))
-            for cell in cells
-        ]
-    )
+    """A notebook of these cells: Markdown as text, code as a tuple (source, *outputs), or nodes."""
+    return new_notebook(cells=[*map(a_cell, cells)])
+
+
+def a_cell(cell: str | tuple | NotebookNode) -> NotebookNode:
+    """One cell of `a_notebook`."""
+    if isinstance(cell, str):
+        return new_markdown_cell(cell)
+    return new_code_cell(cell[0], outputs=list(cell[1:])) if isinstance(cell, tuple) else cell
 
 
 def a_display(data: dict[str, str], alt: str = "") -> NotebookNode:

@@ -22,6 +22,7 @@ from tutorial_utils.studios.filling import filling_studio
 from tutorial_utils.studios.interpolation import interpolation_studio
 from tutorial_utils.studios.pad import CodeMap, latent_pad
 from tutorial_utils.studios.posterior import posterior_explorer
+from tutorial_utils.studios.predict import predict
 from tutorial_utils.studios.schedule import ScheduleArea, schedule_composer
 from tutorial_utils.studios.style import style_studio
 from tutorial_utils.studios.traversal import traversal_panel, traversal_studio
@@ -133,6 +134,12 @@ def _posterior() -> dict:
     return {"vae": vae(), "autoencoder": autoencoder(), "x": images(), "y": classes()}
 
 
+def _predict() -> dict:
+    question = "How many digits are there, from the one that is a circle to the one with a tail?"
+    options = ["five", "ten, all of them drawn by hand on paper, and then scanned"]
+    return {"question": question, "options": options, "answer": "five", "because": "I counted."}
+
+
 def _drawing() -> dict:
     x, y, model = images(size=28), classes(), vae(size=28)
     studio = interpolation_studio(model, x, y)
@@ -173,6 +180,7 @@ STUDIOS = {
     "model slider": Case(model_slider, _slider),
     "pad": Case(latent_pad, _pad),
     "posterior": Case(posterior_explorer, _posterior),
+    "predict": Case(predict, _predict),
     "schedule": Case(schedule_composer, dict),
     "style": Case(style_studio, _style),
     "traversal": Case(traversal_panel, lambda: _one_model(lambda: vae(12))),

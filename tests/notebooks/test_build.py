@@ -146,6 +146,26 @@ def test_normal_form_counts_merges_and_replaces_widgets(folder):
     assert form.normal_form(notebook) == notebook
 
 
+def test_a_widget_with_a_twin_leaves_only_the_twin():
+    widget = a_display({form.WIDGET_VIEW: {"model_id": "1"}, "text/plain": ""})
+    twin = a_display({"text/html": "<p>?</p>", "text/plain": "?"})
+    (cell,) = form.normal_form(a_notebook(("predict()", widget, twin))).cells
+    assert cell.outputs == [twin]
+
+
+def test_tags_fold_code_and_outputs():
+    notebook = a_notebook(*[("1",) for _ in range(4)], "text")
+    both = ["hide-input", "after-predict"]
+    for cell, tags in zip(notebook.cells, [[], both[:1], both[1:], both, both], strict=True):
+        cell.metadata.tags = tags
+    built = form.normal_form(notebook)
+    found = [[cell.metadata.get(key) for key in ("jupyter", "collapsed")] for cell in built.cells]
+    code, result = {"source_hidden": True}, {"outputs_hidden": True}
+    nothing = [None, None]
+    assert found == [nothing, [code, None], [result, True], [code | result, True], nothing]
+    assert form.normal_form(built) == built
+
+
 @pytest.mark.parametrize(
     ("written", "shown"),
     [

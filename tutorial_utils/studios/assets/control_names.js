@@ -4,8 +4,8 @@ function put(node, name, value) {
   if (node && value && node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-// In Notebook 7 the arrow keys move between cells, whatever has the focus. In these controls they choose a value.
-const MOVED_BY_ARROWS = ".noUi-handle, .widget-radio, .widget-dropdown select";
+// Arrow keys move between cells, whatever has the focus. In these controls, each itself, they choose a value.
+const MOVED_BY_ARROWS = ".noUi-handle, .widget-radio input, .widget-dropdown select";
 
 // The handle has the slider's label as its name, and the number beside the slider as its value.
 function nameSlider(slider) {
@@ -20,6 +20,14 @@ function nameGroup(group) {
   put(group, "aria-label", group.querySelector(".widget-label")?.textContent);
   for (const button of group.querySelectorAll(".widget-toggle-button"))
     put(button, "aria-pressed", `${button.classList.contains("mod-active")}`);
+}
+
+// Radio buttons of one name are one stop of the Tab key, and arrow keys choose among them.
+let groups = 0;
+
+function joinRadios(group) {
+  group.dataset.radios ||= `vae-radios-${++groups}`;
+  for (const input of group.querySelectorAll("input")) put(input, "name", group.dataset.radios);
 }
 
 // A studio may have two image choosers: each has its own word for the class.
@@ -44,6 +52,7 @@ function nameControls(root) {
   root.querySelectorAll(".vae-sliders .noUi-handle").forEach((handle, k) => put(handle, "aria-valuetext", exact[k]?.textContent));
   root.querySelectorAll(".widget-slider").forEach(nameSlider);
   root.querySelectorAll(".widget-radio, .widget-toggle-buttons").forEach(nameGroup);
+  root.querySelectorAll(".widget-radio").forEach(joinRadios);
   root.querySelectorAll(".vae-end").forEach(nameChooser);
   root.querySelectorAll(".widget-play button").forEach(namePlay);
   for (const control of root.querySelectorAll(MOVED_BY_ARROWS)) control.dataset.lmSuppressShortcuts = "true";
