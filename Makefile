@@ -22,7 +22,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLDEST = .venv-oldest
 OLDEST_NOTEBOOKS = $(wildcard notebooks/00_*.ipynb notebooks/05_*.ipynb)
 
-.PHONY: help lab test test-oldest notebooks models bench pretrained figures clean
+.PHONY: help lab test test-oldest notebooks try models bench pretrained figures clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ test-oldest: $(OLDEST)/.installed  ## the tests and notebooks 00 and 05 with the
 
 notebooks: $(VENV)/.installed-test  ## build and execute the notebooks whose source has changed (ARGS=--all for every one)
 	$(RUN) notebooks/src/build.py $(ARGS)
+
+try: $(VENV)/.installed-test  ## run a notebook with other settings, and name what fails (ARGS="05 seeds=[20,21] epochs=2")
+	$(RUN) notebooks/src/try_notebook.py $(ARGS)
 
 models: $(VENV)/.installed  ## train what is missing or stale in notebooks/trained, hours (ARGS=--check: three again)
 	$(RUN) notebooks/src/models.py $(ARGS)

@@ -73,7 +73,7 @@ def is_cell(item: pytest.Item) -> bool:
 
 def is_solution(item: pytest.Item) -> bool:
     """Whether this is a cell of a solutions notebook."""
-    return is_cell(item) and item.path.parent.name == "solutions"
+    return is_cell(item) and item.nodeid.startswith("notebooks/solutions/")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -20,7 +20,7 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.name != "__init__.py"
 }
-NOTEBOOKS = sorted((ROOT / "notebooks" / "src").glob("*.py"))
+NOTEBOOKS = sorted((ROOT / "notebooks" / "src").rglob("*.py"))
 LIGHT = ["data", "models", "losses", "training", "evidence", "metrics", "latent", "store.train"]
 HEAVY = {"sklearn", "imageio", "ipywidgets", "matplotlib", "torchvision", "scipy"}
 

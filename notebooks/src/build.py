@@ -1,8 +1,10 @@
 """Makes the notebooks from their sources, and checks that they agree.
 
 Each `src/NN_topic.py` (py:percent) becomes `NN_topic.ipynb`, without the cells tagged `solution`,
-and `solutions/NN_topic.ipynb`, without the cells tagged `exercise`.  Both are executed and keep
-their outputs.  Edit the sources: as text, or in Jupyter, where jupytext opens them as notebooks.
+and, if it has such cells, `solutions/NN_topic.ipynb`, without the cells tagged `exercise`.  Both
+are executed and keep their outputs.  A side trip of notebook NN, `src/side_trips/NN_topic.py`,
+becomes `side_trips/NN_topic.ipynb` and `solutions/side_trips/NN_topic.ipynb`.  Edit the sources: as
+text, or in Jupyter, where jupytext opens them as notebooks.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib.metadata import metadata
 from itertools import zip_longest
 from pathlib import Path
@@ -48,7 +51,8 @@ def main(argv: Sequence[str] | None = None, folder: Path = NOTEBOOKS) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks (01 02 ...)")
+    names_help = "only these notebooks: 01 02 of the main line, or by name, such as a side trip"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=names_help)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--all", action="store_true", help="execute even what has not changed")
     check_help = "write nothing; fail if a notebook and its source disagree"
@@ -58,12 +62,12 @@ def main(argv: Sequence[str] | None = None, folder: Path = NOTEBOOKS) -> int:
     args = parser.parse_args(argv)
     try:
         if args.assignment:
-            return assign(folder, args.numbers, args.assignment)
+            return assign(folder, args.names, args.assignment)
         if args.check:
-            found = problems(folder, args.numbers)
+            found = problems(folder, args.names)
             print("\n".join(found) or "Every notebook agrees with its source.")
             return 1 if found else 0
-        build(folder, args.numbers, everything=args.all)
+        build(folder, args.names, everything=args.all)
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
@@ -73,19 +77,18 @@ def main(argv: Sequence[str] | None = None, folder: Path = NOTEBOOKS) -> int:
 # --- building
 
 
-def build(folder: Path, numbers: Sequence[str] = (), *, everything: bool = False) -> None:
+def build(folder: Path, names: Sequence[str] = (), *, everything: bool = False) -> None:
     """Build what changed (or `everything`) and print a line on each notebook.
 
     BuildError: nothing of it is written.
     """
-    copy_style(folder)
-    for source in sources(folder, numbers):
-        cells, finished = read_source(source), []
+    for source in sources(folder, names):
+        finished = []
         # in one folder of data: what the notebook trains, its solutions find
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
-            for solved in (False, True):
-                path = target(source, solved)
-                notebook, done = build_one(assemble(cells, solved), path, data, everything)
+            for path, unexecuted in made_of(source).items():
+                copy_style(folder, path.parent)
+                notebook, done = build_one(unexecuted, path, data, everything)
                 finished.append((path, notebook, f"{path.relative_to(folder)}: {done}"))
         for path, notebook, line in finished:
             if not path.exists() or dump(notebook) != path.read_text(encoding="utf-8"):
@@ -93,21 +96,21 @@ def build(folder: Path, numbers: Sequence[str] = (), *, everything: bool = False
             print(line, flush=True)
 
 
-def assign(folder: Path, numbers: Sequence[str], target_folder: Path) -> int:
+def assign(folder: Path, names: Sequence[str], target_folder: Path) -> int:
     """Write the notebooks for nbgrader, and print where they are; returns the exit status."""
-    for source in sources(folder, numbers):
+    for source in sources(folder, names):
         path = target_folder / f"{source.stem}.ipynb"
         write_atomically(path, dump(assignment(read_source(source))).encode())
         print(path)
     return 0
 
 
-def copy_style(folder: Path) -> None:
-    """Copy matplotlibrc to the solutions: matplotlib reads it in the folder of a notebook."""
-    style, copy = folder / "matplotlibrc", folder / "solutions" / "matplotlibrc"
-    copy.parent.mkdir(exist_ok=True)
-    if style.exists():
-        write_atomically(copy, style.read_bytes())
+def copy_style(folder: Path, place: Path) -> None:
+    """Copy matplotlibrc to a place: matplotlib reads it in the folder of a notebook."""
+    place.mkdir(parents=True, exist_ok=True)
+    style = folder / "matplotlibrc"
+    if style.exists() and place != folder:
+        write_atomically(place / "matplotlibrc", style.read_bytes())
 
 
 def build_one(
@@ -133,40 +136,54 @@ def build_one(
 
 
 def execute(notebook: NotebookNode, path: Path, data: str) -> None:
-    """Run all cells in a fresh kernel, in the folder of `path`.
+    """Run all cells in the folder of `path`; BuildError names the cell that fails."""
+    started = [0]  # the cells
+    client = client_of(
+        notebook, path.parent, on_cell_start=lambda cell, cell_index: started.append(cell_index)
+    )
+    try:
+        environment = {**os.environ, "TUTORIAL_DATA": data, "TUTORIAL_SHELF": "strict"}
+        client.execute(env=environment, cleanup_kc=True)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        where = f"{path.parent.name}/{path.name}, cell {started[-1] + 1}"
+        raise BuildError(f"{where}:\n{ANSI.sub('', str(error))}") from None
 
-    The kernel is of this interpreter, even if another one called python3 is installed.  BuildError
-    names the cell that fails.
+
+def client_of(notebook: NotebookNode, folder: Path, **settings) -> NotebookClient:
+    """What runs a notebook in a fresh kernel, in a folder.
+
+    The kernel is of this interpreter, even if another one called python3 is installed.
     """
     own_kernel_only = KernelSpecManager(kernel_dirs=[])
-    started = [0]  # the cells
-    client = NotebookClient(
+    return NotebookClient(
         notebook,
         km=AsyncKernelManager(kernel_spec_manager=own_kernel_only),
         timeout=CELL_TIMEOUT,
         record_timing=False,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
         store_widget_state=False,
-        on_cell_start=lambda cell, cell_index: started.append(cell_index),
-        resources={"metadata": {"path": str(path.parent)}},
+        resources={"metadata": {"path": str(folder)}},
+        **settings,
     )
-    try:
-        client.execute(env={**os.environ, "TUTORIAL_DATA": data}, cleanup_kc=True)
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        where = f"{path.parent.name}/{path.name}, cell {started[-1] + 1}"
-        raise BuildError(f"{where}:\n{ANSI.sub('', str(error))}") from None
 
 
-def assemble(cells: Sequence[NotebookNode], solved: bool) -> NotebookNode:
-    """The learner's notebook, or the solved one, of these cells: not executed, in normal form."""
+def made_of(source: Path) -> dict[Path, NotebookNode]:
+    """What is built of a source, by path, not executed: solutions only if there are any."""
+    with_tags = {tag for cell in read_source(source) for tag in tags(cell)}
+    kinds = (False, True) if {"exercise", "solution"} & with_tags else (False,)
+    return {target(source, solved): assemble(source, solved) for solved in kinds}
+
+
+def assemble(source: Path, solved: bool) -> NotebookNode:
+    """The learner's notebook, or the solved one, of a source: not executed, in normal form."""
     dropped = "exercise" if solved else "solution"
-    kept = [cell for cell in cells if dropped not in tags(cell)]
+    kept = [cell for cell in read_source(source) if dropped not in tags(cell)]
     notebook = normal_form(NotebookNode(cells=kept))
     notebook.cells[0].source += "\n\n" + note_for_a_notebook_alone(public_address())
     if solved:
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = to_solutions(cell.source)
+                cell.source = to_solutions(cell.source, room_of(source))
     return notebook
 
 
@@ -189,42 +206,42 @@ def note_for_a_notebook_alone(address: str | None) -> str:
     )
 
 
-def to_solutions(text: str) -> str:
-    """Markdown as it stands one folder down: its title (a line `# ...`) and its links follow."""
+def to_solutions(text: str, room: str = "") -> str:
+    """Markdown of a notebook in a room as its solutions have it: title (`# ...`) and links."""
     text = re.sub(r"\A(# .*)", r"\1 · solutions", text)
-    return LINK.sub(moved_link, text)
+    return LINK.sub(partial(moved_link, room), text)
 
 
-def moved_link(match: re.Match) -> str:
+def moved_link(room: str, match: re.Match) -> str:
     """A link of a notebook, as its solutions need it; code, addresses and anchors stay."""
     path, sharp, anchor = (match["target"] or "").partition("#")
     is_code, is_address = match["code"], re.match(r"[a-z]+:|/", path)
     if is_code or not path or is_address or not re.search(r"[./]", path):
         return match[0]
-    moved = posixpath.relpath(f"/1/2/3/{path}", "/1/2/3/solutions")
+    moved = posixpath.relpath(f"/1/2/3/{room}/{path}", f"/1/2/3/solutions/{room}")
     return f"{match['open']}{moved}{sharp}{anchor}"
 
 
 # --- checking
 
 
-def problems(folder: Path, numbers: Sequence[str] = ()) -> list[str]:
+def problems(folder: Path, names: Sequence[str] = ()) -> list[str]:
     """Everything in which the built notebooks are not what their sources say, a line each."""
     found, expected = [], set()
-    for source in sources(folder, numbers):
-        cells = read_source(source)
-        for solved in (False, True):
-            path = target(source, solved)
+    for source in sources(folder, names):
+        for path, notebook in made_of(source).items():
             expected.add(path)
-            wrong = compare(path, assemble(cells, solved))
+            wrong = compare(path, notebook)
             found += [f"{path.relative_to(folder)}: {problem}" for problem in wrong]
-    if not numbers:
-        built = {*folder.glob("*.ipynb"), *folder.glob("solutions/*.ipynb")}
+    if not names:
+        places = ("", "side_trips/", "solutions/", "solutions/side_trips/")
+        built = {path for place in places for path in folder.glob(f"{place}*.ipynb")}
         strays = sorted(built - expected)
         found += [f"{path.relative_to(folder)}: has no source" for path in strays]
-    style, copy = folder / "matplotlibrc", folder / "solutions" / "matplotlibrc"
-    if style.exists() and not (copy.exists() and copy.read_bytes() == style.read_bytes()):
-        found.append("solutions/matplotlibrc: is not a copy of matplotlibrc")
+    style = folder / "matplotlibrc"
+    for copy in sorted({path.with_name("matplotlibrc") for path in expected}):
+        if style.exists() and not (copy.exists() and copy.read_bytes() == style.read_bytes()):
+            found.append(f"{copy.relative_to(folder)}: is not a copy of matplotlibrc")
     return found
 
 
@@ -248,22 +265,33 @@ def compare(path: Path, expected: NotebookNode) -> Iterator[str]:
 # --- files
 
 
-def sources(folder: Path, numbers: Sequence[str] = ()) -> list[Path]:
-    """The sources with these numbers, or all; BuildError if there is none."""
-    found = sorted((folder / "src").glob("[0-9][0-9]_*.py"))
-    unknown = sorted(set(numbers) - {path.name[:2] for path in found})
-    if not found:
+def sources(folder: Path, names: Sequence[str] = ()) -> list[Path]:
+    """The sources, or those named; BuildError if there is none.
+
+    A name is that of a notebook, such as "05_table", or a number of the main line, such as "05".
+    """
+    main_line = sorted((folder / "src").glob("[0-9][0-9]_*.py"))
+    every = main_line + sorted((folder / "src").glob("side_trips/[0-9][0-9]_*.py"))
+    by_name = {path.stem: path for path in every} | {path.name[:2]: path for path in main_line}
+    if not every:
         raise BuildError(f"no sources NN_topic.py in {folder / 'src'}")
-    if unknown:
-        there = ", ".join(path.stem for path in found)
-        raise BuildError(f"no source is numbered {', '.join(unknown)}; there are: {there}")
-    return [path for path in found if not numbers or path.name[:2] in numbers]
+    if unknown := sorted(set(names) - by_name.keys()):
+        there = ", ".join(path.stem for path in every)
+        raise BuildError(f"no source is called {', '.join(unknown)}; there are: {there}")
+    wanted = {by_name[name] for name in names} or set(every)
+    return [path for path in every if path in wanted]
+
+
+def room_of(source: Path) -> str:
+    """The folder below `src` that a source lies in: "side_trips", or "" for the main line."""
+    return "side_trips" if source.parent.name == "side_trips" else ""
 
 
 def target(source: Path, solved: bool) -> Path:
     """Where the notebook made of `source` lies."""
-    folder = source.parents[1]
-    return (folder / "solutions" if solved else folder) / f"{source.stem}.ipynb"
+    room = room_of(source)
+    folder = source.parents[2 if room else 1]
+    return folder / ("solutions" if solved else "") / room / f"{source.stem}.ipynb"
 
 
 def read_source(path: Path) -> list[NotebookNode]:

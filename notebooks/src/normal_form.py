@@ -21,6 +21,8 @@ def normal_form(notebook: NotebookNode) -> NotebookNode:
     cells, count = [], 0
     for cell in notebook.cells:
         metadata = {"tags": tags(cell)} if tags(cell) else {}
+        if "hide-input" in tags(cell):  # its code is folded until one clicks
+            metadata["jupyter"] = {"source_hidden": True}
         metadata["slideshow"] = {"slide_type": slide_type(cell)}
         new = NotebookNode(
             id=cell.id, cell_type=cell.cell_type, metadata=metadata, source=cell.source

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from helpers.browser import moving
 from helpers.lab import open_saved
-from helpers.notebooks import LEARNERS, a_notebook, read
+from helpers.notebooks import LEARNERS, MAIN_LINE, a_notebook, read
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from playwright.sync_api import Page
@@ -31,12 +31,12 @@ def figures(notebook: NotebookNode) -> Iterator[tuple]:
 
 
 def some_figures() -> list[tuple]:
-    """The first figure of each notebook, and every animation."""
+    """The first figure of each notebook of the main line, and every animation."""
     return [
         figure
         for path in LEARNERS
         for k, figure in enumerate(figures(read(path)))
-        if k == 0 or is_animation(figure[1])
+        if (k == 0 and path in MAIN_LINE) or is_animation(figure[1])
     ]
 
 

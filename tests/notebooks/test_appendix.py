@@ -1,9 +1,9 @@
 """The appendix and the notebooks say the same: places, symbols, terms and references.
 
 Each law is a function that returns what is wrong; it is asked about notebooks/appendix.md, and
-tested on a small example. A place is "[NN: heading](NN_topic.ipynb)", without an anchor: GitHub
-ignores anchors into notebooks, and JupyterLab finds only some of them, so the reader finds the
-heading by its name.
+tested on a small example. A place is "[NN: heading](NN_topic.ipynb)", in a side trip
+"[NN: heading](side_trips/NN_topic.ipynb)", without an anchor: GitHub ignores anchors into
+notebooks, and JupyterLab finds only some of them, so the reader finds the heading by its name.
 """
 
 import json
@@ -32,17 +32,18 @@ from helpers.notebooks import (
 
 PAGE = NOTEBOOKS / "appendix.md"
 VIEWER = ROOT / "jupyter" / "overrides.json"
-LINK = re.compile(r"\[([^\]]*)\]\(((?:[^()\s]|\([^()\s]*\))+)\)")  # a DOI may have parentheses
+LINK = re.compile(  # a heading may have brackets, a DOI parentheses
+    r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(((?:[^()\s]|\([^()\s]*\))+)\)"
+)
 PARTS = ["Which notebook answers which question", "Notation", "Glossary", "References"]
 
 
 class Notebook(NamedTuple):
-    name: str  # of the file
-    text: str  # its Markdown
-    code: str
+    text: str = ""  # its Markdown
+    code: str = ""
 
 
-Notebooks = Mapping[str, Notebook]  # by number, "00" ...
+Notebooks = Mapping[str, Notebook]  # by the target of a link; sorted, side trips come last
 
 
 # ---- what the page says ----
@@ -51,12 +52,12 @@ Notebooks = Mapping[str, Notebook]  # by number, "00" ...
 def terms(text: str) -> list[tuple[list[str], str]]:
     """The glossary: names ("**a term (AT)**" has "a term" and "AT") and notebook of each row."""
     found = rows(part(text, "Glossary"))
-    return [(re.findall(r"[^*()]*[^*() ]", term), number(place)) for term, _, place in found]
+    return [(re.findall(r"[^*()]*[^*() ]", term), LINK.match(place)[2]) for term, _, place in found]
 
 
-def number(cell: str) -> str:
-    """The notebook that a link such as [03](...) or [03: a heading](...) leads to."""
-    return re.match(r"\[(\d\d)", cell)[1]
+def number(target: str) -> str:
+    """The number of the notebook that a link leads to."""
+    return target.removeprefix("side_trips/")[:2]
 
 
 # ---- references, in the page and in notebooks ----
@@ -71,12 +72,12 @@ class Reference(NamedTuple):
 
 
 def references(text: str) -> list[Reference]:
-    """All entries such as "* Ng (2011), *Sparse autoencoder*, [doi:...](...)" of a text."""
+    """All entries such as "* Ng (2011), *Sparse autoencoder*, [doi:...](...)" of a list."""
     text = one_line(text).partition("**Next:**")[0]
     found = list(ENTRY.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]
     entries = []
-    for match, end in zip(found, ends, strict=True):
+    for match, end in zip(found, ends, strict=False):
         surname = re.split(r",| and ", match[1])[0].strip()
         link = LINK.search(text, match.end(), end)
         target = identifier(link[2]) if link else ""
@@ -109,14 +110,14 @@ def wrong_places(text: str, notebooks: Notebooks, folder: Path) -> list[str]:
     """Links to notebooks, to headings in them, or to other files that are not there."""
     wrong = []
     for label, target in LINK.findall(text):
-        notebook, place = notebooks.get(target[:2]), f"[{label}]({target})"
+        place, title = f"[{label}]({target})", label[4:].replace(r"\|", "|")
         if re.match(r"https://", target):
             continue
         if not target.endswith(".ipynb"):
             wrong += [] if (folder / target).exists() else [f"no such file: {target}"]
-        elif not notebook or notebook.name != target or label[:2] != target[:2]:
+        elif target not in notebooks or label[:2] != number(target):
             wrong.append(f"not that notebook: {place}")
-        elif label != target[:2] and titles(notebook.text).count(label[4:]) != 1:
+        elif len(label) > 2 and titles(notebooks[target].text).count(title) != 1:
             wrong.append(f"no heading, or more than one: {place}")
     return wrong
 
@@ -148,14 +149,14 @@ def wrong_formulas(text: str) -> list[str]:
 def wrong_symbols(text: str, notebooks: Notebooks) -> list[str]:
     """Rows of the notation whose name in code is not in the code of their notebook."""
     named = [
-        (symbol, name, number(place))
+        (symbol, name, LINK.match(place)[2])
         for symbol, names, *_, place in rows(part(text, "Notation"))
         for name in re.findall(r"`(\w+)`", names) or [""]
     ]
     return [
         f"{symbol}: {name or 'no name'} is not in {home}"
         for symbol, name, home in named
-        if not name or not re.search(rf"\b{name}\b", notebooks[home].code)
+        if not name or not re.search(rf"\b{name}\b", notebooks.get(home, Notebook()).code)
     ]
 
 
@@ -168,7 +169,8 @@ def wrong_terms(text: str, notebooks: Notebooks) -> list[str]:
     wrong = []
     for name, home in ((name, home) for names, home in found for name in names):
         whole_word = rf"(?<!\w){re.escape(name)}"
-        if not re.search(whole_word, one_line(notebooks[home].text), re.IGNORECASE):
+        text_there = one_line(notebooks.get(home, Notebook()).text)
+        if not re.search(whole_word, text_there, re.IGNORECASE):
             wrong.append(f"{name} is not in {home}")
         in_bold = [n for n in sorted(notebooks) if name.casefold() in bold(notebooks[n].text)]
         if in_bold and in_bold[0] != home:
@@ -196,13 +198,15 @@ def wrong_references(text: str, notebooks: Notebooks) -> list[str]:
     times = Counter(reference.key for reference, _ in listed(text))
     wrong = [f"{key} twice" for key, n in times.items() if n > 1] + wrong_order(entries)
     wrong += [f"{key} has no link" for key, (reference, _) in entries.items() if not reference.link]
-    using: dict[str, list[str]] = {key: [] for key in entries}
-    for n in sorted(notebooks):
-        for reference in references(notebooks[n].text.rpartition("## References")[2]):
+    using: dict[str, set[str]] = {key: set() for key in entries}
+    for name, notebook in notebooks.items():
+        n = number(name)
+        _, has_list, below = notebook.text.rpartition("## References")
+        for reference in references(below if has_list else ""):
             if reference.key not in entries:
                 wrong.append(f"{n} names {reference.key}, which is not listed")
                 continue
-            using[reference.key].append(n)
+            using[reference.key].add(n)
             entry, _ = entries[reference.key]
             differs = f"{reference.key}: {{!r}} in {n}, {{!r}} in the list"
             if not entry.title.casefold().startswith(reference.title.casefold()):
@@ -210,9 +214,9 @@ def wrong_references(text: str, notebooks: Notebooks) -> list[str]:
             if reference.link not in ("", entry.link):
                 wrong.append(differs.format(reference.link, entry.link))
     return wrong + [
-        f"{key}: listed for {used}, used in {using[key]}"
+        f"{key}: listed for {used}, used in {sorted(using[key])}"
         for key, (_, used) in entries.items()
-        if used != using[key]
+        if used != sorted(using[key])
     ]
 
 
@@ -236,18 +240,15 @@ def text() -> str:
 
 @pytest.fixture(scope="module")
 def notebooks() -> Notebooks:
-    found = {path: read(path) for path in LEARNERS}
-    return {
-        path.stem[:2]: Notebook(path.name, markdown(notebook), "\n".join(code(notebook)))
-        for path, notebook in found.items()
-    }
+    found = {path.relative_to(NOTEBOOKS).as_posix(): read(path) for path in LEARNERS}
+    return {name: Notebook(markdown(each), "\n".join(code(each))) for name, each in found.items()}
 
 
 def test_the_parts_and_the_questions(text, notebooks):
     assert [title for level, title in headings(text) if level == 2] == PARTS
     questions = part(text, PARTS[0])
     assert len(rows(questions)) >= 35
-    assert set(re.findall(r"\[(\d\d): ", questions)) == set(notebooks)
+    assert set(re.findall(r"\[(\d\d): ", questions)) == set(map(number, notebooks))
 
 
 def test_places(text, notebooks):
@@ -294,15 +295,23 @@ Its **rate**, a *code*
 * Ng (2011), *Sparse
   autoencoder*, [arXiv:1112.0001](https://arxiv.org/abs/1112.0001), and Le and
   others (2012), *Cats*, [doi:10.1/AB](https://doi.org/10.1/AB): why."""
+TRIP = """# 1 · C
+## A table
+**Code**, a **tree**
+## References
+* Ng (2011), *Sparse*."""
 SMALL = {
-    "00": Notebook("00_a.ipynb", FIRST, "x"),
-    "01": Notebook("01_b.ipynb", SECOND, "rate = mu + std"),
+    "00_a.ipynb": Notebook(FIRST, "x"),
+    "01_b.ipynb": Notebook(SECOND, "rate = mu + std"),
+    "side_trips/01_c.ipynb": Notebook(TRIP, "y"),
+    "side_trips/01_d.ipynb": Notebook("# 1 · D\nHo (2020), *No list*", ""),
 }
 GOOD = """# Appendix
 ## Which notebook answers which question
 | question | where |
 |---|---|
 | Why? | [01: Why β = 0?](01_b.ipynb), [a page](here.html) |
+| Who? | [01: A table](side_trips/01_c.ipynb) |
 
 ## Notation
 | symbol | in code | from |
@@ -314,6 +323,7 @@ GOOD = """# Appendix
 |---|---|---|
 | **code** | Numbers. | [00](00_a.ipynb) |
 | **rate (R)** | A price. | [01](01_b.ipynb) |
+| **tree** | A plant. | [01: A table](side_trips/01_c.ipynb) |
 
 A text.
 
@@ -351,6 +361,9 @@ def test_the_good_example_is_good(folder):
         ("[01: Why β = 0?]", "[00: Why β = 0?]"),
         ("01_b.ipynb", "01_c.ipynb"),
         ("(here.html)", "(there.html)"),
+        ("side_trips/01_c", "01_c"),
+        ("[01: A table](side_trips/01_c.ipynb)", "[01: A table](01_b.ipynb)"),
+        ("[01: A table](side_trips/01_c.ipynb)", "[00: A table](side_trips/01_c.ipynb)"),
         ("[00](00_a.ipynb)", "[00, first](00_a.ipynb)"),
         ("[00](00_a.ipynb)", "[00](#Notation)"),
         ("| Why? |", "| Why? | Because. |"),
@@ -384,7 +397,7 @@ def test_what_is_wrong_is_found(old, new, folder):
 
 
 def test_references_of_a_notebook_are_found():
-    assert references(SMALL["01"].text) == [
+    assert references(SECOND) == [
         Reference("Ng 2011", "Sparse autoencoder", "arxiv 1112.0001"),
         Reference("Le 2012", "Cats", "doi 10.1/ab"),
     ]

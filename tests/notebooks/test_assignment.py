@@ -13,7 +13,7 @@ with pytest.MonkeyPatch.context() as patch:  # notebooks/src is no package
     patch.syspath_prepend(NOTEBOOKS / "src")
     build, made = (importlib.import_module(name) for name in ("build", "assignment"))
 
-SOURCES = build.sources(NOTEBOOKS)
+SOURCES = [path for path in build.sources(NOTEBOOKS) if len(build.made_of(path)) == 2]
 MARKED = re.compile(r"### BEGIN SOLUTION\n.*?\n### END SOLUTION", re.DOTALL)
 
 
@@ -36,7 +36,7 @@ def test_each_exercise_is_a_cell_to_answer_and_one_that_grades(source):
 def test_without_what_nbgrader_takes_out_no_solution_is_left(source):
     cells = build.read_source(source)
     released = [MARKED.sub("", cell.source) for cell in made.assignment(cells).cells]
-    learners = [cell.source for cell in build.assemble(cells, solved=False).cells]
+    learners = [cell.source for cell in build.assemble(source, solved=False).cells]
     solved = [cell.source for cell in cells if "solution" in build.tags(cell)]
     secret = _lines(solved) - _lines(learners)
     assert len(secret) >= len(solved) and not secret & _lines(released)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jupytext
 import pytest
-from helpers.notebooks import NOTEBOOKS, a_display, a_print
+from helpers.notebooks import NOTEBOOKS, a_display, a_notebook, a_print
 from nbformat.v4 import new_output
 
 with pytest.MonkeyPatch.context() as patch:  # notebooks/src is no package
@@ -174,7 +174,7 @@ def test_ids_are_unique_and_survive_an_insertion(folder):
     before = [cell.id for cell in read(folder).cells]
     assert len(set(before)) == len(before)
     edit_source(folder, "# %%\nprint", "# %% [markdown]\n# New.\n\n# %%\nprint")
-    notebook = build.assemble(build.read_source(source_in(folder)), False)
+    notebook = build.assemble(source_in(folder), False)
     after = [cell.id for cell in notebook.cells]
     assert [cell_id for cell_id in after if cell_id in before] == before
     assert len(after) == len(before) + 1
@@ -205,6 +205,32 @@ def test_changed_code_is_executed(folder, executions):
     edit_source(folder, "answer = 42", "answer = 43")  # only the solutions show it
     build.build(folder)
     assert [path.parent.name for path in executions] == ["solutions"]
+
+
+def test_a_side_trip_has_a_folder_of_its_own_and_solutions_if_it_needs_them(folder, executions):
+    source = folder / "src" / "side_trips" / "01_trip.py"
+    source.parent.mkdir()
+    source.write_text("# %% [markdown]\n# [Back](../01_tiny.ipynb)\n\n# %%\n1", encoding="utf-8")
+    trip, solved = build.target(source, solved=False), build.target(source, solved=True)
+    assert build.main(["--all", "01_trip"], folder) == 0 and build.problems(folder) == []
+    assert executions == [trip] == [folder / "side_trips" / "01_trip.ipynb"]
+    source.write_text(source.read_text() + '\n\n# %% tags=["solution"]\n2', encoding="utf-8")
+    build.build(folder)
+    assert solved == folder / "solutions" / "side_trips" / "01_trip.ipynb"
+    assert executions == [trip, solved] and build.problems(folder) == []
+    assert "](../../01_tiny.ipynb)" in build.read_notebook(solved).cells[0].source
+    for path in (trip, solved):
+        assert path.with_name("matplotlibrc").read_bytes() == b"figure.dpi: 100\n"
+    source.unlink()
+    strays = [path.relative_to(folder) for path in (trip, solved)]
+    assert build.problems(folder) == [f"{path}: has no source" for path in strays]
+
+
+def test_a_cell_tagged_hide_input_is_folded():
+    notebook = a_notebook(("1",), ("2",))
+    notebook.cells[0].metadata["tags"] = ["hide-input"]
+    folded, plain = form.normal_form(notebook).cells
+    assert folded.metadata["jupyter"] == {"source_hidden": True} and "jupyter" not in plain.metadata
 
 
 def test_all_executes_everything(folder, executions):

@@ -6,14 +6,20 @@ small examples.
 
 import ast
 import html
+import os
 import re
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from urllib.parse import unquote
 
+import nbformat
 import pytest
 from helpers.notebooks import (
+    LEARNERS,
+    NOTEBOOKS,
     ROOT,
+    SECOND_EDITION,
     a_display,
     a_notebook,
     a_picture,
@@ -35,6 +41,11 @@ from nbconvert import HTMLExporter
 # A notebook that has not yet been rewritten with the helpers of `plotting` has its own `span`.
 NOT_TAUGHT = {"span"}
 REQUIRED = ["Predict", "Where it breaks", "Recap", "Exercises", "References"]
+REQUIRED_SECOND = ["Where it breaks", "Recap", "Where to go", "References"]
+# What a side trip, and a notebook of the second edition, may have at most.
+SIDE_TRIP = {"cells": 25, "lines of code": 150}
+MAIN_LINE_SECOND = {"cells": 45, "lines of code": 300, "import statements": 10}
+MAIN_LINE_SECOND |= {"lines of the median code cell": 6, "share of code cells over 12 lines": 0.1}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
 NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:,\d{3})*)?\.\d+(?![\w])")
 BAND = re.compile(r"between\s+\S+\s+and\s+[\d.,]+|[\d.,]+\s*(?:to|–|-)\s*[\d.,]*\d", re.IGNORECASE)
@@ -67,11 +78,32 @@ def wrong_code(sources: list[str]) -> list[str]:
     """Lines that are too wide, and too many cells that are too long."""
     lines = [line for text in sources for line in text.splitlines()]
     wrong = [f"over 79 columns: {line}" for line in lines if len(line) > 79]
-    long = [text for text in sources if sum(bool(line.strip()) for line in text.splitlines()) > 15]
+    long = [text for text in sources if n_lines_of(text) > 15]
     if len(long) > len(sources) / 5:
         firsts = [text.splitlines()[0] for text in long]
         wrong.append(f"{len(long)} of {len(sources)} code cells have more than 15 lines: {firsts}")
     return wrong
+
+
+def over_budget(notebook, budget: dict[str, float]) -> dict[str, float]:
+    """What is more than a budget allows; folded cells and empty lines count as no code."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    open_ = [cell for cell in cells if "hide-input" not in cell.metadata.get("tags", [])]
+    lines = [n_lines_of(cell.source) for cell in open_]
+    nodes = [node for cell in cells for node in ast.walk(parsed(cell.source))]
+    size = {
+        "cells": len(notebook.cells),
+        "lines of code": sum(lines),
+        "lines of the median code cell": median(lines),
+        "share of code cells over 12 lines": sum(n > 12 for n in lines) / len(lines),
+        "import statements": sum(isinstance(n, (ast.Import, ast.ImportFrom)) for n in nodes),
+    }
+    return {name: size[name] for name, most in budget.items() if size[name] > most}
+
+
+def n_lines_of(text: str) -> int:
+    """How many lines are not empty."""
+    return sum(bool(line.strip()) for line in text.splitlines())
 
 
 def unprinted_numbers(text: str, printed_text: str) -> list[str]:
@@ -125,6 +157,16 @@ def wrong_links(text: str, path: Path) -> list[str]:
         elif anchor and anchor not in anchors(text if not name else markdown_of(file)):
             wrong.append(f"no such heading: {target}")
     return wrong
+
+
+def missing_links(path: Path, folder: Path) -> list[Path]:
+    """What a notebook in a folder does not link to, of its solutions, and of side trip and main."""
+    main, solved = next(folder.glob(f"{path.stem[:2]}_*.ipynb")), folder / "solutions"
+    solved /= path.relative_to(folder)
+    wanted = [(path, main), (main, path)] if path != main else []
+    wanted += [(path, solved)] if solved.exists() else []
+    links = [(start, end, Path(os.path.relpath(end, start.parent))) for start, end in wanted]
+    return [end for start, end, link in links if f"]({link.as_posix()}" not in markdown_of(start)]
 
 
 def markdown_of(path: Path) -> str:
@@ -182,11 +224,15 @@ def widgets_without_twin(notebook) -> list[str]:
 # ---- what a notebook defines is what the package has ----
 
 
+def parsed(source: str) -> ast.Module:
+    """A module or a cell, without magics."""
+    return ast.parse(re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE))
+
+
 def definitions(source: str) -> list[ast.AST]:
     """The functions and classes that a module or a cell defines."""
-    without_magics = re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE)
     kinds = ast.FunctionDef, ast.ClassDef
-    return [node for node in ast.parse(without_magics).body if isinstance(node, kinds)]
+    return [node for node in parsed(source).body if isinstance(node, kinds)]
 
 
 def idea(node: ast.AST, guards: set[str]) -> str:
@@ -278,14 +324,16 @@ def guards() -> set[str]:
 
 @every_notebook
 def test_headings(path):
-    required = [name for name in REQUIRED if (path.stem[:2], name) != ("00", "Where it breaks")]
+    required = REQUIRED_SECOND if path.stem in SECOND_EDITION else REQUIRED
+    required = [] if path.parent.name == "side_trips" else required
+    required = [name for name in required if (path.stem[:2], name) != ("00", "Where it breaks")]
     assert wrong_headings(markdown(read(path)), required) == []
 
 
 @every_learners_notebook
 def test_links_to_and_from_the_notebook(path):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"](solutions/{path.name})" in markdown(read(path)) and path.name in readme
+    assert missing_links(path, NOTEBOOKS) == []
+    assert sum(path.name == other.name for other in LEARNERS) == 1  # finds its solutions by it
 
 
 @every_notebook
@@ -296,6 +344,10 @@ def test_code_is_short_and_narrow(path):
 @every_learners_notebook
 def test_size(path):
     notebook = read(path)
+    if path.parent.name == "side_trips" or path.stem in SECOND_EDITION:
+        budget = MAIN_LINE_SECOND if path.stem in SECOND_EDITION else SIDE_TRIP
+        assert over_budget(notebook, budget) == {}
+        return
     of_the_build = notebook.cells[0].source.splitlines()[-1]  # what to do where it is alone
     words = len(markdown(notebook).replace(of_the_build, "").split())
     first = path.stem.startswith("00")
@@ -376,6 +428,23 @@ def test_wrong_code(sources, n_wrong):
 
 
 @pytest.mark.parametrize(
+    ("sources", "over"),
+    [
+        (["x = 1\n\n" * 6] * 5, []),
+        (["x = 1\n" * 31] + ["x = 1"] * 9, ["cells", "lines of code"]),
+        (["x = 1\n" * 7] * 4, ["lines of the median code cell"]),
+        (["x = 1\n" * 13] + ["x = 1"] * 4, ["share of code cells over 12 lines"]),
+        (["import a\n" * 4, "if x:\n  from b import c\n" * 2], ["import statements"]),
+    ],
+)
+def test_over_budget(sources, over):
+    notebook = a_notebook(("import a\n" * 5 + "x = 1\n" * 90,), *((text,) for text in sources))
+    notebook.cells[0].metadata["tags"] = ["hide-input"]
+    budget = MAIN_LINE_SECOND | {"cells": 6, "lines of code": 30}
+    assert list(over_budget(notebook, budget)) == over
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "PCA reaches 0.0557 here.",
@@ -421,6 +490,19 @@ GOOD_LINKS = "[a](a.md) [b](a.md#1-·-The-idea) ![c](a.md) [d](https://x.org) `[
 def test_wrong_links(text, n_wrong, tmp_path):
     (tmp_path / "a.md").write_text("# 1 · The idea")
     assert len(wrong_links(text, tmp_path / "b.md")) == n_wrong
+
+
+MAIN, TRIP, SOLVED = "01_a.ipynb", "side_trips/01_b.ipynb", "solutions/side_trips/01_b.ipynb"
+TEXTS = {MAIN: f"[b]({TRIP}#There)", TRIP: f"[a](../{MAIN}) [s](../{SOLVED})", SOLVED: ""}
+
+
+@pytest.mark.parametrize(("emptied", "missing"), [("", []), (MAIN, [TRIP]), (TRIP, [MAIN, SOLVED])])
+def test_missing_links(emptied, missing, tmp_path):
+    for name, text in TEXTS.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(a_notebook("" if name == emptied else text), tmp_path / name)
+    assert missing_links(tmp_path / MAIN, tmp_path) == []
+    assert missing_links(tmp_path / TRIP, tmp_path) == [tmp_path / name for name in missing]
 
 
 ALT = "Ten <digits> in two rows of five."

@@ -35,17 +35,18 @@ CELLS = ["n = 1; from note import note; note('{stem}')", "n += 1; note({name!r})
 
 
 def write_project(folder: Path) -> None:
-    """Four files of tests, and two notebooks whose solutions share a cell; one of 05 fails."""
+    """Four files of tests, and three notebooks whose solutions share a cell; one of 05 fails."""
     shutil.copy(ROOT / "conftest.py", folder)
     package = folder / "tutorial_utils" / "store"  # that importing it costs no time
     package.mkdir(parents=True)
     (package / "machine.py").write_text("COLD_SECONDS = {'00_start_here': 13, '05_beta': 314}")
-    for place in (folder / "tests", folder / "notebooks", folder / "notebooks" / "solutions"):
+    rooms = ("", "side_trips", "solutions", "solutions/side_trips")
+    for place in (folder / "tests", *(folder / "notebooks" / room for room in rooms)):
         place.mkdir()
         (place / "note.py").write_text(NOTE)
     for name in ("browser", "browser_2", "one", "two"):
         (folder / "tests" / f"test_{name}.py").write_text(TESTS.format(name=name))
-    for stem, n in (("00_start_here", 4), ("05_beta", 2)):
+    for stem, n in (("00_start_here", 4), ("05_beta", 2), ("side_trips/05_table", 4)):
         for part in ("", "solutions/"):
             sources = [source.format(stem=stem, name=part + stem, n=n) for source in CELLS]
             notebook = a_notebook(*[(source,) for source in sources])
@@ -76,7 +77,7 @@ def run(request, tmp_path_factory):
 
 def test_all_run_and_a_failing_cell_fails_the_run(run):
     _, said, code, _ = run
-    assert code == 1 and re.search(r"=+ 2 failed, 20 passed(, 2 deselected)? in ", said), said
+    assert code == 1 and re.search(r"=+ 2 failed, 23 passed(, 3 deselected)? in ", said), said
     failed = re.findall(r"^FAILED notebooks/(?:solutions/)?05_beta.ipynb::Cell 1", said, re.M)
     assert len(failed) == 2, said
 
@@ -90,7 +91,8 @@ def test_a_group_stays_in_one_worker_and_in_order(run):
         times[note["name"]] = times.get(note["name"], 0) + 1
     assert all(len(those) == 1 for those in workers.values()), said
     assert times == dict.fromkeys(("browser", "browser_2", "one", "two"), 4) | {
-        "00_start_here": 2, "solutions/00_start_here": 1, "05_beta": 2, "solutions/05_beta": 1
+        "00_start_here": 2, "solutions/00_start_here": 1, "05_beta": 2, "solutions/05_beta": 1,
+        "side_trips/05_table": 2, "solutions/side_trips/05_table": 1,
     }  # fmt: skip
     for worker in {note["worker"] for note in notes}:
         here = [note["name"] for note in notes if note["worker"] == worker]

@@ -34,25 +34,25 @@ def trained(
 ) -> tuple[nn.Module, History]:
     """The model of `fit(make_model(), x, loss_fn, seed=seed, **settings)`, loaded where it can be.
 
-    It is taken from the shelf, else from the cache, else trained (on_shelf=False: always here).
-    Trains on `device` (default: `best_device()`); the model comes back on the CPU, in eval mode,
-    its parameters without gradients (for more training: `model.requires_grad_()`).  The key of the
+    It is taken from the shelf (unless on_shelf=False), else from the cache, else trained on
+    `device` (default: `best_device()`).  The model comes back on the CPU, in eval mode, its
+    parameters without gradients (for more training: `model.requires_grad_()`).  The key of the
     file covers the initial model, the data, every setting, the seed, and the code of the loss and
     of `fit` (`fingerprint`).  A damaged file is reported and trained anew; a training stopped by
     hand is not cached.  name: letters, digits, '-' and '_', for people to recognize the file by.
     Returns the model and its History.  Raises as `fit` does.
     """
-    job = plan_training(
-        name, SharedData(), make_model, x, loss_fn, seed=seed, device=device, **settings
-    )
+    settings |= {"seed": seed, "retrain": retrain}
+    job = plan_training(name, SharedData(), make_model, x, loss_fn, device=device, **settings)
     model = job.arguments["model"]
-    where, content = _found(job, on_shelf=on_shelf) if not retrain else ("", None)
+    where, content = _found(job, on_shelf=on_shelf)
     if content is not None:
         history = restore(model, content)
         if settings.get("show_progress", True):
             print(f"{name}: from {where} (training took {history.seconds[-1]:.0f} s)")
     else:
-        history = fit(model.to(job.arguments["device"]), x, loss_fn, seed=seed, **settings)
+        del settings["retrain"]
+        history = fit(model.to(job.arguments["device"]), x, loss_fn, **settings)
         content = content_of(model.cpu(), history)
         if not history.interrupted:
             job.file.save(*content)
@@ -62,7 +62,9 @@ def trained(
 
 
 def _found(job: Job, *, on_shelf: bool) -> tuple[str, Contents | None]:
-    """Where a trained model was found, and its content."""
+    """Where a trained model was found, and its content: None if nowhere, or if it is made anew."""
+    if job.anew:
+        return "", None
     if on_shelf and job.file.name in (contents := shelved([job])):
         return "the shelf", contents[job.file.name]
     return "the cache", job.file.load()
