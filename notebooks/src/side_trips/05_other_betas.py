@@ -109,6 +109,10 @@ def beta_of(reading, share):
     return share / (1 - share) * readings[reading]
 
 
+def label(beta):
+    return f"{beta:.2g}" if beta < 100 else f"{beta:.0f}"
+
+
 models = {key[:2]: model for key, (model, _) in found.items()}
 by_beta = sorted(models, key=lambda key: beta_of(*key))
 
@@ -117,7 +121,7 @@ by_beta = sorted(models, key=lambda key: beta_of(*key))
 fig, axes = plt.subplots(2, len(by_beta), figsize=(9.5, 4.4))
 for (top, below), (reading, share) in zip(axes.T, by_beta):
     mu, _ = encode_images(models[reading, share], x_test)
-    title = f"β = {beta_of(reading, share):.2g}\nr = {share:g}, {reading}"
+    title = f"β = {label(beta_of(reading, share))}\n{reading}, r = {share:g}"
     plot_codes(mu, y_test, n=400, ax=top)
     top.set_title(title, fontsize=10)
     top.set(xlabel="", ylabel="")
@@ -136,7 +140,7 @@ for reading, share in sorted({key[:2] for key in scores},
                              key=lambda key: beta_of(*key)):
     runs = [scores[reading, share, seed] for seed in seeds
             if (reading, share, seed) in scores]
-    rows[f"{beta_of(reading, share):.2g}", f"{share:g}", reading] = {
+    rows[label(beta_of(reading, share)), f"{share:g}", reading] = {
         name: [run[name] for run in runs] for name in runs[0]}
 print_table(rows, digits=3, columns=["β", "r", "loss is", "−ELBO",
                                      *[*runs[0]][1:]])
@@ -146,9 +150,8 @@ half = {reading: [scores[reading, 0.5, seed] for seed in seeds]
         for reading in readings}
 claim("averaged, r = 0.5, every seed: nothing is sent",
       max(run["kl"] for run in half["averaged"]) < 0.01, half=half)
-claim("summed, r = 0.5, every seed: k-NN finds the class twice as often",
-      min(run["k-NN"] for run in half["summed"])
-      > 2 * max(run["k-NN"] for run in half["averaged"]), half=half)
+claim("summed, r = 0.5, every seed: classes part, k-NN is over 0.4",
+      min(run["k-NN"] for run in half["summed"]) > 0.4, half=half)
 
 # %% [markdown]
 # *What to see:* the same $r = 0.5$ stands in two places. Summed, it is
