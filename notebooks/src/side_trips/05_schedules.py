@@ -1,0 +1,290 @@
+# %% [markdown]
+# # 5 · side trip · Schedules
+#
+# ![Four small charts: a constant β, a warm-up that rises to 1 at half time, a
+# cyclical schedule that rises four times, and free bits, whose cost is flat up
+# to a floor.](../figures/schedules.svg)
+#
+# So far β was one number for a whole training. Why should it be? A baby does
+# not pay rent. Early in training the decoder can do nothing with a code, so
+# every nat of it is a cost without a return. One could let β start small and
+# grow.
+#
+# **Does it help to change β during training, and if so, whom?**
+#
+# *A side trip from [05 · One knob](../05_beta.ipynb), where collapse is
+# explained · half an hour*
+
+# %%
+from functools import partial
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from tutorial_utils import (
+    VAE, bernoulli_nll, claim, encode_images, evaluate, kl_per_dimension,
+    kl_standard_normal, load_images, mlp, negative_elbo, print_table,
+    score_grid, show_figure, start_at_mean_image, train_grid,
+    warmup_then_linear,
+)
+from tutorial_utils.studios.schedule import schedule_composer
+from tutorial_utils.topics.schedules import PRESETS, train_schedule
+
+# %%
+RETRAIN = False  # True: train all models again, which takes minutes
+seeds = [0, 1, 2]  # figures show the first; tables show all
+latent_dim = 8
+
+data = load_images("mnist")
+
+# %% [markdown]
+# MNIST at half its size is enough for this question, and it trains in
+# seconds.
+
+
+# %%
+def halved(x):  # [N, 1, 28, 28] -> [N, 1, 14, 14], again of 256 gray levels
+    return (255 * adaptive_avg_pool2d(x, 14)).round() / 255
+
+
+x_train, x_test = halved(data.x_train[:20_000]), halved(data.x_test)
+
+# %% [markdown]
+# ## Three recipes
+#
+# A number of the code has **collapsed** if its posterior is the prior for
+# every image: it costs nothing and says nothing. Sometimes that is the right
+# thing to do. But it can also be an accident of the start: the KL switches a
+# number off before the decoder has learned to read it, and from then on the
+# decoder gets nothing but noise there, and has no reason to learn.
+#
+# Three recipes are to prevent the accident.
+#
+# * **Warm-up**: β rises in a line from 0 to 1, for half of the training. First
+#   learn to use the code, then to pay for it.
+# * **Cyclical**: four warm-ups in a row. What was lost gets another chance.
+# * **Free bits**: β stays 1, but the first $f$ nats of each number are free.
+#   Saving below the floor earns nothing, so there is no reason to go there:
+#   $\sum_j \max(f, \text{KL}_j)$, with the mean KL of the batch.
+
+
+# %%
+def linear_warmup(progress, *, share=0.5, top=1.0):  # progress: 0 to 1
+    return top * min(progress / share, 1.0)
+
+
+def cyclical(progress, *, n_cycles=4, share=0.5, top=1.0):
+    within = progress * n_cycles % 1.0
+    return linear_warmup(within, share=share, top=top)
+
+
+def free_bits_kl(mu, logvar, *, floor):  # [B, D] -> []
+    kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
+    return kl.clamp(min=floor).sum()
+
+# %% [markdown]
+# `fit` takes a function of the progress as `beta=`, and gives the loss the
+# value of the moment. The loss also reports the KL of each number, so that we
+# can watch them one by one.
+
+
+# %%
+def each_dimension(model, x, beta=1.0, floor=None):
+    out = model(x)
+    recon_loss = bernoulli_nll(out.logits, x)
+    charged = kl_standard_normal(out.mu, out.logvar)
+    if floor is not None:
+        charged = free_bits_kl(out.mu, out.logvar, floor=floor)
+    each = kl_per_dimension(out.mu, out.logvar)
+    return {"loss": recon_loss + beta * charged,
+            **{f"z_{j + 1}": kl for j, kl in enumerate(each)}}
+
+# %% [markdown]
+# ## Who needs it?
+#
+# Two networks with eight latent numbers: a **shallow** one with one hidden
+# layer, and a **deep** one with three, whose code is far from the pixels in
+# both directions. The deep one is trained with large steps, at a learning rate
+# of 0.01, and again with small ones, a fifth of that.
+
+
+# %%
+def make_network(widths):
+    net = partial(mlp, activation=nn.ReLU)
+    encoder = net([196, *widths, 2 * latent_dim])
+    decoder = net([latent_dim, *widths[::-1], 196], out_shape=(1, 14, 14))
+    start_at_mean_image(decoder, x_train)
+    return VAE(encoder, decoder, latent_dim=latent_dim)
+
+
+# %%
+deep = partial(make_network, [128, 64, 32])
+networks = {"shallow": {"make_model": partial(make_network, [128])},
+            "deep": {"make_model": deep},
+            "deep, small steps": {"make_model": deep, "lr": 2e-3}}
+recipes = {"constant": {}, "warm-up": {"beta": linear_warmup},
+           "cyclical": {"beta": cyclical},
+           "free bits": {"loss_fn": partial(each_dimension, floor=0.1)}}
+settings = {"epochs": 15, "batch_size": 128, "lr": 1e-2,
+            "schedule": warmup_then_linear, "retrain": RETRAIN}
+
+
+# %%
+def measured(model):  # used: over 0.2 nats, twice the floor of free bits
+    each = kl_per_dimension(*encode_images(model, x_test))
+    return evaluate(model, x_test, negative_elbo) | {
+        "used": (each > 0.2).sum().item()}
+
+
+# %%
+runs = train_grid(
+    None, x_train, each_dimension, name="05_recipe", **settings,
+    over={"network": {"deep": networks["deep"]}, "recipe": recipes,
+          "seed": seeds[:1]})
+scores = score_grid(
+    None, x_train, each_dimension, name="05_recipe", **settings,
+    over={"network": networks, "recipe": recipes, "seed": seeds},
+    measure=measured)
+
+# %% [markdown]
+# First look at one training of the deep network for each recipe, with large
+# steps. Each line is one latent number: how many nats it says, epoch by epoch.
+
+# %% tags=["hide-input"]
+# KL of each latent number over the epochs, deep network, first seed
+fig, axes = plt.subplots(1, len(recipes), figsize=(9.5, 2.9), sharey=True)
+for ax, name in zip(axes, recipes):
+    history = runs["deep", name, seeds[0]][1]
+    n_used = 0
+    for j in range(latent_dim):
+        line = history.train[f"z_{j + 1}"]
+        n_used += line[-1] > 0.2
+        ax.plot(range(1, len(line) + 1), line, marker="",
+                color="C0" if line[-1] > 0.2 else "0.6")
+    ax.set(title=f"{name}: {n_used} used", xlabel="epoch")
+axes[0].set_ylabel("kl of each number, nats")
+show_figure(fig, alt="KL of each of eight latent numbers over the epochs, "
+            "deep network, first seed, for four recipes; used numbers blue, "
+            "the others gray. Constant: few rise, the others stay near 0. "
+            "Warm-up: many rise at once, some fall back, more stay. Cyclical: "
+            "they rise and fall with beta. Free bits: the unused ones lie on "
+            "the floor of 0.1.")
+
+# %% [markdown]
+# *What to see:* with a constant β most numbers never come to life. A warm-up
+# lets them rise while they are cheap; when the price comes, some are given up
+# and the others stay. On free bits the unused numbers rest on their floor.
+#
+# Now the scores, over seeds, on test images and at $\beta = 1$, whatever the
+# recipe was.
+
+# %%
+rows = {}
+for network in networks:
+    for name in recipes:
+        ends = [scores[network, name, seed] for seed in seeds]
+        rows[network, name] = {
+            "−ELBO": [end["loss"] for end in ends],
+            "kl": [end["kl"] for end in ends],
+            "used": [int(end["used"]) for end in ends]}
+print_table(rows, digits=1, columns=["network", "recipe", *rows["deep",
+                                                               "constant"]])
+
+
+# %%
+def gains(network, name):  # nats that a recipe ends below the constant β
+    return [scores[network, "constant", seed]["loss"]
+            - scores[network, name, seed]["loss"] for seed in seeds]
+
+
+claim("deep, large steps, every seed: a warm-up ends lower",
+      min(gains("deep", "warm-up")) > 0, gains=gains("deep", "warm-up"))
+cures = [name for name in recipes if name != "constant"]
+shallow = [gain for name in cures for gain in gains("shallow", name)]
+claim("shallow, every seed: no recipe gains or loses more than a nat",
+      max(map(abs, shallow)) < 1, gains=shallow)
+
+# %% [markdown]
+# "Raising the KL weight makes training more stable" is a common claim, and it
+# is a claim about two things. Do the ends lie closer together? The ranges in
+# the table say. And is the way smoother? Here is the largest gradient of each
+# epoch of the deep network, at its worst.
+
+# %%
+print_table({name: max(runs["deep", name, seeds[0]][1].grad_peak)
+             for name in recipes}, digits=0,
+            columns=["recipe", "largest gradient"])
+
+# %% [markdown]
+# **The verdict.** A schedule is a cure, and a cure helps those who are ill. In
+# the shallow network all recipes end alike. In the deep one with large steps,
+# a constant β leaves numbers unused that pay, and a warm-up brings them to
+# life. Small steps are worth a look in the table before one reaches for a
+# schedule. And the schedule that does most for the end need not be the
+# smoothest on the way: what a warm-up improves is where training arrives.
+#
+# ## Draw your own
+#
+# Here β is yours. Draw its height for every part of the training, and train on
+# scikit-learn's 8 × 8 digits; a training takes about a second. Can you beat
+# the constant 1? Can you make a collapse that does not heal?
+
+# %%
+schedule_composer()
+
+# %% tags=["hide-input"]
+# Five schedules on the 8 × 8 digits, trained here and now
+ends = {}
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3))
+for (name, values), line in zip(PRESETS.items(),
+                                ["-", "--", ":", "-.", (0, (1, 3))]):
+    trained = [train_schedule(values, seed=seed) for seed in seeds[:2]]
+    ends[name] = {part: [run.scores[part] for run in trained]
+                  for part in ("-ELBO", "kl")}
+    style = {"linestyle": line, "marker": ""}
+    left.plot(range(1, 31), trained[0].recon_loss, **style)
+    right.plot(range(1, 31), trained[0].kl, label=name, **style)
+left.set(title="recon_loss, nats", xlabel="epoch")
+right.set(title="kl, nats: all that end at β = 1 meet", xlabel="epoch",
+          ylim=(-0.3, 12))
+right.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+show_figure(fig, alt="Reconstruction loss and KL over thirty epochs on the "
+            "8 by 8 digits for five schedules. All that end at 1 meet; the "
+            "constant 4 stays at a KL of 0.")
+print_table(ends, digits=2, columns=["schedule", "−ELBO", "kl"])
+
+# %%
+healthy = [end["-ELBO"] for name, end in ends.items() if name != "constant 4"]
+worst = max(map(max, healthy))
+claim("8 × 8 digits: how β got to 1 changes less than a nat",
+      worst - min(map(min, healthy)) < 1, ends=ends)
+claim("the constant 4 is worse than all of them",
+      min(ends["constant 4"]["-ELBO"]) > worst, ends=ends)
+
+# %% [markdown]
+# *What to see:* this small network is healthy, so there is nothing to cure.
+# All schedules that end at $\beta = 1$ meet, whatever they did before.
+#
+# ## Recap
+#
+# * A schedule changes how training gets to its end, and by that, sometimes,
+#   to which end. The loss of the last epochs is the same for all.
+# * It helps where numbers are switched off before the decoder can read them:
+#   in deep networks, with large steps. Elsewhere it gains nothing.
+# * So before you add a schedule, count the numbers that are used.
+#
+# **Back to** [05 · One knob](../05_beta.ipynb).
+#
+# ## References
+#
+# * Bowman and others (2016), *Generating sentences from a continuous space*,
+#   [arXiv:1511.06349](https://arxiv.org/abs/1511.06349), and Sønderby and
+#   others (2016), *Ladder variational autoencoders*,
+#   [arXiv:1602.02282](https://arxiv.org/abs/1602.02282): warm-up.
+# * Kingma and others (2016), *Improving variational inference with inverse
+#   autoregressive flow*, [arXiv:1606.04934](https://arxiv.org/abs/1606.04934):
+#   free bits.
+# * Fu and others (2019), *Cyclical annealing schedule*,
+#   [arXiv:1903.10145](https://arxiv.org/abs/1903.10145).

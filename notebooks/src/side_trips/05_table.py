@@ -1,0 +1,324 @@
+# %% [markdown]
+# # 5 · side trip · A table of 48 columns
+#
+# ![One row of 48 columns. Averaged, its loss is one small square beside a
+# wide KL; summed, it is 48 squares beside the same
+# KL.](../figures/table_48.svg)
+#
+# Somebody trains a VAE on a table: 48 columns, two kinds of rows, three
+# latent numbers. Nothing fails. The loss falls, and yet both kinds of rows end
+# up in one and the same place of the latent space. Then the reconstruction
+# loss is multiplied by 48, and they come apart.
+#
+# **Why 48, and would 30 have done?**
+#
+# *A side trip from [05 · One knob](../05_beta.ipynb), which says why β is the
+# price of a nat · twenty minutes*
+
+# %%
+from functools import partial
+
+import matplotlib.pyplot as plt
+import torch
+from torch.distributions import Normal
+from torch.nn.functional import adaptive_avg_pool2d
+
+from tutorial_utils import (
+    VAE, bernoulli_nll, claim, encode_images, evaluate, kl_per_dimension,
+    kl_standard_normal, load_images, local_seed, mlp, negative_elbo,
+    plot_codes, print_table, reparameterize, score_grid, show_figure,
+    show_rows, train_grid, warmup_then_linear,
+)
+from tutorial_utils.studios.beta_panels import multiplier_panels
+from tutorial_utils.studios.beta_slider import model_slider
+
+# %%
+RETRAIN = False  # True: train all models again
+seeds = [0, 1, 2]  # figures show the first; tables show all
+multipliers = [1, 4, 8, 12, 16, 24, 48, 96, 192, 480]  # with 1 and 48
+
+data = load_images("mnist")
+settings = {"epochs": 15, "batch_size": 256, "lr": 1e-2,
+            "schedule": warmup_then_linear, "retrain": RETRAIN}
+
+# %% [markdown]
+# ## A table that one can look at
+#
+# We do not have that table, so we make one of the same size. Take the images
+# of 0 and of 1, cut off the black margins, and average the pixels to 8 × 6.
+# Each image is now a row of 48 numbers, and there are two kinds of rows. To
+# the network this is a table like any other. To us it is still a picture, and
+# that helps to see what happens.
+
+
+# %%
+def table(x, y):  # images of 0 and 1 -> rows of 48 numbers, their classes
+    chosen = (y == 0) | (y == 1)
+    small = adaptive_avg_pool2d(x[chosen][..., 4:24], (8, 6)).flatten(1)
+    return (255 * small).round() / 255, y[chosen]
+
+
+x_train, _ = table(data.x_train, data.y_train)
+x_test, y_test = table(data.x_test, data.y_test)
+
+# %% tags=["hide-input"]
+# Ten rows, drawn as 8 × 6 pixels
+rows = x_test[:10].view(-1, 1, 8, 6)
+fig = show_rows({"ten rows": rows}, size=0.7)
+show_figure(fig, alt="Ten rows of the table, drawn as images of 8 by 6 "
+            "pixels: coarse zeros and ones.")
+
+# %% [markdown]
+# ## What the multiplier multiplies
+#
+# Here is the loss in question. `bernoulli_nll` sums the cross-entropy over the
+# 48 columns; divided by 48 it is their mean. The KL is not divided. A
+# multiplier stands in front, to be chosen.
+#
+# Write $m$ for the multiplier, and multiply the whole loss by $48/m$. That
+# moves no minimum, and what stands there is an old acquaintance:
+#
+# $$m\cdot\frac{1}{48}\,\text{recon loss} + \text{kl}
+# \quad\text{has the same minimum as}\quad
+# \text{recon loss} + \frac{48}{m}\,\text{kl}.$$
+#
+# So the multiplier is β in disguise: $\beta = 48/m$. Without it, at $m = 1$,
+# a nat of code costs 48 nats of copy. At $m = 48$ it costs one, and the loss
+# is $-$ELBO. No other number does that: 48 is not a trick that happens to
+# work, it takes back a division by 48.
+
+
+# %%
+def weighted_loss(model, x, multiplier):
+    out = model(x)
+    recon_loss = bernoulli_nll(out.logits, x) / 48  # the mean over columns
+    kl = kl_standard_normal(out.mu, out.logvar)
+    return {"loss": multiplier * recon_loss + kl}
+
+
+def make_small():
+    return VAE(mlp([48, 64, 6]), mlp([3, 64, 48]), latent_dim=3)
+
+
+model = make_small()
+losses = [evaluate(model, x_test, loss_fn)["loss"] for loss_fn in
+          (partial(weighted_loss, multiplier=48), negative_elbo)]
+claim("48 times the mean is the sum: the loss is −ELBO",
+      abs(losses[0] - losses[1]) < 1e-4 * losses[1], losses=losses)
+
+# %% [markdown]
+# Now we train one model for each multiplier, from 1 to 480, and measure it on
+# test rows, always at $\beta = 1$. A latent number counts as *used* if its
+# mean KL is over a tenth of a nat.
+
+
+# %%
+def measured(model, x):
+    each = kl_per_dimension(*encode_images(model, x))
+    return evaluate(model, x, negative_elbo) | {
+        "used": (each > 0.1).sum().item()}
+
+
+found = train_grid(
+    make_small, x_train, weighted_loss, name="05_times", **settings,
+    over={"multiplier": multipliers, "seed": seeds[:1]})
+models = {m: model for (m, _), (model, _) in found.items()}
+scores = score_grid(
+    make_small, x_train, weighted_loss, name="05_times", **settings,
+    over={"multiplier": multipliers, "seed": seeds},
+    measure=partial(measured, x=x_test))
+
+# %%
+loss, kl, used = [{m: [scores[m, seed][name] for seed in seeds]
+                   for m in multipliers} for name in ("loss", "kl", "used")]
+print_table({m: {"β": 48 / m, "−ELBO": loss[m], "kl": kl[m],
+                 "used of 3": [int(n) for n in used[m]]}
+             for m in multipliers}, columns=["×", "β", "−ELBO", "kl", "used"])
+claim("× 1, every seed: every row's posterior is the prior",
+      max(kl[1]) < 0.01, kl=kl[1])
+claim("× 48, every seed: the code says more than a nat",
+      min(kl[48]) > 1, kl=kl[48])
+claim("no multiplier has a better −ELBO than × 48, in any seed",
+      all(a <= b + 0.1 for m in multipliers
+          for a, b in zip(loss[48], loss[m])), loss=loss)
+
+# %% [markdown]
+# Drag the multiplier up from 1. Which bars rise, and when do the two kinds of
+# rows part?
+
+# %%
+model_slider("multiplier", multiplier_panels(models, x_test, y_test),
+             start=f"{min(multipliers):g}")
+
+# %% tags=["hide-input"]
+# Means of all rows, and the posteriors of one row, at × 1 and at × 48
+axis = torch.linspace(-3, 3, 200)
+fig, axes = plt.subplots(1, 4, figsize=(9.5, 2.8))
+for (left, right), m in zip(axes.reshape(2, 2), [1, 48]):
+    mu, logvar = encode_images(models[m], x_test)
+    u, v = mu.std(0).argsort(descending=True)[:2].tolist()
+    plot_codes(mu[:, [u, v]], y_test, n=300, title=f"× {m}: means", ax=left)
+    left.set(xlabel=f"$z_{u + 1}$", ylabel=f"$z_{v + 1}$", xlim=(-3, 3),
+             ylim=(-3, 3), aspect="equal")
+    posterior = Normal(mu[0], (0.5 * logvar[0]).exp())
+    density = posterior.log_prob(axis[:, None]).exp()
+    for j, line in enumerate(["-", "--", ":"]):
+        right.plot(axis, density[:, j], line, marker="", label=f"$z_{j + 1}$")
+    right.set(title=f"× {m}: one row", xlabel="$z_j$", ylim=(0, None))
+axes[1].set_ylabel("density")
+axes[3].legend()
+show_figure(fig, alt="Times 1: all means in one point, and three identical "
+            "standard normal densities for one row. Times 48: two separate "
+            "clusters, and for the same row three different densities.")
+
+# %% [markdown]
+# *What to see:* at × 1 the three densities of a row lie on top of each other.
+# They look useless, and they are: each is the standard normal, the prior. It
+# is the same for every other row, because no row's KL is negative, and their
+# mean is zero. A code that is the same for all rows says nothing about any of
+# them. At × 48 the densities differ, and the kinds part.
+
+# %% [markdown]
+# ## When does a number pay?
+#
+# The bars do not rise together. Can we say beforehand when? Near the collapse
+# we can, and [03](../03_mathematics.ipynb) has done it for a linear VAE: a
+# direction is worth sending if its variance, in units of the noise, is larger
+# than β. A column with mean $p$ has, as a coin, the noise $p(1-p)$. So divide
+# each column by $\sqrt{p(1-p)}$, and take the eigenvalues of the covariance:
+# a list of prices. **The first number pays as soon as β is below the largest
+# eigenvalue**, that is, as soon as $m$ is above 48 over it.
+
+
+# %%
+def prices(x):  # the largest βs at which something pays, in a linear world
+    p = x.mean(0).clamp(0.01, 0.99)
+    scaled = x / (p * (1 - p)).sqrt()
+    return torch.linalg.eigvalsh(torch.cov(scaled.T)).flip(0)[:3]
+
+
+def thresholds(x):  # the multipliers above which it pays
+    values = (48 / prices(x)).tolist()
+    return dict(zip(["first", "second", "third"], values))
+
+
+print_table({"0s and 1s": thresholds(x_train)}, digits=1)
+
+# %% [markdown]
+# To check the other prices too, we need a table of which we know how it was
+# made. Here is one: a questionnaire with 48 yes-or-no questions. The first 16
+# depend on the *kind* of person, of which there are two. The next 16 depend on
+# a hidden number, less strongly; the last 16 on another one, weaker still.
+
+# %%
+factors = {"kind": 2.0, "first number": 1.2, "second number": 0.8}
+
+
+def questionnaire(n, seed):  # -> answers [n, 48], factors [n, 3]
+    generator = torch.Generator().manual_seed(seed)
+    kind = torch.rand(n, 1, generator=generator).round() * 2 - 1  # -1 or 1
+    numbers = torch.randn(n, 2, generator=generator)
+    hidden = torch.cat([kind, numbers], 1)
+    logits = hidden * torch.tensor([*factors.values()])
+    chance = logits.sigmoid().repeat_interleave(16, dim=1)
+    return (torch.rand(n, 48, generator=generator) < chance).float(), hidden
+
+
+answers, _ = questionnaire(10_000, seed=0)
+answers_test, hidden_test = questionnaire(2_000, seed=1)
+print_table({"answers": thresholds(answers)}, digits=1)
+
+
+# %% [markdown]
+# How much of each factor arrives? We ask how well a straight line guesses it
+# from the three latent numbers. From *samples* $z$, that is: a collapsed mean
+# still differs a little from row to row, and a guess from means would use
+# those crumbs, which no decoder ever sees through the noise.
+
+
+# %%
+def explained(z, factor):  # share of a factor's variance that z tells
+    inputs = torch.cat([z, torch.ones(len(z), 1)], 1)
+    weights = torch.linalg.lstsq(inputs, factor).solution
+    return 1 - ((factor - inputs @ weights).var() / factor.var()).item()
+
+
+def recovered(model):
+    with local_seed(0):
+        z = reparameterize(*encode_images(model, answers_test))
+    return {name: explained(z, hidden_test[:, [j]])
+            for j, name in enumerate(factors)}
+
+
+known = score_grid(
+    make_small, answers, weighted_loss, name="05_answers", **settings,
+    over={"multiplier": multipliers, "seed": seeds}, measure=recovered)
+
+# %% tags=["hide-input"]
+# What arrives of each factor, against the multiplier, with its price
+fig, ax = plt.subplots(figsize=(8, 3.6))
+for (name, line), price in zip(zip(factors, ["o-", "s--", "^:"]),
+                               prices(answers)):
+    shares = [[known[m, seed][name] for seed in seeds] for m in multipliers]
+    drawn, = ax.plot(multipliers, [sum(s) / len(s) for s in shares], line)
+    color = drawn.get_color()
+    ax.axvline(48 / price, color=color, linestyle=line[1:], linewidth=1)
+    ax.annotate(name, (multipliers[-1], sum(shares[-1]) / len(seeds)),
+                xytext=(8, -3), textcoords="offset points", color=color)
+ax.axvline(48, color="0.6", linewidth=6, alpha=0.3, zorder=0)
+ax.annotate("× 48: β = 1", (48, 0.03), xytext=(6, 0), color="0.4",
+            textcoords="offset points")
+ax.set(xscale="log", xlabel="multiplier", xlim=(0.9, 1600),
+       ylabel="share that arrives", ylim=(-0.03, 1),
+       title="Each factor arrives when it pays (thin lines: its price)")
+show_figure(fig, alt="Share of three hidden factors that arrives in the code, "
+            "against the multiplier. The kind begins to arrive first, then "
+            "the first number, then the second; each is near zero left of "
+            "the thin line that marks its price, and rises right of it.")
+
+# %%
+below, above = [], []
+for name, least in zip(factors, thresholds(answers).values()):
+    for m in multipliers:
+        arrived = [known[m, seed][name] for seed in seeds]
+        below += arrived if m < least else []
+        above += arrived if m > 1.4 * least else []
+claim("every seed: of no factor anything arrives below its threshold",
+      max(below) < 0.05, below=below)
+claim("every seed: and of each a sixth or more, well above it",
+      min(above) > 1 / 6, above=above)
+
+# %% [markdown]
+# *What to see:* nothing arrives until it pays. The kind comes first, as the
+# strongest, and the two numbers follow, each where its eigenvalue says. At
+# × 48 all three are there. Beyond it a little more arrives of each, but it
+# costs more than it repairs.
+#
+# The table of 0s and 1s obeys the same law. At × 8, just below its first
+# threshold, nothing is used, and at × 12 one number is. The second threshold
+# lies between 24 and 48, and there the second number appears.
+#
+# ## Recap
+#
+# * The reconstruction error was not *too small*. It was averaged over 48
+#   columns, and the KL was not: $\beta$ was 48.
+# * Times 48 is the sum again, and the loss is −ELBO. 30 would have been
+#   $\beta = 1.6$: a model, but not the one that the formula asks for.
+# * A latent number is used when its direction is worth more than β. With a
+#   table, one can read the prices off the eigenvalues before training.
+#
+# **One to take along.** A VAE for color images, 64 × 64 pixels with three
+# channels, takes the *mean* of the error over everything, and multiplies the
+# KL by $0.00025$. What is its β?
+#
+# <details><summary>Answer</summary>
+#
+# An image has 64 · 64 · 3 = 12,288 numbers, so $\beta = 12{,}288 \cdot
+# 0.00025$, which is about 3. It looks tiny, and is more than 1.
+# </details>
+#
+# **Back to** [05 · One knob](../05_beta.ipynb). How single columns move single
+# numbers is a question of [04 · Seeing the latent
+# space](../04_latent_space.ipynb). The linear law is in Lucas and others
+# (2019), *Don't blame the ELBO*,
+# [arXiv:1911.02469](https://arxiv.org/abs/1911.02469).
