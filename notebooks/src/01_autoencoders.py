@@ -782,8 +782,8 @@ assert change < 1e-3 < 0.1 < shift.max()
 #
 # ### 1 · The shape of a code (two minutes, one line)
 #
-# What is the shape of `ae[32, seeds[0]].encode(x_test[:5])`? Decide without running
-# it, and answer with a tuple, such as `(3, 4)`.
+# What is the shape of `ae[32, seeds[0]].encode(x_test[:5])`? Decide without
+# running it, and answer with a tuple, such as `(3, 4)`.
 
 # %% tags=["exercise"]
 code_shape = ...
