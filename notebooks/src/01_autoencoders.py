@@ -329,7 +329,7 @@ show_figure(fig, alt="Left: the two schedules over training, a flat line and "
 # flat sheet has a smaller error than PCA's. So training should end close to
 # PCA's error, on PCA's sheet. How far one sheet is turned against another is
 # measured by **principal angles**: all zero when the sheets are the same. Two
-# code sizes with three seeds each take about 20 seconds.
+# code sizes with three seeds each take about half a minute.
 
 # %%
 def make_linear(k):
@@ -343,8 +343,9 @@ def linear_loss(model, x):
 def compare_with_pca(k, seed):
     model, _ = trained(
         f"linear_{k}_seed_{seed}", partial(make_linear, k), x_train,
-        linear_loss, seed=seed, epochs=4, batch_size=128, lr=2e-2,
-        schedule=warmup_then_linear, retrain=RETRAIN, show_progress=False)
+        linear_loss, seed=seed, epochs={2: 8, 16: 4}[k],  # 2: some start badly
+        batch_size=128, lr=2e-2, schedule=warmup_then_linear,
+        retrain=RETRAIN, show_progress=False)
     ratio = test_mse(model, linear_loss) / pca_mse[k]
     painting = model.decoder[1].weight.detach().numpy()  # [784, k]
     angles = np.degrees(subspace_angles(painting, pca.components_[:k].T))
@@ -365,7 +366,7 @@ for k in [2, 16]:
           f"{span(cosine, 2)}, of one with its\n   nearest component "
           f"{span(nearest, 2)} on average")
     assert max(ratio) < 1.02 and max(angle) < 5
-    assert k == 2 or max(cosine) < 0.3 and max(nearest) < 0.8
+    assert k == 2 or max(cosine) < 0.5 and max(nearest) < 0.7
 for k in [2, 8, 16]:
     step = 1 - pca.explained_variance_[k] / pca.explained_variance_[k - 1]
     print(f"component {k + 1} has {step:.0%} less variance than {k}")
@@ -376,9 +377,9 @@ for k in [2, 8, 16]:
 # almost the same variance, so which of them to keep hardly matters.) The
 # *codes* are not the same: turn, stretch or shear the code and undo it in the
 # decoder, and nothing in the picture changes. So an autoencoder has no reason
-# to choose the components. With 16 numbers its images stand nearly at right
-# angles too (a cosine near 0), but turned: the component most like an image
-# has a cosine of little more than a half with it. Remember this for the end.
+# to choose the components. With 16 numbers its images stand not far from right
+# angles either (a small cosine), but turned: even the component most like an
+# image has a cosine of only about a half with it. Remember this for the end.
 #
 # ## Predict
 #
@@ -668,8 +669,11 @@ def paintings(seed, n=1000):
 
 
 for name in paintings(seeds[0]):
-    scores = [confidence(judge, paintings(s)[name]).mean() for s in seeds]
-    print(f"{name:16} confidence {span(scores, 2)}")
+    found = [confidence(judge, paintings(s)[name]) for s in seeds]
+    means = [scores.mean() for scores in found]
+    sure = [100 * (scores > 0.9).float().mean() for scores in found]
+    print(f"{name:16} confidence {span(means, 2)}, "
+          f"above 0.9 for {span(sure, 0)} %")
 
 # %%
 rows = {name: images[:12] for name, images in paintings(seeds[0]).items()}
@@ -680,9 +684,10 @@ show_figure(fig, alt="Three rows of twelve decoded images. From real codes: "
             "From codes of matching mean and spread: tangled strokes.")
 
 # %% [markdown]
-# *What to see:* most made-up codes give no digit. Matching mean and spread
-# helps a little. But it draws each of the 32 numbers on its own, and in real
-# codes they hang together.
+# *What to see:* most made-up codes give no digit. With matching mean and spread
+# the judge is sure of about one in three, and it is sure too easily. But this
+# draws each of the 32 numbers on its own, and in real codes they hang together.
+# (02 repeats it with 20 numbers, and gets digits a little more often.)
 #
 # ### 2 · Walking between two digits
 #
