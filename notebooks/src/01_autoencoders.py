@@ -319,8 +319,8 @@ show_figure(fig, alt="Left: the two schedules over training, a flat line and "
             "three seeds each; all of the triangle's lie lower.")
 
 # %% [markdown]
-# *What to see:* the same work, and a lower error for every seed (each mark on
-# the right is one training). From here on every training uses the schedule.
+# *What to see:* the same work, and a lower error for every seed. From here on
+# every training uses the schedule.
 #
 # ## A linear autoencoder is PCA
 #
