@@ -836,7 +836,7 @@ for n, name in enumerate(["as they are", "shifted"]):
         assert (neg_elbo - exact > 15) == (name == "shifted")
     columns = torch.stack([rows[n] for rows in scores])  # [model, score]
     ranks = columns.argsort(0)
-    word = "alike" if (ranks.T == ranks[:, 0]).all() else "differently"
+    word = "alike" if (ranks[:, 0] == ranks.T).all() else "differently"
     print(f"{name:11} the columns rank the models {word}")
 
 # %% [markdown]
