@@ -32,6 +32,7 @@ def train_grid(
     name: str,
     n_jobs: int | None = None,
     retrain: bool = False,
+    on_shelf: bool = True,
     show_progress: bool = True,
     **settings,
 ) -> dict[Hashable, tuple[nn.Module, History]]:
@@ -48,12 +49,13 @@ def train_grid(
     arguments: {"wide": {"lr": 1e-3}}.
 
     x: data, or a function of values of the axes that returns it, called once for each combination
-    of their labels.  name: what file names begin with.  Raises TypeError or ValueError for a bad
+    of their labels.  name: what file names begin with.  on_shelf=False: trained by the reader.  Raises TypeError or ValueError for a bad
     argument before anything is trained, RuntimeError as `train_many` does.
     """
     plan = plan_grid(make_model, x, loss_fn, over=over, name=name, **settings)
     jobs = {job_name: job for job_name, (_, job) in plan.items()}
-    results = train_many(jobs, n_jobs=n_jobs, retrain=retrain, show_progress=show_progress)
+    how = {"n_jobs": n_jobs, "retrain": retrain, "on_shelf": on_shelf}
+    results = train_many(jobs, **how, show_progress=show_progress)
     return {key: results[job_name] for job_name, (key, _) in plan.items()}
 
 
