@@ -49,8 +49,9 @@ def train_grid(
     arguments: {"wide": {"lr": 1e-3}}.
 
     x: data, or a function of values of the axes that returns it, called once for each combination
-    of their labels.  name: what file names begin with.  on_shelf=False: trained by the reader.  Raises TypeError or ValueError for a bad
-    argument before anything is trained, RuntimeError as `train_many` does.
+    of their labels.  name: what file names begin with.  on_shelf=False: trained by
+    the reader.  Raises TypeError or ValueError for a bad argument before anything is trained,
+    RuntimeError as `train_many` does.
     """
     plan = plan_grid(make_model, x, loss_fn, over=over, name=name, **settings)
     jobs = {job_name: job for job_name, (_, job) in plan.items()}
