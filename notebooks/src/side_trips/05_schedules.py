@@ -19,7 +19,6 @@
 from functools import partial
 
 import matplotlib.pyplot as plt
-import torch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -105,7 +104,8 @@ def each_dimension(model, x, beta=1.0, floor=None):
 # Two networks with eight latent numbers: a **shallow** one with one hidden
 # layer, and a **deep** one with three, whose code is far from the pixels in
 # both directions. The deep one is trained with large steps, at a learning rate
-# of 0.01, and again with small ones, a fifth of that.
+# of 0.01, and again with small ones, a fifth of that: perhaps the steps are to
+# blame, and not β.
 
 
 # %%
@@ -216,12 +216,12 @@ print_table({name: max(runs["deep", name, seeds[0]][1].grad_peak)
 
 # %% [markdown]
 # **The verdict.** A schedule is a cure, and a cure helps those who are ill. In
-# the shallow network all recipes end alike. In the deep one with large steps,
-# a constant β leaves numbers unused that would have paid, and a warm-up brings
-# them to life: the gain is in *where training arrives*. Whether it is also
-# more stable is a weaker story. Three seeds and one gradient can suggest it,
-# and not prove it. And before you add a schedule, look at the last rows of the
-# table: smaller steps are a change of one number.
+# the shallow network all recipes end alike. In the deep one a constant β leaves
+# numbers unused that would have paid, and a warm-up brings them to life: the
+# gain is in *where training arrives*. Are the large steps to blame? The last
+# rows of the table have a fifth of them, and with a constant β few numbers are
+# used there too. Whether a schedule also makes training more stable is a
+# weaker story: three seeds and one gradient can suggest it, and not prove it.
 #
 # ## Draw your own
 #
@@ -270,7 +270,7 @@ claim("the constant 4 is worse than all of them",
 # * A schedule changes how training gets to its end, and by that, sometimes,
 #   to which end. The loss of the last epochs is the same for all.
 # * It helps where numbers are switched off before the decoder can read them:
-#   in deep networks, with large steps. Elsewhere it gains nothing.
+#   here in the deep network. In the shallow one it gains nothing.
 # * So before you add a schedule, count the numbers that are used.
 #
 # **Back to** [05 · One knob](../05_beta.ipynb).
