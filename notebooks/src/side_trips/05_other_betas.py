@@ -207,7 +207,7 @@ for (top, below), (beta, (mu, _)) in zip(axes.T, codes.items()):
     top.set(xlabel="", ylabel="", xticks=[], yticks=[])
     u, v = mu.std(0).argsort(descending=True)[:2].tolist()
     plot_codes(mu[:, [u, v]], y_few, n=700, ax=below,
-               title=f"the means themselves, std {mu.std():.2g}")
+               title=f"the means, std {mu.std():.2g}")
     below.set(xlabel=f"$z_{{{u + 1}}}$", ylabel=f"$z_{{{v + 1}}}$",
               xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
 show_figure(fig, alt="Above, three t-SNE pictures. At beta 0 islands of "

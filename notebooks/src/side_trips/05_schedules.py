@@ -216,12 +216,13 @@ print_table({name: max(runs["deep", name, seeds[0]][1].grad_peak)
 
 # %% [markdown]
 # **The verdict.** A schedule is a cure, and a cure helps those who are ill. In
-# the shallow network all recipes end alike. In the deep one a constant β leaves
-# numbers unused that would have paid, and a warm-up brings them to life: the
-# gain is in *where training arrives*. Are the large steps to blame? The last
-# rows of the table have a fifth of them, and with a constant β few numbers are
-# used there too. Whether a schedule also makes training more stable is a
-# weaker story: three seeds and one gradient can suggest it, and not prove it.
+# the shallow network all recipes end alike. In the deep one a constant β
+# leaves numbers unused that would have paid, and a warm-up brings them to
+# life: the gain is in *where training arrives*. Are the large steps to blame?
+# The last rows of the table have a fifth of them, and with a constant β few
+# numbers are used there too. Whether a schedule also makes training more
+# stable is a weaker story: three seeds and one gradient can suggest it, and
+# not prove it.
 #
 # ## Draw your own
 #
