@@ -132,7 +132,7 @@ for (top, below), (reading, share) in zip(axes.T, by_beta):
 show_figure(fig, alt="Five scatters of means in the order of beta, the digits "
             "decoded over them. From 0.00008 to 1 there are clusters, and r = "
             "0.5, summed, is among them. At 7.9 few are left. At 784 all "
-            "means lie within a few thousandths, and all digits are one blur.")
+            "means lie in a tiny cloud, and all digits are one blur.")
 
 # %%
 rows = {}
@@ -157,8 +157,9 @@ claim("summed, r = 0.5, every seed: classes part, k-NN is over 0.4",
 # *What to see:* the same $r = 0.5$ stands in two places. Summed, it is
 # $\beta = 1$, the plain VAE, and there *are* clusters. Averaged, it is
 # $\beta = 784$, and there is nothing: look at the axes, which span a few
-# thousandths. More KL, fewer clusters: that much is right. But the weight
-# alone says nothing, because it has no unit until one knows what was summed.
+# hundredths of the prior's width, or less. More KL, fewer clusters: that much
+# is right. But the weight alone says nothing, because it has no unit until
+# one knows what was summed.
 #
 # Which of the two was it, in that report? You have all you need to find out;
 # it is an exercise of [05](../05_beta.ipynb).
@@ -207,7 +208,7 @@ for (top, below), (beta, (mu, _)) in zip(axes.T, codes.items()):
     top.set(xlabel="", ylabel="", xticks=[], yticks=[])
     u, v = mu.std(0).argsort(descending=True)[:2].tolist()
     plot_codes(mu[:, [u, v]], y_few, n=700, ax=below,
-               title=f"the means themselves, std {mu.std():.2g}")
+               title=f"the means, std {mu.std():.2g}")
     below.set(xlabel=f"$z_{{{u + 1}}}$", ylabel=f"$z_{{{v + 1}}}$",
               xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
 show_figure(fig, alt="Above, three t-SNE pictures. At beta 0 islands of "

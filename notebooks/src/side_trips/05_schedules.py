@@ -19,7 +19,6 @@
 from functools import partial
 
 import matplotlib.pyplot as plt
-import torch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -68,6 +67,10 @@ x_train, x_test = halved(data.x_train[:20_000]), halved(data.x_test)
 # * **Free bits**: β stays 1, but the first $f$ nats of each number are free.
 #   Saving below the floor earns nothing, so there is no reason to go there:
 #   $\sum_j \max(f, \text{KL}_j)$, with the mean KL of the batch.
+#
+# `fit` takes a function of the progress as `beta=`, and gives the loss the
+# value of the moment. The loss, below, also reports the KL of each number, so
+# that we can watch them one by one.
 
 
 # %%
@@ -83,12 +86,6 @@ def cyclical(progress, *, n_cycles=4, share=0.5, top=1.0):
 def free_bits_kl(mu, logvar, *, floor):  # [B, D] -> []
     kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(0)
     return kl.clamp(min=floor).sum()
-
-# %% [markdown]
-# `fit` takes a function of the progress as `beta=`, and gives the loss the
-# value of the moment. The loss also reports the KL of each number, so that we
-# can watch them one by one.
-
 
 # %%
 def each_dimension(model, x, beta=1.0, floor=None):
@@ -107,7 +104,8 @@ def each_dimension(model, x, beta=1.0, floor=None):
 # Two networks with eight latent numbers: a **shallow** one with one hidden
 # layer, and a **deep** one with three, whose code is far from the pixels in
 # both directions. The deep one is trained with large steps, at a learning rate
-# of 0.01, and again with small ones, a fifth of that.
+# of 0.01, and again with small ones, a fifth of that: perhaps the steps are to
+# blame, and not β.
 
 
 # %%
@@ -138,7 +136,6 @@ def measured(model):  # used: over 0.2 nats, twice the floor of free bits
         "used": (each > 0.2).sum().item()}
 
 
-# %%
 runs = train_grid(
     None, x_train, each_dimension, name="05_recipe", **settings,
     over={"network": {"deep": networks["deep"]}, "recipe": recipes,
@@ -208,9 +205,9 @@ claim("shallow, every seed: no recipe gains or loses more than a nat",
 
 # %% [markdown]
 # "Raising the KL weight makes training more stable" is a common claim, and it
-# is a claim about two things. Do the ends lie closer together? The ranges in
-# the table say. And is the way smoother? Here is the largest gradient of each
-# epoch of the deep network, at its worst.
+# is really two. Do the ends of several trainings lie closer together? Then the
+# spans in the table would be shorter. Is the way there smoother? Here is the
+# largest gradient on the way, for one training of the deep network each.
 
 # %%
 print_table({name: max(runs["deep", name, seeds[0]][1].grad_peak)
@@ -219,11 +216,13 @@ print_table({name: max(runs["deep", name, seeds[0]][1].grad_peak)
 
 # %% [markdown]
 # **The verdict.** A schedule is a cure, and a cure helps those who are ill. In
-# the shallow network all recipes end alike. In the deep one with large steps,
-# a constant β leaves numbers unused that pay, and a warm-up brings them to
-# life. Small steps are worth a look in the table before one reaches for a
-# schedule. And the schedule that does most for the end need not be the
-# smoothest on the way: what a warm-up improves is where training arrives.
+# the shallow network all recipes end alike. In the deep one a constant β
+# leaves numbers unused that would have paid, and a warm-up brings them to
+# life: the gain is in *where training arrives*. Are the large steps to blame?
+# The last rows of the table have a fifth of them, and with a constant β few
+# numbers are used there too. Whether a schedule also makes training more
+# stable is a weaker story: three seeds and one gradient can suggest it, and
+# not prove it.
 #
 # ## Draw your own
 #
@@ -272,7 +271,7 @@ claim("the constant 4 is worse than all of them",
 # * A schedule changes how training gets to its end, and by that, sometimes,
 #   to which end. The loss of the last epochs is the same for all.
 # * It helps where numbers are switched off before the decoder can read them:
-#   in deep networks, with large steps. Elsewhere it gains nothing.
+#   here in the deep network. In the shallow one it gains nothing.
 # * So before you add a schedule, count the numbers that are used.
 #
 # **Back to** [05 · One knob](../05_beta.ipynb).
