@@ -20,7 +20,7 @@ SOURCES = Path(__file__).parent
 NOTEBOOKS = SOURCES.parent
 SHELF = NOTEBOOKS / "trained"
 # The notebooks of the second edition, whose models have learned.
-ON_SHELF = ["05_beta"]
+ON_SHELF = ["05_beta", "05_table", "05_other_betas", "05_schedules"]
 
 
 def run(source: Path, **environment: str) -> bool:
