@@ -31,9 +31,10 @@ from torch.nn import functional as F
 from tutorial_utils import (
     VAE, bernoulli_nll, claim, confidence, constant, digit_classifier,
     encode_images, evaluate, kl_per_dimension, kl_standard_normal,
-    load_images, local_seed, mlp, negative_elbo, print_table, reparameterize,
-    score_grid, show_animation, show_figure, show_rows, start_at_mean_image,
-    straight_line, train_grid, warmup_then_linear,
+    load_images, local_seed, mlp, negative_elbo, plot_codes, print_table,
+    reparameterize, score_grid, show_animation, show_figure, show_rows,
+    start_at_mean_image, straight_line, train_grid, tsne_many,
+    warmup_then_linear,
 )
 from tutorial_utils.checks.nb05 import (
     check_detective, check_one_knob, check_warmup,
@@ -181,8 +182,8 @@ model_slider("β", panels, start="1")
 
 # %% tags=["hide-input"]
 # 64 numbers: ten test images copied, ten invented ones, with the share of a
-# thousand inventions of whose class the judge is over 90 % sure; and a walk
-# from a 2 to a 7 on a straight line of means
+# thousand inventions of whose class the judge is over 90 % sure; t-SNE; and a
+# walk from a 2 to a 7 on a straight line of means
 rows, walks = {"image": x_test[:10]}, {}
 prior = torch.randn(10, 64, generator=torch.Generator().manual_seed(0))
 ends = x_test[[(y_test == digit).nonzero()[1].item() for digit in (2, 7)]]
@@ -204,6 +205,18 @@ show_figure(fig, alt="Nine rows of ten images: test images; then for beta 0, "
             "decoded from prior samples. At 0 copies are sharp and prior "
             "samples are tangles; at 1 and 4 most prior samples look like "
             "digits; at 10 copies are blurred, and so are prior samples.")
+codes = {f"beta_{beta}": encode_images(first[64, beta], x_test[:800])[0]
+         for beta in (1, 10)}
+maps = tsne_many(codes, perplexity=30.0, seed=0)
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.6))
+for ax, beta in zip(axes, (1, 10)):
+    active = first_scores[64, beta]["active"]
+    plot_codes(maps[f"beta_{beta}"], y_test[:800], ax=ax,
+               title=f"β = {beta}: t-SNE of the means, {active} active")
+    ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
+show_figure(fig, alt="Two t-SNE pictures of the means of 64 numbers, for beta "
+            "1 and beta 10. At 1 ten islands, one for each digit; at 10 "
+            "fewer and more ragged ones, with several digits mixed.")
 frames = torch.cat([*walks.values()], dim=3)
 show_animation(torch.cat([frames, frames.flip(0)]), levels=64,
                labels=[(" " * 14).join(walks)] * 34,
@@ -212,11 +225,11 @@ show_animation(torch.cat([frames, frames.flip(0)]), levels=64,
 
 # %% [markdown]
 # *What to see.* Copies here are decoded from a *sample* $z$ of $q(z|x)$, the
-# inventions from a sample of the prior. At $\beta = 0$ posterior samples are as
-# crisp as a copy gets, and prior samples are tangles. At $\beta = 10$ both are
-# soft. But it is not so that at 10 "the posterior equals the prior for every
-# image", as you may read: three or four nats are left, and the walk still goes
-# from one digit to another.
+# inventions from a sample of the prior. At $\beta = 0$ posterior samples are
+# as crisp as a copy gets, and prior samples are tangles. At $\beta = 10$ both
+# are soft. But it is not so that at 10 "the posterior equals the prior for
+# every image", as you may read: three or four nats are left, and the walk
+# still goes from one digit to another.
 #
 # ## β is a price
 #
@@ -279,9 +292,9 @@ ax.set(xlabel="rate: kl, nats", ylabel="distortion: recon_loss, nats",
 show_figure(fig, alt="Distortion against rate, with a point for each beta. "
             "Both curves start at 206 nats and a rate of 0. The one of 64 "
             "numbers falls, ever less steeply, to 58 nats at a rate of 73 for "
-            "beta 0.1; gray lines of slope minus 10, minus 4 and minus 1 touch "
-            "it at those betas. The one of 2 numbers is flat from a rate of "
-            "8 on, at 126 nats.")
+            "beta 0.1; gray lines of slope minus 10, minus 4 and minus 1 "
+            "touch it at those betas. The one of 2 numbers is flat from a "
+            "rate of 8 on, at 126 nats.")
 
 # %% [markdown]
 # With 64 numbers every price is where the story wants it. Now take the step
@@ -318,8 +331,8 @@ show_figure(fig, alt="Distortion against rate, with a point for each beta. "
 # ```
 #
 # The word is not there. But look at the cross-entropy: nobody said
-# `reduction="sum"`. The default is `"mean"`, over images *and* over pixels. How
-# much does that change?
+# `reduction="sum"`. The default is `"mean"`, over images *and* over pixels.
+# How much does that change?
 
 # %%
 logits = first[64, 1](x_test).logits
@@ -435,8 +448,9 @@ def noise_on_and_off(model):
     with local_seed(0):
         z = reparameterize(mu, logvar)
     on, off = (bernoulli_nll(model.decode(code), x_test) for code in (z, mu))
-    return {"mean log σ²": logvar.mean().item(), "noise on": on.mean().item(),
-            "off": off.mean().item(), "z is μ": (z == mu).float().mean().item()}
+    same = (z == mu).float()  # 1 where rounding has swallowed the noise
+    return {"mean log σ²": logvar.mean().item(), "z is μ": same.mean().item(),
+            "noise on": on.mean().item(), "off": off.mean().item()}
 
 
 noise = {b: noise_on_and_off(first[64, b]) for b in betas if b <= 1}
@@ -445,19 +459,19 @@ claim("β = 0: without noise the copies are the same, to 0.01 nats",
       abs(noise[0]["noise on"] - noise[0]["off"]) < 0.01, noise=noise[0])
 
 # %% [markdown]
-# *What to see.* At $\beta = 0$ the noise shrinks, and keeps shrinking. The axis
-# of epochs is logarithmic, and the line does not flatten. A bound would have to
-# come from somewhere, and there is none: in $z = \mu + \sigma\varepsilon$ a
-# smaller $\sigma$ is always a little better for the copy. With $\beta = 1$ a
-# narrow posterior costs KL, and $\log\sigma^2$ settles where the next nat is no
-# longer worth its price.
+# *What to see.* At $\beta = 0$ the noise shrinks, and keeps shrinking. The
+# axis of epochs is logarithmic, and the line does not flatten. A bound would
+# have to come from somewhere, and there is none: in $z = \mu +
+# \sigma\varepsilon$ a smaller $\sigma$ is always a little better for the copy.
+# With $\beta = 1$ a narrow posterior costs KL, and $\log\sigma^2$ settles
+# where the next nat is no longer worth its price.
 #
 # The table shows where this ends. At $\beta = 1$ the noise costs more than ten
-# nats of copy: so much is accepted, to pay less for the code. At $\beta = 0$ it
-# costs nothing any more. $\sigma$ is now so small that adding
+# nats of copy: so much is accepted, to pay less for the code. At $\beta = 0$
+# it costs nothing any more. $\sigma$ is now so small that adding
 # $\sigma\varepsilon$ is lost in rounding, and nearly all entries of $z$ equal
-# $\mu$ to the last digit of a 32-bit number (the last column). So it was not an
-# autoencoder by construction. Training has made it one.
+# $\mu$ to the last digit of a 32-bit number (the third column). So it was not
+# an autoencoder by construction. Training has made it one.
 #
 # Is its latent space "meaningless", then? No: classes cluster in it, as in any
 # autoencoder (04). What it lacks is a density that we know.
@@ -539,11 +553,11 @@ claim("five layers, every seed: a warm-up gains half a nat or more",
       min(gains) > 0.5, gains=gains)
 
 # %% [markdown]
-# *What to see.* Five layers and a constant $\beta$: after a few epochs the KL is
-# 0, in most seeds, and nothing brings it back. The same network, the same data,
-# the same steps, and a free code at the start: now one or two nats are sent to
-# the end, also in the second half, where $\beta$ is 1 for both. And $-$ELBO ends
-# lower. So the code did pay. The collapse was an accident.
+# *What to see.* Five layers and a constant $\beta$: after a few epochs the KL
+# is 0, in most seeds, and nothing brings it back. The same network, the same
+# data, the same steps, and a free code at the start: now one or two nats are
+# sent to the end, also in the second half, where $\beta$ is 1 for both. And
+# $-$ELBO ends lower. So the code did pay. The collapse was an accident.
 #
 # What is it worth? A cure is good for the sick. With one hidden layer nothing
 # was wrong, and the warm-up gains nothing. And the deep network, cured, is
@@ -551,10 +565,10 @@ claim("five layers, every seed: a warm-up gains half a nat or more",
 # first.
 #
 # A common claim is that raising the KL weight during training makes learning
-# *more stable*, because a loose bound comes first. That describes a warm-up. It
-# ends better where there was an accident. Whether it is more stable is another
-# question; [a side trip](side_trips/05_schedules.ipynb) measures it, with two
-# more recipes.
+# *more stable*, because a loose bound comes first. That describes a warm-up.
+# It ends better where there was an accident. Whether it is more stable is
+# another question; [a side trip](side_trips/05_schedules.ipynb) measures it,
+# with two more recipes.
 #
 # ### Exercise 3 · Wait, then warm up (five minutes, two lines)
 #
@@ -629,8 +643,8 @@ print_table({key: best_epochs(history) for key, history in courses.items()},
 
 # %% [markdown]
 # *What to see.* Without a KL the copies of new images turn worse early, after
-# ten to twenty epochs. With $\beta = 1$ they turn later, and rise less. The KL is
-# a price on learning images by heart.
+# ten to twenty epochs. With $\beta = 1$ they turn later, and rise less. The KL
+# is a price on learning images by heart.
 #
 # But it is no cure. With $\beta = 1$ the curves turn as well. And with 64
 # numbers, look at the height of the valleys: the *best* copies of new images
@@ -666,12 +680,9 @@ print_table({key: best_epochs(history) for key, history in courses.items()},
 # each: 4, and what the rule makes of 4.
 
 # %%
-few = x_train[:10_000]
-pool_14, pool_7 = nn.AdaptiveAvgPool2d(14), nn.AdaptiveAvgPool2d(7)
-moved = {"MNIST, 28 × 28": (few, x_test, 20),
-         "pooled to 14 × 14": (pool_14(few), pool_14(x_test), 20),
-         "pooled to 7 × 7": (pool_7(few), pool_7(x_test), 20),
-         "digits, 8 × 8": (digits.x_train, digits.x_test, 200)}
+def pooled(side):  # training and test images, again of 256 gray levels
+    return [(255 * F.adaptive_avg_pool2d(x, side)).round() / 255
+            for x in (x_train[:10_000], x_test)]
 
 
 def make_for(side):  # images of side × side pixels, 16 latent numbers
@@ -680,13 +691,15 @@ def make_for(side):  # images of side × side pixels, 16 latent numbers
     return VAE(mlp([n, 200, 32]), decoder, latent_dim=16)
 
 
-# %%
 def kl_on(x):  # what to measure of a model
     def measure(model):
         return {"kl": kl_per_dimension(*encode_images(model, x)).sum().item()}
     return measure
 
 
+# %%
+moved = {f"MNIST, {n} × {n}": (*pooled(n), 20) for n in (28, 14, 7)}
+moved["digits, 8 × 8"] = digits.x_train, digits.x_test, 200  # epochs
 lengths = {}
 for name, (x, x_new, epochs) in moved.items():
     side = x.shape[-1]
@@ -700,10 +713,10 @@ for name, (x, x_new, epochs) in moved.items():
 print_table(lengths, columns=["images", "β", "kl, nats"])
 
 # %% [markdown]
-# *What to see.* The same $\beta = 4$ means eight or nine nats on MNIST, less than
-# one at half the resolution, and none on the small digits. So never copy a
-# $\beta$ alone. The rule does much better. For the 8 × 8 digits it even hits, to
-# a nat.
+# *What to see.* The same $\beta = 4$ means eight or nine nats on MNIST, less
+# than one at half the resolution, and none on the small digits. So never copy
+# a $\beta$ alone. The rule does much better. For the 8 × 8 digits it even
+# hits, to a nat.
 #
 # But look at the two middle rows, where it should be easiest. They are the
 # very same digits, pooled, and the rule falls short: by a nat or two at
@@ -727,8 +740,8 @@ print_table(lengths, columns=["images", "β", "kl, nats"])
 #
 # * It is a **price**: a nat of code is sent if it repairs $\beta$ nats of the
 #   copy. On the curve of the best models $\beta$ is the slope.
-# * At 0 there is no price. $\sigma$ shrinks without a floor, and the VAE becomes
-#   an autoencoder. Above some price nothing is sent: collapse, by law.
+# * At 0 there is no price. $\sigma$ shrinks without a floor, and the VAE
+#   becomes an autoencoder. Above some price nothing is sent: collapse, by law.
 # * Collapse can also be an accident of a deep network's first steps. A warm-up
 #   prevents it. Elsewhere it gained nothing.
 # * The KL slows learning by heart. It does not replace early stopping.
