@@ -215,8 +215,8 @@ for ax, beta in zip(axes, (1, 10)):
                title=f"β = {beta}: t-SNE of the means, {active} active")
     ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
 show_figure(fig, alt="Two t-SNE pictures of the means of 64 numbers, for beta "
-            "1 and beta 10. At 1 ten islands, one for each digit; at 10 "
-            "fewer and more ragged ones, with several digits mixed.")
+            "1 and beta 10. At 1 islands of digits; at 10 fewer and larger "
+            "ones, in which several digits touch.")
 frames = torch.cat([*walks.values()], dim=3)
 show_animation(torch.cat([frames, frames.flip(0)]), levels=64,
                labels=[(" " * 14).join(walks)] * 34,
@@ -229,7 +229,8 @@ show_animation(torch.cat([frames, frames.flip(0)]), levels=64,
 # as crisp as a copy gets, and prior samples are tangles. At $\beta = 10$ both
 # are soft. But it is not so that at 10 "the posterior equals the prior for
 # every image", as you may read: three or four nats are left, and the walk
-# still goes from one digit to another.
+# still goes from one digit to another. The two t-SNE pictures have islands
+# both; how much less the second code says stands in their titles (04).
 #
 # ## β is a price
 #
@@ -348,8 +349,8 @@ claim("the ratio is 784, the number of pixels",
 # $$784\,(\text{averaged} + \text{kl}) = \text{summed} + 784\,\text{kl}.$$
 #
 # So a default argument has written a $\beta$ into the code, and it is 784. For
-# a table of 48 columns it would be 48, and who multiplies the averaged
-# reconstruction by 48 has found no trick. He has put the sum back.
+# a table of 48 columns it would be 48. Whoever multiplies the averaged
+# reconstruction by 48 has found no trick, but put the sum back.
 #
 # ### Predict
 
@@ -465,8 +466,8 @@ claim("β = 0: without noise the copies are the same, to 0.01 nats",
 # axis of epochs is logarithmic, and the line does not flatten. A bound would
 # have to come from somewhere, and there is none: in $z = \mu +
 # \sigma\varepsilon$ a smaller $\sigma$ is always a little better for the copy.
-# With $\beta = 1$ a narrow posterior costs KL, so $\log\sigma^2$ goes down only
-# as far as a finer code is worth its price.
+# With $\beta = 1$ a narrow posterior costs KL, so $\log\sigma^2$ goes down
+# only as far as a finer code is worth its price.
 #
 # The table shows where this ends. At $\beta = 1$ the noise costs six or seven
 # nats of copy: so much is accepted, to pay less for the code. At $\beta = 0$
@@ -560,8 +561,8 @@ claim("five layers, every seed: with a warm-up −ELBO ends lower",
 # to the end. In others a part of the code comes back, late and small. The same
 # network, the same data, the same steps, and a free code at the start: now two
 # nats or so are sent to the end, also in the second half, where $\beta$ is 1
-# for both. And $-$ELBO ends lower. So the code did pay, and the collapse was an
-# accident.
+# for both. And $-$ELBO ends lower. So the code did pay, and the collapse was
+# an accident.
 #
 # What is it worth? A cure is good for the sick. With one hidden layer nothing
 # was wrong, and the warm-up gains nothing. And the deep network, cured, is
@@ -622,8 +623,9 @@ for (k, beta), history in courses.items():
     best = min(history.val["recon_loss"])
     at = history.val["recon_loss"].index(best) + 1
     ax.plot(at, best, "o", color=color)
-    ax.annotate(f"β = {beta}", (at, best), xytext=(0, -15), color=color,
-                textcoords="offset points", ha="center")
+    ax.annotate(f"β = {beta}", (at, best), xytext=(0, -16), color=color,
+                textcoords="offset points", ha="center",
+                bbox={"fc": "white", "ec": "none", "pad": 0.5})
     ax.set(title=f"{k} numbers, 500 training images", xlabel="epoch",
            ylim=(30, 210))
 axes[0].set_ylabel("recon_loss, nats")

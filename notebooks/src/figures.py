@@ -1,8 +1,8 @@
 """Makes the README's pictures, GIF and playground from the shipped model: `make figures`.
 
 The page of β is the one that notebook 05 writes when it is executed; it is copied and
-photographed, and the first picture of 05 is cut out of it.  The diagrams (`notebooks/figures/*.svg`)
-are drawn by hand and kept as they are.
+photographed, and the first picture of 05 is cut out of it.  The diagrams
+(`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
 """
 
 import base64
