@@ -1,9 +1,14 @@
 """Makes the README's pictures, GIF and playground from the shipped model: `make figures`.
 
 The page of β is the one that notebook 05 writes when it is executed; it is copied and
-photographed.  The diagrams (`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
+photographed, and the first picture of 05 is cut out of it.  The diagrams
+(`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
 """
 
+import base64
+import io
+import json
+import re
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -11,11 +16,13 @@ from pathlib import Path
 import matplotlib
 import matplotlib.pyplot as plt
 import torch
+from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
 
 from tutorial_utils.data import load_images
 from tutorial_utils.latent import decode_grid, morph
 from tutorial_utils.pages.playground import export_playground
-from tutorial_utils.plotting import plot_codes, show_image
+from tutorial_utils.plotting import plot_codes, show_image, show_rows
 from tutorial_utils.store.files import write_atomically
 from tutorial_utils.store.pretrained import load_pretrained
 from tutorial_utils.support.animation import gif_bytes
@@ -49,6 +56,27 @@ def tour(model, z, y, *, frames_per_step: int = 12, rest: int = 4) -> torch.Tens
         frames += [morph(model, a, b, 0.0)] * rest
         frames += [morph(model, a, b, step / frames_per_step) for step in range(1, frames_per_step)]
     return torch.stack(frames)
+
+
+def draw_knob(page: Path, *, chosen: tuple[int, int] = (2, 7), side: int = 28) -> plt.Figure:
+    """What 64 numbers make of two test images and of two prior codes, one column for each β.
+
+    page: the page of β, which has the pictures.  chosen: which of its ten images and ten codes.
+    """
+    text = re.search(r'id="vae-panels">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
+    panels = json.loads(text[1])
+    pictures = {"copied": "Test images", "invented": "Drawn from the prior"}
+    rows = {f"{name} {n}": [] for name in pictures for n in (1, 2)}
+    for parts in panels["panels"]:
+        for name, title in pictures.items():
+            part = next(part for part in parts if part["title"].startswith(title))
+            image = Image.open(io.BytesIO(base64.b64decode(part["png"]))).convert("L")
+            last_row = pil_to_tensor(image)[:, -side:] / 255
+            for n, k in enumerate(chosen, 1):
+                rows[f"{name} {n}"].append(last_row[..., k * side : (k + 1) * side])
+    labels = [f"β = {label}" for label in panels["labels"]]
+    stacked = {name: torch.stack(images) for name, images in rows.items()}
+    return show_rows(stacked, size=0.82, above={"copied 1": labels})
 
 
 def photograph(page: Path, picture: Path, ready: str) -> None:
@@ -87,6 +115,8 @@ if __name__ == "__main__":
         page = NOTEBOOKS / "figures" / "beta.html"
         write_atomically(page, exported.read_bytes())
         pages[page] = "document.querySelector('#panel svg')"
+        knob = NOTEBOOKS / "figures" / "one_knob.png"
+        draw_knob(page).savefig(knob, bbox_inches="tight")
     for page, ready in pages.items():
         if shutil.which("chromium"):
             photograph(page, page.with_suffix(".png"), ready)
