@@ -427,7 +427,7 @@ def watched_loss(model, x, beta):
 watched = train_grid(
     make_vae, x_train[:5000], watched_loss, name="05_watched",
     over={"k": [2], "beta": [0, 1]}, seed=seeds[0], epochs=20,
-    batch_size=128, lr=2e-3, retrain=RETRAIN)
+    batch_size=128, lr=2e-3, retrain=RETRAIN, on_shelf=False)
 
 # %% tags=["hide-input"]
 # The mean of log σ² after each epoch

@@ -57,7 +57,7 @@ def trained(
         if not history.interrupted:
             job.file.save(*content)
     if on_shelf and not history.interrupted:
-        fill_shelf([job], {name: content})
+        content = fill_shelf([job], {name: content})[name]
     return model, restore(model, content)
 
 
@@ -92,13 +92,17 @@ def compare(job: Job, content: Contents) -> None:
     print(line)
 
 
-def fill_shelf(jobs: Sequence[Job], contents: dict[str, Contents]) -> None:
-    """Put what is not there yet onto the shelf, if this is `make models`."""
+def fill_shelf(jobs: Sequence[Job], contents: dict[str, Contents]) -> dict[str, Contents]:
+    """In `make models`, put what is not there yet onto the shelf.
+
+    Returns the contents that everybody else will find: those of the shelf, which are rounded.
+    """
     if shelf_mode() != "write":
-        return
+        return contents
     for job in jobs:
         if job.anew or take(job.file.name, job.recipe) is None:
             put(job.file.name, job.recipe(), contents[job.file.name])
+    return {job.file.name: take(job.file.name, job.recipe) for job in jobs}
 
 
 def content_of(model: nn.Module, history: History) -> Contents:
@@ -146,7 +150,7 @@ def train_many(
         missing, verb="trained", n_jobs=n_jobs if on_cpu else 1, show_progress=show_progress
     )
     if on_shelf:
-        fill_shelf(planned, contents)
+        contents = fill_shelf(planned, contents)
     results = {}
     for job in planned:
         name, model = job.file.name, job.arguments["model"].cpu()
