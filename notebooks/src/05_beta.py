@@ -109,7 +109,7 @@ judge = digit_classifier(data, retrain=RETRAIN)
 # Which of the models with 64 numbers is best on that ruler? Commit yourself
 # first. In the saved notebook, the table below is folded until you open it.
 
-# %% tags=["hide-input"]
+# %% tags=["predict"]
 # Your guess, please
 predict("64 numbers: which β gives the lowest −ELBO on test images?",
         ["0.1", "1", "10"], answer="1",
@@ -355,7 +355,7 @@ claim("the ratio is 784, the number of pixels",
 #
 # ### Predict
 
-# %% tags=["hide-input"]
+# %% tags=["predict"]
 # Your guess, please
 predict("On MNIST, what does the loss averaged + kl give?",
         ["the model of β = 1", "crisp copies, tangled inventions",

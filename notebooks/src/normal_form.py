@@ -14,8 +14,10 @@ METADATA = {
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # In place of a widget: without its kernel, a saved one opens as "Error displaying widget".
 WIDGET_NOTE = "*The widget appears here when you run this cell (Shift+Enter).*"
-# What JupyterLab and Notebook 7 fold: code that is not the lesson, and results to predict.
-FOLDED = {"hide-input": "source_hidden", "after-predict": "outputs_hidden"}
+# What JupyterLab and Notebook 7 fold: code that is not the lesson, the answer that stands in the
+# code of a question, and results to predict.
+FOLDED = {"hide-input": "source_hidden", "predict": "source_hidden"}
+FOLDED |= {"after-predict": "outputs_hidden"}
 
 
 def normal_form(notebook: NotebookNode) -> NotebookNode:
