@@ -18,8 +18,8 @@
 # **You will** · turn β from 0 to 200 · read it as a price, and check the bill
 # · find it where nobody wrote it · break a training with it, and mend it.
 #
-# *Builds on [04](04_latent_space.ipynb) · an hour of study, 40 s of computing
-# · [Solutions](solutions/05_beta.ipynb) · only here for the slider?
+# *Builds on [04](04_latent_space.ipynb) · an hour of study, about 1 min on two
+# CPU cores · [Solutions](solutions/05_beta.ipynb) · only here for the slider?
 # [This page](figures/beta.html) needs neither Python nor a network.*
 
 # %%

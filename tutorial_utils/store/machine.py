@@ -21,7 +21,7 @@ COLD_SECONDS = {
     "02_generative_models": 144,
     "03_mathematics": 214,
     "04_latent_space": 253,
-    "05_beta": 314,
+    "05_beta": 55,
     "06_blur": 260,
     "07_disentanglement": 293,
     "08_denoising": 189,
