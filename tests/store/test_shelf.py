@@ -10,11 +10,13 @@ from helpers.toys import SETTINGS, X, copy_loss, make_model, same
 from torch import nn
 
 from tutorial_utils.data import DamagedFile
+from tutorial_utils.losses import class_loss
 from tutorial_utils.models import mlp
 from tutorial_utils.store import grid, scores, shelf, train
 from tutorial_utils.store.files import read_tensors
 from tutorial_utils.store.grid import score_grid, train_grid
 from tutorial_utils.store.packing import packed, unpacked
+from tutorial_utils.store.pretrained import digit_classifier
 from tutorial_utils.store.scores import read_scores
 from tutorial_utils.store.shelf import SHELF, StaleEntry, shelf_path
 from tutorial_utils.store.train import plan_many, trained
@@ -276,3 +278,10 @@ def test_flipped_bytes_of_an_entry_are_found(path, tmp_path):
         copy.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
         with pytest.raises(DamagedFile):
             read_tensors(copy, path.stem)
+
+
+def test_the_judge_trained_again_is_the_judge_of_the_shelf(mnist, empty_data_dir):
+    found, made = digit_classifier(mnist), digit_classifier(mnist, retrain=True)
+    images = mnist.x_test, mnist.y_test
+    first, second = (evaluate(judge, images, class_loss)["accuracy"] for judge in (found, made))
+    assert first == pytest.approx(second, abs=0.003)

@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 import types
+from pathlib import PurePath
 from types import CodeType, FunctionType, ModuleType
 
 import numpy as np
@@ -18,7 +19,7 @@ PACKAGE = __package__.partition(".")[0]
 
 # Values whose repr says all that there is to know.
 PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...), slice)
-PLAIN += (torch.dtype, torch.device, torch.Size)
+PLAIN += (torch.dtype, torch.device, torch.Size, PurePath)
 
 # What a module may hold that its behavior depends on.
 CODE = (FunctionType, functools.partial, staticmethod, classmethod, property, type)
