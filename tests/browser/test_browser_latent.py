@@ -73,9 +73,8 @@ def test_two_models_by_keyboard(page, studio, made):
     move_and_compare(choose, picture, expected, page)
     assert "test image 1234" in studio.locator(".vae-end-picture img").first.get_attribute("alt")
     studio.get_by_role("radio", name="line").focus()
-    press(page, "Tab")
     path = great_circle
-    move_and_compare(lambda: press(page, "Space"), picture, expected, page)
+    move_and_compare(lambda: press(page, "ArrowRight"), picture, expected, page)
     assert studio.get_by_role("radio", name="circle").is_checked()
     before = shown(other)
     drawn = [charts.nth(k).inner_html() for k in (0, 1)]
