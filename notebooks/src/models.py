@@ -16,16 +16,17 @@ import sys
 import time
 from pathlib import Path
 
-SOURCES = Path(__file__).parent
-NOTEBOOKS = SOURCES.parent
-SHELF = NOTEBOOKS / "trained"
+from build import NOTEBOOKS, sources
+
+from tutorial_utils.store.shelf import SHELF
+
 # The notebooks of the second edition, whose models have learned.
 ON_SHELF = ["05_beta", "05_table", "05_other_betas", "05_schedules"]
 
 
 def run(source: Path, **environment: str) -> bool:
     """Run a notebook's source where the notebook runs; returns whether it came to its end."""
-    folder = NOTEBOOKS / source.parent.relative_to(SOURCES)
+    folder = NOTEBOOKS / source.parent.relative_to(NOTEBOOKS / "src")
     folder.mkdir(exist_ok=True)
     started = time.perf_counter()
     done = subprocess.run(
@@ -43,14 +44,6 @@ def size() -> str:
     return f"{len(files)} models, {sum(file.stat().st_size for file in files) / 1e6:.1f} MB"
 
 
-def source_of(name: str) -> Path:
-    """The source of a notebook, by its name or a beginning of it such as 05."""
-    found = sorted([*SOURCES.glob(f"{name}*.py"), *SOURCES.glob(f"side_trips/{name}*.py")])
-    if not found:
-        raise SystemExit(f"no notebook begins with {name}")
-    return found[0]
-
-
 def chosen(n: int) -> str:
     """The names of `n` random entries."""
     names = sorted(file.stem for file in SHELF.glob("*.safetensors"))
@@ -66,7 +59,7 @@ def main() -> int:
     if options.check:
         mode = {"TUTORIAL_SHELF": "check", "TUTORIAL_SHELF_CHECK": chosen(3)}
         print(f"to be trained again: {mode['TUTORIAL_SHELF_CHECK']}", flush=True)
-    ended = [run(source_of(name), **mode) for name in options.names]
+    ended = [run(source, **mode) for source in sources(NOTEBOOKS, options.names)]
     print(size())
     return 0 if all(ended) else 1
 

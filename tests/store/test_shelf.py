@@ -248,6 +248,10 @@ def test_scores_are_recorded_and_not_measured_again(writing, monkeypatch, capsys
     assert {key: row["twice"] for key, row in found.items()} == {
         key: 2 * row["loss"] for key, row in first.items()
     }
+    assert "scores_0: not taken from the shelf" in capsys.readouterr().out
+    monkeypatch.setenv("TUTORIAL_SHELF", "strict")
+    with pytest.raises(StaleEntry, match=r"scores_0: .*make models"):
+        score_grid(make_model, X, copy_loss, measure=other, **arguments)
     assert set(read_scores()["scores_0"].scores) == {"loss", grid.SECONDS}  # nothing was written
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..training import History, LossFn, fit
 from .recipe import digest
 from .scores import SECONDS, Row, read_scores, summary, write_scores
-from .shelf import shelf_mode
+from .shelf import refuse, shelf_mode
 from .train import plan_many, train_many
 
 FUNCTIONS = ("make_model", "x", "loss_fn")  # these may take the value of an axis by its name
@@ -113,6 +113,9 @@ def score_grid(
         for job_name in jobs
         if job_name in table and table[job_name].recipe == recipes[job_name]
     }
+    for job_name in jobs:
+        if job_name in table and job_name not in found:
+            refuse(job_name, ["the recipe of its recorded scores has changed"])
     if found and show_progress:
         print(summary([table[job_name] for job_name in found], len(jobs)))
     missing = {job_name: job for job_name, job in jobs.items() if job_name not in found}

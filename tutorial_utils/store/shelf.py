@@ -54,10 +54,16 @@ def take(name: str, make_recipe: Callable[[], Recipe]) -> Contents | None:
         wrong = [str(error)]
     if not wrong:
         return unpacked(weights), json.dumps(entry["history"])
-    if shelf_mode() == "strict":
-        raise StaleEntry(f"{name}: not taken from the shelf: {'; '.join(wrong)}. Run: make models")
-    print(f"{name}: not taken from the shelf: {'; '.join(wrong)}")
+    refuse(name, wrong)
     return None
+
+
+def refuse(name: str, wrong: list[str]) -> None:
+    """Say why something of the shelf is not taken; in strict mode, raise StaleEntry."""
+    said = f"{name}: not taken from the shelf: {'; '.join(wrong)}"
+    if shelf_mode() == "strict":
+        raise StaleEntry(f"{said}. Run: make models")
+    print(said)
 
 
 def to_check(name: str) -> bool:
