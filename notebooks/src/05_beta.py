@@ -657,7 +657,7 @@ claim("64 numbers: stopped in time, β = 0 makes the best copies",
 # %% [markdown]
 # *What to see.* Without a KL the copies of new images turn worse early, after
 # ten to twenty epochs. With $\beta = 1$ they turn later, and rise less. The KL
-# is a price on learning images by heart.
+# is a price on learning images by heart. (One training each, the first seed.)
 #
 # But it is no cure. With $\beta = 1$ the curves turn as well. And with 64
 # numbers, look at the height of the valleys: the *best* copies of new images
@@ -675,7 +675,7 @@ claim("64 numbers: stopped in time, β = 0 makes the best copies",
 #
 # ### The best bound is not the best picture
 #
-# Go back to the page of inventions. The lowest $-$ELBO is at $\beta = 1$, but
+# Go back to the page of inventions (of the first seed). The lowest $-$ELBO is at $\beta = 1$, but
 # the judge is sure of more inventions at $\beta = 4$. Both are right. $-$ELBO
 # asks for images that are *as probable* as the test images, down to each
 # smudge. The judge asks whether something looks like a digit. A larger $\beta$
