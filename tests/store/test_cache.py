@@ -12,6 +12,7 @@ import torch
 from helpers.toys import SETTINGS, X, copy_loss, make_model, same
 from torch import nn
 
+import tutorial_utils
 from tutorial_utils import losses
 from tutorial_utils.losses import negative_elbo
 from tutorial_utils.store.files import models_dir
@@ -327,8 +328,23 @@ def test_own_code_counts_wherever_and_however_it_is_imported(own, source):
 def test_own_code_that_is_imported_when_it_is_first_used_counts(monkeypatch):
     source = "import tutorial_utils as vae\ndef thing(model, x): return vae.negative_elbo(model, x)"
     before = key_of(source)
+    monkeypatch.delitem(
+        vars(tutorial_utils), "negative_elbo", raising=False
+    )  # it may be kept there
     monkeypatch.setattr(losses, "negative_elbo", copy_loss)
     assert key_of(source) != before
+
+
+def test_what_a_package_has_loaded_meanwhile_does_not_count(monkeypatch):
+    source = "import tutorial_utils as vae\ndef thing(model, x): return vae.negative_elbo(model, x)"
+    before = key_of(source)
+    monkeypatch.setattr("tutorial_utils.loaded_meanwhile", copy_loss, raising=False)
+    assert key_of(source) == before
+
+
+def test_a_union_of_types_counts_by_its_types():
+    source = "KINDS = int | float\ndef thing(x): return isinstance(x, KINDS)"
+    assert key_of(source) == key_of(source) != key_of(source.replace("float", "str"))
 
 
 def test_a_library_that_a_function_imports_counts_by_its_version_and_may_be_missing(monkeypatch):

@@ -106,6 +106,8 @@ def _parts(thing: object) -> object:
         return [thing.func, thing.args, thing.keywords]
     if isinstance(thing, types.MethodType):
         return [thing.__func__, thing.__self__]
+    if isinstance(thing, types.UnionType):  # int | float
+        return thing.__args__
     if isinstance(thing, (staticmethod, classmethod)):
         return thing.__func__
     if isinstance(thing, type(_imports)):  # a function in a functools.lru_cache
@@ -136,12 +138,16 @@ def _parts(thing: object) -> object:
 def _readable(thing: type | ModuleType) -> dict[str, object]:
     """What a class holds, or the functions, classes and values that a module defines, by name.
 
+    What a module has imported counts where it is used: a package that imports its names when they
+    are first used holds more of them from one moment to the next.
+
     cloudpickle rebuilds notebook classes with sorted attributes; sort here too, so that both
     processes get one key.
     """
     if isinstance(thing, ModuleType):
         kinds, items = (*CODE, *VALUES), vars(thing).items()
-        return {k: v for k, v in items if isinstance(v, kinds) and not k.startswith("__")}
+        own = {k: v for k, v in items if isinstance(v, kinds) and not k.startswith("__")}
+        return {k: v for k, v in own.items() if not _is_imported(v, thing)}
     parts = [
         (name, value)
         for name, value in vars(thing).items()
@@ -149,6 +155,11 @@ def _readable(thing: type | ModuleType) -> dict[str, object]:
     ]
     from_notebook = thing.__module__ == "__main__" or "<locals>" in thing.__qualname__
     return dict(sorted(parts, key=lambda part: part[0]) if from_notebook else parts)
+
+
+def _is_imported(value: object, module: ModuleType) -> bool:
+    """Whether a value that a module holds is a function or class that another one defines."""
+    return isinstance(value, Named) and module_of(value) != module.__name__
 
 
 def _hooks(module: nn.Module) -> dict[str, list[tuple[int, object]]]:
