@@ -3,7 +3,7 @@
 A notebook says itself what it trains, so its source is run here as a script.  What is trained goes
 to the cache at once and then onto the shelf: a run that was stopped goes on where it was.
 
-    make models                  every notebook of ON_SHELF
+    make models                  every notebook of ON_SHELF; then what none asked for is taken away
     make models ARGS=05_beta     one
     make models ARGS=--check     train three models of the shelf again, and compare their losses
 """
@@ -13,11 +13,13 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from build import NOTEBOOKS, sources
 
+from tutorial_utils.store.scores import read_scores, write_scores
 from tutorial_utils.store.shelf import SHELF
 
 # The notebooks of the second edition, whose models have learned.
@@ -44,24 +46,44 @@ def size() -> str:
     return f"{len(files)} models, {sum(file.stat().st_size for file in files) / 1e6:.1f} MB"
 
 
-def chosen(n: int) -> str:
+def chosen(n: int) -> list[str]:
     """The names of `n` random entries."""
     names = sorted(file.stem for file in SHELF.glob("*.safetensors"))
-    return " ".join(random.sample(names, min(n, len(names))))
+    return random.sample(names, min(n, len(names)))
+
+
+def prune(asked: set[str]) -> list[str]:
+    """Take what no notebook asks for any more off the shelf and out of the table; its names."""
+    files = {file.stem: file for file in SHELF.glob("*.safetensors")}
+    rows = read_scores()
+    for name in files.keys() - asked:
+        files[name].unlink()
+    if rows.keys() - asked:
+        write_scores({name: row for name, row in rows.items() if name in asked})
+    return sorted((files.keys() | rows.keys()) - asked)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", default=ON_SHELF, help="notebooks, such as 05_beta")
+    parser.add_argument("names", nargs="*", help="notebooks, such as 05_beta; default: all")
     parser.add_argument("--check", action="store_true", help="train three again, and compare")
     options = parser.parse_args()
+    drawn = chosen(3) if options.check else []
     mode = {"TUTORIAL_SHELF": "write"}
     if options.check:
-        mode = {"TUTORIAL_SHELF": "check", "TUTORIAL_SHELF_CHECK": chosen(3)}
-        print(f"to be trained again: {mode['TUTORIAL_SHELF_CHECK']}", flush=True)
-    ended = [run(source, **mode) for source in sources(NOTEBOOKS, options.names)]
+        mode = {"TUTORIAL_SHELF": "check", "TUTORIAL_SHELF_CHECK": " ".join(drawn)}
+        print(f"to be trained again: {', '.join(drawn)}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "asked"
+        mode["TUTORIAL_SHELF_ASKED"] = str(file)
+        ended = [run(source, **mode) for source in sources(NOTEBOOKS, options.names or ON_SHELF)]
+        asked = set(file.read_text(encoding="utf-8").split()) if file.exists() else set()
+    if unknown := set(drawn) - asked:
+        print(f"no notebook asked for {', '.join(sorted(unknown))}: make models takes it away")
+    if all(ended) and not options.names and not options.check:
+        print("taken away, since no notebook asks for it:", ", ".join(prune(asked)) or "nothing")
     print(size())
-    return 0 if all(ended) else 1
+    return 0 if all(ended) and not unknown else 1
 
 
 if __name__ == "__main__":

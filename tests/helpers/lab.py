@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from .notebooks import a_notebook
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "tests"
+NUMBERS = count()  # each page has a notebook of its own: the kernel of the last may still be ending
 NOW = "2025-01-01T00:00:00Z"
 SETTINGS = {
     "docmanager-extension/plugin": {"autosave": False},  # it would write the notebooks that ran
@@ -115,8 +117,9 @@ def open_saved(browser: Browser, lab: Lab, cells: Iterable[str | tuple], **optio
     """
     page = browser.new_page(**({"viewport": {"width": 1210, "height": 1000}} | options))
     listen(page)
-    serve(page, "notebooks/unsaved.ipynb", a_notebook(*cells))
-    page.goto(f"{lab.address}/lab/workspaces/unsaved/tree/notebooks/unsaved.ipynb?token={TOKEN}")
+    path = f"notebooks/unsaved_{next(NUMBERS)}.ipynb"
+    serve(page, path, a_notebook(*cells))
+    page.goto(f"{lab.address}/lab/workspaces/unsaved/tree/{path}?token={TOKEN}")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
     return page
 

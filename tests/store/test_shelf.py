@@ -1,5 +1,6 @@
 """The shelf: models are taken from it only where their recipe is the notebook's."""
 
+import importlib
 import json
 import pickle
 from functools import partial
@@ -21,6 +22,10 @@ from tutorial_utils.store.scores import read_scores
 from tutorial_utils.store.shelf import SHELF, StaleEntry, shelf_path
 from tutorial_utils.store.train import plan_many, trained
 from tutorial_utils.training import evaluate
+
+with pytest.MonkeyPatch.context() as patch:  # notebooks/src is no package
+    patch.syspath_prepend(SHELF.parent / "src")
+    models = importlib.import_module("models")
 
 ENTRIES = sorted(SHELF.glob("*.safetensors"))
 QUIET = {"show_progress": False}
@@ -216,6 +221,46 @@ def test_check_trains_again_and_compares(writing, monkeypatch, capsys):
     shelf.put("toy", entry["recipe"], (unpacked(weights), json.dumps(entry["history"])))
     with pytest.raises(RuntimeError, match="toy: the last loss is"):
         toy()
+
+
+def test_make_models_hears_what_a_notebook_asked_for(writing, monkeypatch, tmp_path):
+    monkeypatch.setenv("TUTORIAL_SHELF_ASKED", str(tmp_path / "asked"))
+    toy()
+    grid = {"over": {"seed": [0, 1]}, "n_jobs": 1, **SETTINGS, **QUIET}
+    score_grid(make_model, X, copy_loss, measure=measured, name="scores", **grid)
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked == ["toy", "scores_0", "scores_1"]
+
+
+def test_make_models_takes_away_what_no_notebook_asks_for(writing, monkeypatch):
+    monkeypatch.setattr(models, "SHELF", shelf.SHELF)
+    toy()
+    shelf_path("old").write_bytes(shelf_path("toy").read_bytes())
+    grid = {"over": {"seed": [0, 1]}, "n_jobs": 1, **SETTINGS, **QUIET}
+    score_grid(make_model, X, copy_loss, measure=measured, name="scores", **grid)
+    assert models.prune({"toy", "scores_1"}) == ["old", "scores_0"]
+    assert not shelf_path("old").exists() and shelf_path("toy").exists()
+    assert set(read_scores()) == {"scores_1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ends", "pruned", "status"),
+    [
+        ([], True, True, 0),
+        ([], False, False, 1),
+        (["05_beta"], True, False, 0),
+        (["--check"], True, False, 1),  # what was drawn, no notebook asked for
+    ],
+)
+def test_make_models_takes_away_only_at_the_end_of_all(
+    arguments, ends, pruned, status, monkeypatch
+):
+    calls = []
+    monkeypatch.setattr(models, "run", lambda source, **environment: ends)
+    monkeypatch.setattr(models, "prune", lambda asked: calls.append(asked) or [])
+    monkeypatch.setattr("sys.argv", ["models.py", *arguments])
+    assert models.main() == status
+    assert calls == ([set()] if pruned else [])
 
 
 # ---- recorded scores ----

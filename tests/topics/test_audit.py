@@ -18,6 +18,7 @@ from tutorial_utils.losses import gaussian_nll, negative_elbo
 from tutorial_utils.losses import kl_standard_normal as kl
 from tutorial_utils.losses import squared_error as se
 from tutorial_utils.topics.audit import LossAudit, audit_loss
+from tutorial_utils.topics.loss_fits import mean_without_square
 
 SMALL = {"shape": (1, 8, 8), "latent_dim": 3}  # where the size does not matter
 small_audit = partial(audit_loss, **SMALL)
@@ -290,6 +291,13 @@ def test_how_the_fourth_argument_is_read_and_single_terms_that_are_off(
 ):
     loss = loss_of(f"BATCH['{batch}'](nll(r, x) + 3 * ({text}).sum(1))")
     expect(small_audit(loss), *phrases, beta=3, kl_at_prior=prior, scale_parameter=read)
+
+
+def test_a_mean_that_only_rounding_shows_does_not_count():
+    """Weights of μ², μ, σ² and log σ²; the first two of the loss above, in one call of many."""
+    assert not mean_without_square([1e-18, 4e-15, 3.0, 3.0])
+    assert not mean_without_square([3.0, 1e-4, 3.0, 3.0])
+    assert mean_without_square([1e-15, 1.0, 3.0, 3.0])
 
 
 def test_a_log_of_the_wrong_sign_has_no_minimum():

@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
+from ..support.progress import time_left
 from ..training import progress_bar
 from .files import CachedFile, Contents, parse_tensors, tensors_bytes
 from .fingerprint import fingerprint
@@ -84,6 +85,7 @@ def _make(jobs: Sequence[Job], verb: str, n_jobs: int, show_progress: bool) -> d
                     failed[outcome.name] = error
                     continue
                 bar.set_description_str(f"{verb} {len(made)} of {len(jobs)}", refresh=False)
+                bar.set_postfix_str(time_left(bar, len(made)), refresh=False)
                 bar.update()
         except BrokenProcessPool as error:
             raise RuntimeError(

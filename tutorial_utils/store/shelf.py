@@ -6,7 +6,7 @@ is another one, the entry is refused, and the notebook trains its own.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..data import DamagedFile
@@ -64,6 +64,13 @@ def refuse(name: str, wrong: list[str]) -> None:
     if shelf_mode() == "strict":
         raise StaleEntry(f"{said}. Run: make models")
     print(said)
+
+
+def report(names: Iterable[str]) -> None:
+    """Tell `make models` what a notebook asked for: names, in the file TUTORIAL_SHELF_ASKED."""
+    if file := os.environ.get("TUTORIAL_SHELF_ASKED"):
+        with open(file, "a", encoding="utf-8") as asked:
+            asked.writelines(f"{name}\n" for name in names)
 
 
 def to_check(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Progress bar of a training: one line of text with the loss terms so far."""
 
+import math
 import sys
 import time
 from collections.abc import Iterable
@@ -17,6 +18,12 @@ def progress_bar(n_steps: int, show_progress: bool) -> tqdm:
         mininterval=0.2,
         bar_format="{desc} |{bar:16}| {elapsed}{postfix}",
     )
+
+
+def time_left(bar: tqdm, n_done: int) -> str:
+    """About how long the rest takes if it goes on like this; nothing under a minute."""
+    seconds = bar.format_dict["elapsed"] / n_done * (bar.total - n_done)
+    return f"about {math.ceil(seconds / 60)} min left" if seconds >= 60 else ""
 
 
 def advance(bar: tqdm, title: str, names: Iterable[str], values: Tensor) -> None:

@@ -198,13 +198,19 @@ def _fit_kl(probe: _Probe) -> Part:
         change = abs(probe.ask(*image, far, codes[0][1]) - losses[0])
         if change > 1e-15 * abs(losses[0]) * probe.mean(far**2):
             return kl._replace(name="unknown", reason=TOO_SMALL["KL"])
-    if kl.known and abs(kl.weights[0]) < 1e-3 * abs(kl.weights[1]):  # μ without its square
+    if kl.known and mean_without_square(kl.weights):
         return kl._replace(name="unknown", reason=NO_FORM["KL"])
     for region, (means, logvars, guess) in REGIONS.items():
         if kl.known and not _holds(probe, image, kl, means, logvars):
             reason = f"the KL is another formula {region}, perhaps {guess}"
             return kl._replace(name="unknown", reason=reason)
     return kl
+
+
+def mean_without_square(weights: list[float]) -> bool:
+    """Whether μ has a weight, but not its square: weights of μ², μ and others; rounding is none."""
+    squared, plain, *_ = map(abs, weights)
+    return plain > max(1e3 * squared, 1e-9 * max(map(abs, weights)))
 
 
 def _holds(probe: _Probe, image: tuple, kl: Part, *ranges: tuple[float, float]) -> bool:
