@@ -334,3 +334,12 @@ def test_the_judge_trained_again_is_the_judge_of_the_shelf(mnist, empty_data_dir
     images = mnist.x_test, mnist.y_test
     first, second = (evaluate(judge, images, class_loss)["accuracy"] for judge in (found, made))
     assert first == pytest.approx(second, abs=0.003)
+
+
+def test_entries_trained_again_end_with_the_same_loss(empty_data_dir, tmp_path):
+    """Two small ones, as by `make models ARGS=--check`: a notebook's source asks for them."""
+    drawn, asked = ["05_times_8_0", "05_times_16_0"], tmp_path / "asked"
+    mode = {"TUTORIAL_SHELF": "check", "TUTORIAL_SHELF_CHECK": " ".join(drawn)}
+    source = SHELF.parent / "src" / "side_trips" / "05_table.py"
+    assert models.run(source, **mode, TUTORIAL_SHELF_ASKED=str(asked))
+    assert sorted(asked.read_text().split()) == sorted(drawn)
