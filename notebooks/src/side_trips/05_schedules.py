@@ -154,7 +154,7 @@ scores = score_grid(
 # %% [markdown]
 # First look at one training of the deep network for each recipe, with large
 # steps. Each line is one latent number: how many nats it says, epoch by epoch.
-# It counts as *used* at the end if it says more than 0.2 nats. That is twice
+# It counts as *used* at the end if it says more than $0.2$ nats. That is twice
 # the floor, so a number that rests on its floor does not count.
 
 # %% tags=["hide-input"]
