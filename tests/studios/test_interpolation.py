@@ -37,7 +37,7 @@ def full():
 
 def studio_of(model, **others):
     """The studio of another model, perhaps with others and with a judge."""
-    return STUDIOS["interpolation"].make(model=model, **others)
+    return STUDIOS["interpolation"].make(models=model, **others)
 
 
 def codes_at(model, studio, t: float) -> torch.Tensor:
