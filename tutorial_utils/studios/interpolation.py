@@ -48,11 +48,11 @@ def interpolation_studio(
 ) -> "InterpolationStudio":
     """Two of the images x, a path between them, and a slider for t: the image at t is decoded.
 
-    models: a VAE or an Autoencoder of gray images; or several by their labels, such as {"2 numbers":
-    vae, "20 numbers": another}, of which one is chosen, at first the first.  x: [N, 1, H, W] in
-    [0, 1].  y: [N], the classes.  other: a second model, shown beside a single first one.  judge: a
-    classifier, logits [B, K] of images [B, 1, H, W].  With either, maps of codes and densities
-    along the path are shown as well.  Raises TypeError or ValueError for a bad argument.
+    models: a VAE or an Autoencoder of gray images; or several of them by label, such as {"2
+    numbers": vae, "20 numbers": another}, of which one is chosen, at first the first.  x: [N, 1, H,
+    W] in [0, 1].  y: [N], the classes.  other: a second model, shown beside a single first one.
+    judge: a classifier, logits [B, K] of images [B, 1, H, W].  With either, maps of codes and
+    densities along the path are shown as well.  Raises TypeError or ValueError for a bad argument.
     """
     x, y = gray_images(x), classes_of(y, x, "x")
     labelled = models_by_label("models", models)
@@ -151,7 +151,7 @@ class InterpolationStudio(Studio):
 
     @property
     def shown(self) -> list["Side"]:
-        """The sides on the page: the chosen one; all; or, as a cross-fade has no model, the first."""
+        """The sides on the page: the chosen one, or all; one for a cross-fade, without a model."""
         if self.model is not None:
             return [self.model.value]
         return self.sides[:1] if self.path.value == "pixels" else self.sides
