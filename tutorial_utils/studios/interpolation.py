@@ -137,7 +137,9 @@ class InterpolationStudio(Studio):
         """Without details: the picture between the digits; otherwise the models below them."""
         controls = ipywidgets.HBox([self.play, self.slider]).add_class("vae-controls")
         options = ipywidgets.HBox([self.path, self.save]).add_class("vae-options")
-        above = [] if self.model is None else [self.model.add_class("vae-models")]
+        above = [] if self.model is None else [ipywidgets.HBox([self.model])]
+        for row in above:
+            row.add_class("vae-options")
         pictures, labels, strips = (
             [getattr(side, name) for side in self.sides] for name in ("picture", "label", "strip")
         )
@@ -184,7 +186,7 @@ class InterpolationStudio(Studio):
         """Write the GIF into the working directory; say where it is, or why it is not."""
         words = ["morph", self.start.name, "to", self.end.name, self.path.value]
         if self.model is not None:
-            words.append(re.sub(r"\W+", "_", self.model.label))
+            words.append(re.sub(r"\W+", "_", self.model.label).strip("_"))
         try:
             file = Path.cwd() / f"{'_'.join(words)}.gif"
             write_atomically(file, self.gif())

@@ -678,6 +678,8 @@ function start(meta, read) {
   }
 
   function offerModels() {
+    $("models").hidden = models.length === 1;
+    if (models.length === 1) return;
     for (const each of models) {
       const label = document.createElement("label");
       const radio = document.createElement("input");
@@ -686,7 +688,6 @@ function start(meta, read) {
       label.append(radio, each.label);
       $("models").append(label);
     }
-    $("models").hidden = models.length === 1;
   }
 
   function write() {
