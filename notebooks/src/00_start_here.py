@@ -67,7 +67,7 @@ interpolation_studio(models, x_test, y_test)
 
 # %%
 steps = torch.linspace(0, 1, 9)
-pairs = {"2 to 0": (1, 3), "4 to 7": (4, 0)}  # positions in the test set
+pairs = {"5 to 0": (23, 3), "1 to 2": (2, 1)}  # positions in the test set
 rows = {}
 for name, (a, b) in pairs.items():
     for size, model in models.items():
@@ -78,9 +78,12 @@ for name, (a, b) in pairs.items():
 # %% tags=["hide-input"]
 # The two walks with each model, and t above
 above = {next(iter(rows)): [f"t = {t:g}" for t in steps.tolist()]}
-fig = show_rows(rows, size=0.72, above=above, title="Most steps along the "
-                "line are digits; a longer code paints them sharper")
-show_figure(fig, alt="Four rows of nine decoded digits.")
+fig = show_rows(rows, size=0.72, above=above, title="Two numbers pass other "
+                "digits on the way; twenty are sharper, and go directly")
+show_figure(fig, alt="Four rows of nine decoded digits. A 5 turns into a 0: "
+            "with 2 numbers, soft, through a 6; with 20 numbers, sharp and "
+            "directly. A 1 turns into a 2: with 2 numbers through an 8; with "
+            "20 numbers directly, through steps that are neither.")
 
 # %% [markdown]
 # Then as an animation, there and back, with both models side by side:
@@ -89,21 +92,26 @@ show_figure(fig, alt="Four rows of nine decoded digits.")
 walk = torch.linspace(0, 1, 25)
 frames = []
 for model in models.values():
-    z, *_ = encode_images(model, x_test[[1, 3]])
+    z, *_ = encode_images(model, x_test[[23, 3]])
     frames.append(model.decode(straight_line(z[0], z[1], walk)).sigmoid())
 frames = torch.cat(frames, dim=3)
 show_animation(torch.cat([frames, frames.flip(0)]), seconds=0.08, enlarge=5,
                labels=["2 numbers          20 numbers"] * 50,
-               alt="Animation: a handwritten 2 turns into a 0 and back, "
-               "through shapes that look like digits on the way; on the left "
-               "soft, with 2 numbers, on the right sharper, with 20.")
+               alt="Animation: a handwritten 5 turns into a 0 and back; on "
+               "the left, with 2 numbers, soft and through a 6, on the right, "
+               "with 20 numbers, sharp and directly.")
 
 # %% [markdown]
 # *What to see:* most steps are digits, not two digits printed over each other.
-# Sometimes a third digit appears on the way. With two numbers the pictures are
-# soft, and now and then an end is another digit altogether: two numbers are
-# few for everything a digit can be. Twenty leave room for slant, thickness and
-# the form of each stroke, so the pictures are sharper.
+#
+# With two numbers the pictures are soft. Two numbers are few for everything a
+# digit can be. Now and then an end is another digit altogether. And ten kinds
+# of digits share one plane, so a line from one to another often crosses a
+# third: here a 6, and an 8.
+#
+# Twenty numbers leave room for slant, thickness and the form of each stroke,
+# so the pictures are sharp. There is room between the digits, too: a line
+# meets a third one less often. But half way it may pass a shape that is none.
 #
 # Each picture is the *mean* of what the decoder thinks possible; notebook 06
 # shows why that blurs.
@@ -144,29 +152,34 @@ predict("Half way from a 2 to a 4, what do you see?",
          "pixels: both at half brightness; codes: one shape"],
         answer="pixels: both at half brightness; codes: one shape",
         because="Mixing pixels prints one digit over the other, an image "
-        "nobody would write. The decoder paints one shape, whatever the code: "
-        "it has learned to paint shapes like those in its training data.")
+        "nobody would write. The decoder paints one shape, digit or not: it "
+        "has learned to paint strokes like those in its training data.")
 
 # %%
 a, b = 1, 4  # a 2 and a 4
 fade = 0.5 * x_test[a] + 0.5 * x_test[b]
-pictures = {"image a": x_test[a], "pixels, t = 0.5": fade}
+pictures = {"image a": x_test[a], "mixed pixels": fade}
 for size, model in models.items():
-    # [None]: a batch of one; sigmoid: turns any number into a pixel from 0 to 1
+    # [None]: a batch of one; sigmoid: makes each number a pixel, 0 to 1
     z_a, z_b = encode_images(model, x_test[[a, b]])[0]
     middle = model.decode((0.5 * z_a + 0.5 * z_b)[None]).sigmoid()
-    pictures[f"code of {size}"] = middle[0]
+    pictures[f"mixed codes,\n{size}"] = middle[0]
 pictures["image b"] = x_test[b]
 
 # %% tags=["after-predict"]
-fig, axes = plt.subplots(1, 5, figsize=(8, 2.1))
+fig, axes = plt.subplots(1, 5, figsize=(8, 2.2))
 for ax, (name, picture) in zip(axes, pictures.items()):
-    show_image(picture, title=name, ax=ax)
+    show_image(picture, ax=ax)
+    ax.set_xlabel(name)
+fig.suptitle("Half way: mixed pixels show two digits, mixed codes one shape")
 show_figure(fig, alt="Five images: a 2; the cross-fade, in which a gray 2 and "
             "a gray 4 overlap; the decoded middle codes of 2 and of 20 "
             "numbers, one shape each; a 4.")
 
 # %% [markdown]
+# *What to see:* with two numbers a 9 lies in the middle, soft but whole. With
+# twenty it is a sharp stroke that is no digit yet.
+#
 # ## The space in which you walked
 #
 # If twenty numbers paint so much better, why bother with two? Because two

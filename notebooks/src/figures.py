@@ -63,7 +63,7 @@ def tour_of_both(models: dict, x: torch.Tensor, y: torch.Tensor) -> bytes:
     """The same tour in the codes of each model, side by side, as a GIF."""
     walks = [tour(model, encode_images(model, x)[0], y) for model in models.values()]
     frames = torch.cat([nn.functional.pad(walk, (1, 1)) for walk in walks], dim=2)
-    labels = [(" " * 12).join(models)] * len(frames)
+    labels = [(" " * 18).join(models)] * len(frames)
     return gif_bytes(frames, seconds=0.09, enlarge=6, labels=labels, levels=64)
 
 
