@@ -111,7 +111,7 @@ show_animation(torch.cat([frames, frames.flip(0)]), seconds=0.08, enlarge=5,
 #
 # Twenty numbers leave room for slant, thickness and the form of each stroke,
 # so the pictures are sharp. There is room between the digits, too: a line
-# meets a third one less often. But half way it may pass a shape that is none.
+# meets a third one less often. But half way it may pass what is no digit.
 #
 # Each picture is the *mean* of what the decoder thinks possible; notebook 06
 # shows why that blurs.
@@ -149,7 +149,8 @@ show_figure(fig, alt="Grid of forty handwritten digits in ten columns, one "
 # Your guess, please
 predict("Half way from a 2 to a 4, what do you see?",
         ["both times a 2 and a 4, each at half brightness",
-         "pixels: both at half brightness; codes: one shape"],
+         "pixels: both at half brightness; codes: one shape",
+         "both times one shape, between a 2 and a 4"],
         answer="pixels: both at half brightness; codes: one shape",
         because="Mixing pixels prints one digit over the other, an image "
         "nobody would write. The decoder paints one shape, digit or not: it "
