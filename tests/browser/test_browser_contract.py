@@ -51,6 +51,14 @@ def test_each_control_has_a_name_of_its_own(studio):
     assert found and len(found) == len(set(found)), found
 
 
+def test_one_radio_button_of_each_group_is_chosen(studio):
+    """Also where other studios on the page have radio buttons; none, while a question is open."""
+    is_question = studio.evaluate("node => node.matches('.vae-predict')")
+    for group in studio.get_by_role("radiogroup").all():
+        chosen = group.locator("input:checked").count()
+        assert chosen == (0 if is_question else 1), group.get_attribute("aria-label")
+
+
 def test_keys_move_each_slider(studio, page):
     handles = studio.get_by_role("slider")
     for k in range(handles.count()):
