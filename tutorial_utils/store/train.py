@@ -19,6 +19,8 @@ from .jobs import Job, load_or_make
 from .recipe import Recipe, recipe
 from .shelf import put, report, shelf_mode, take, to_check
 
+NOT_COUNTED = ("device", "retrain", "show_progress")  # they change nothing in a recipe
+
 
 def trained(
     name: str,
@@ -228,18 +230,11 @@ def plan_training(
 
 
 def recipe_of(
-    shared: SharedData,
-    make_model: Callable[[], nn.Module],
-    x: Tensor | Sequence[Tensor],
-    loss_fn: LossFn,
-    *,
-    device: torch.device | str | None = None,
-    retrain: bool = False,
-    show_progress: bool = True,
-    **settings: object,
+    shared: SharedData, make_model: Callable[[], nn.Module], x: object, loss_fn: LossFn, **settings
 ) -> Recipe:
     """The recipe of one training, without a model; arguments as for `plan_training`."""
-    return recipe(make_model, loss_fn, data=shared.key(x), **settings)
+    counted = {name: value for name, value in settings.items() if name not in NOT_COUNTED}
+    return recipe(make_model, loss_fn, data=shared.key(x), **counted)
 
 
 def _trainable(model: object) -> nn.Module:
