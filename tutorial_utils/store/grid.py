@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..training import History, LossFn, fit
 from .recipe import digest
 from .scores import SECONDS, Row, read_scores, summary, write_scores
-from .shelf import refuse, report, shelf_mode
+from .shelf import note_asked, refuse, shelf_mode
 from .train import SharedData, recipe_of, train_many
 
 FUNCTIONS = ("make_model", "x", "loss_fn")  # these may take the value of an axis by its name
@@ -107,7 +107,7 @@ def score_grid(
     plan = plan_grid(make_model, x, loss_fn, over=over, name=name, **settings)
     jobs = {job_name: job for job_name, (_, job) in plan.items()}
     if shelf_mode() == "write":
-        report(jobs)
+        note_asked(jobs)
     table = {} if retrain else read_scores()
     shared = SharedData()
     recipes = {

@@ -66,7 +66,7 @@ def refuse(name: str, wrong: list[str]) -> None:
     print(said)
 
 
-def report(names: Iterable[str]) -> None:
+def note_asked(names: Iterable[str]) -> None:
     """Tell `make models` what a notebook asked for: names, in the file TUTORIAL_SHELF_ASKED."""
     if file := os.environ.get("TUTORIAL_SHELF_ASKED"):
         with open(file, "a", encoding="utf-8") as asked:

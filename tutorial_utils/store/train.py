@@ -17,7 +17,7 @@ from .files import CachedFile, Contents, models_dir
 from .fingerprint import fingerprint
 from .jobs import Job, load_or_make
 from .recipe import Recipe, recipe
-from .shelf import put, report, shelf_mode, take, to_check
+from .shelf import note_asked, put, shelf_mode, take, to_check
 
 NOT_COUNTED = ("device", "retrain", "show_progress")  # they change nothing in a recipe
 
@@ -86,7 +86,7 @@ def compare(job: Job, content: Contents) -> None:
 
     Raises RuntimeError if it is not: an entry is what its recipe makes, on every machine.
     """
-    report([job.file.name])
+    note_asked([job.file.name])
     _, again = job.work(*job.arrays, **job.arguments)
     losses = [json.loads(history)["train"]["loss"][-1] for history in (content[1], again)]
     line = f"{job.file.name}: the last loss is {losses[0]:.2f} on the shelf, {losses[1]:.2f} here"
@@ -102,7 +102,7 @@ def fill_shelf(jobs: Sequence[Job], contents: dict[str, Contents]) -> dict[str, 
     """
     if shelf_mode() != "write":
         return contents
-    report(job.file.name for job in jobs)
+    note_asked(job.file.name for job in jobs)
     for job in jobs:
         if job.anew or take(job.file.name, job.recipe) is None:
             put(job.file.name, job.recipe(), contents[job.file.name])
