@@ -315,8 +315,8 @@ show_figure(fig, alt="Two heat maps of mean derivatives, 3 latent numbers by "
 #
 # Now a table that nobody made for the purpose: the 3s and 8s of MNIST, on
 # 8 × 6 fields, each 1 where there is enough ink. Again 48 columns of 0 and 1,
-# and again three numbers. But nobody knows the factors, if there are any. At least
-# we can look at the maps as pictures.
+# and again three numbers. But nobody knows the factors, if there are any. At
+# least we can look at the maps as pictures.
 
 
 # %%

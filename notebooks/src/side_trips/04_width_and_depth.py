@@ -60,7 +60,7 @@ def measured(model):
 # %%
 networks = ["256-128", "400-128", "400-256", "400-256-64",
             "400-256-64-64", "400-256-64-10"]
-settings = {"epochs": 20, "batch_size": 128, "lr": 2e-3,
+settings = {"epochs": 15, "batch_size": 128, "lr": 2e-3,
             "schedule": warmup_then_linear, "retrain": RETRAIN}
 loss_fn = partial(negative_elbo, beta=beta)
 scores = score_grid(
