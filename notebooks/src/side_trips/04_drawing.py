@@ -18,7 +18,7 @@
 # %%
 import matplotlib.pyplot as plt
 import torch
-from IPython.display import display
+from ipywidgets import VBox
 from torch import nn
 from torch.nn import functional as F
 
@@ -73,8 +73,8 @@ judge = digit_classifier(data, retrain=RETRAIN)
 # paint a digit instead?
 
 # %%
-for model in models.values():
-    display(drawing_studio(model, x_test, y_test, judge=judge))
+VBox([drawing_studio(model, x_test, y_test, judge=judge)
+      for model in models.values()])
 
 # %% [markdown]
 # Four drawings, for those who read this without a kernel. The strokes are
@@ -99,24 +99,25 @@ def copies(model, images):  # the means of p(x|z), at the means of q(z|x)
 # The drawings and their copies, with the judge's name for each
 rows = {"drawn": drawn}
 rows |= {name: copies(model, drawn) for name, model in models.items()}
-names = {name: judge(images).argmax(1).tolist()
+above = {name: [f"judge: {k}" for k in judge(images).argmax(1).tolist()]
          for name, images in rows.items()}
-above = {name: [f"judge: {k}" for k in found] for name, found in names.items()}
-above["drawn"] = [f"{what}: {k}"
-                  for what, k in zip(drawings, names["drawn"])]
-fig = show_rows(rows, size=1.25, above=above,
-                title="Two digits are copied, two others become digits")
+above["drawn"] = [f"{what}\n{said}"
+                  for what, said in zip(drawings, above["drawn"])]
+fig = show_rows(rows, size=1.25, above=above)
+fig.suptitle("Whatever is drawn, strokes of digits come out", y=1.14)
 show_figure(fig, alt="Three rows of four images. Drawn: a 3, a 7 with a bar, "
             "a cross and a house, each with the digit that the judge names. "
             "Below, the copies of the models with 2 and with 20 numbers: the "
-            "3 and the 7 are copied; the cross and the house turn into shapes "
-            "made of strokes of digits.")
+            "3 is copied by both, the 7 with its bar by 20 numbers only; the "
+            "house becomes a 0, and the cross nothing that one could name.")
 
 # %% [markdown]
 # *What to see.* All copies are means of $p(x|z)$, at the mean of $q(z|x)$. The
 # model with 2 numbers gives you *a* 3. The one with 20 numbers gives you more
-# of *your* 3: its slant, its width, where it bends. Neither can paint a house.
-# A decoder puts together what it has seen, and it has seen digits.
+# of *your* 3: its corners, its width, where it bends. A 7 with a bar is rare in
+# MNIST, and the model with 2 numbers has no place for it; with 20, the bar is
+# kept. Neither can paint a house. A decoder puts together what it has seen, and
+# it has seen digits.
 #
 # ## How MNIST was made
 #
@@ -161,7 +162,7 @@ left.set(xlabel="longer side of the digit, pixels", ylabel="test images",
          title="All digits are of one size")
 right.scatter(*center[:2000].T, s=2, color="C0")
 right.set(xlim=(-4, 4), ylim=(4, -4), aspect="equal", xlabel="right, pixels",
-          ylabel="down, pixels", title="and in one place, to a pixel")
+          ylabel="down, pixels", title="and in one place")
 show_figure(fig, alt="Left, a bar chart of the longer side of the test "
             "digits: one bar, at 20 pixels. Right, their centers of mass on "
             "a square of 8 by 8 pixels: all lie in a square of one pixel in "
@@ -224,11 +225,12 @@ spoiled = {f"{name} {value}": changes[name][0](x_test[:1], value)
            for name, values in shown.items() for value in values}
 rows = {"image": torch.cat([*spoiled.values()])}
 rows |= {name: copies(model, rows["image"]) for name, model in models.items()}
-above = {"image": [name.replace(" ", "\n", 1).replace("\nr", " r")
-                   for name in spoiled]}
+short = {"moved right": "right", "longer side": "side", "thicker": "ink"}
+above = {"image": [f"{short[name]}\n{value}".replace("-", "−")
+                   for name, values in shown.items() for value in values]}
 fig = show_rows(rows, size=0.78, above=above)
 fig.suptitle("As MNIST has it, a 7 is copied; otherwise it may become "
-             "anything", y=1.28)
+             "anything", y=1.22)
 show_figure(fig, alt="A 7 moved to the right by up to 6 pixels, drawn with "
             "longer sides from 8 to 26 pixels, and with thinner and thicker "
             "strokes. Below, copies of two models. Copies of images like "

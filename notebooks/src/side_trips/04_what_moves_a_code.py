@@ -35,6 +35,9 @@ from tutorial_utils.studios.predict import predict
 RETRAIN = False  # True: train all models again, a minute
 seeds = [0, 1, 2]  # figures show the first; tables show all
 sizes = {"factor 1": 20, "factor 2": 12, "factor 3": 8, "coins": 8}
+n_1, n_2, n_3, n_coins = sizes.values()
+claim("sizes: 48 columns in all, and fewer for each next factor",
+      n_1 + n_2 + n_3 + n_coins == 48 and n_1 > n_2 > n_3 > 0)
 
 data = load_images("mnist")
 settings = {"epochs": 15, "batch_size": 256, "lr": 1e-2,
@@ -130,7 +133,7 @@ def hits(map_, model):  # of the columns of each factor, how many are on top
 print_table({f"encoder, seed {seed}": hits(encoder_maps[seed], model)
              for seed, model in table_models.items()})
 claim("encoder, every seed: the columns of its factor are on top",
-      all(sum(hits(encoder_maps[seed], model).values()) == 40
+      all(sum(hits(encoder_maps[seed], model).values()) == 48 - n_coins
           for seed, model in table_models.items()))
 
 
@@ -227,13 +230,13 @@ claim("every seed: f(z + h)/h is off by more than 10 there",
 # %% tags=["hide-input"]
 # The largest error against the step, both logarithmic, one line for each seed
 fig, ax = plt.subplots(figsize=(7.5, 3.4))
-ends = {"f(z + h) / h": (6, "C1", ":"), "forward": (4, "0.5", "--"),
-        "central": (16, "C0", "-")}
-for name, (at, color, line) in ends.items():
+styles = {"f(z + h) / h": ("C1", ":"), "forward": ("0.5", "--"),
+          "central": ("C0", "-")}
+for (name, (color, line)), place in zip(styles.items(), [
+        (1e-4, 4e4), (2e-5, 3e-2), (1.6e-2, 4e-6)]):
     for seed in seeds:
         ax.loglog(steps, errors[seed, name], line, color=color, marker="")
-    ax.annotate(name, (steps[at], errors[seeds[0], name][at]), color=color,
-                xytext=(8, 6), textcoords="offset points")
+    ax.annotate(name, place, color=color)
 ax.set(xlabel="step h", ylabel="largest error", xlim=(1e-6, 1),
        title="Too small a step is as bad as too large a one")
 show_figure(fig, alt="Error against step size, both logarithmic, for three "
@@ -272,7 +275,7 @@ for seed, model in table_models.items():
 claim("every seed: by hand and by jacrev, the maps are the same to 0.0001",
       max(off) < 1e-4, off=off)
 claim("decoder, every seed: the columns of its factor are on top",
-      all(sum(hits(decoder_maps[seed], model).values()) == 40
+      all(sum(hits(decoder_maps[seed], model).values()) == 48 - n_coins
           for seed, model in table_models.items()))
 
 # %% tags=["hide-input"]
@@ -339,9 +342,9 @@ model = digit_models[seeds[0]]
 maps = {"encoder": encoder_jacobian(model, digits).mean(0),
         "decoder": decoder_map(model, model.encode(digits)[0])}
 fig, axes = plt.subplots(1, 10, figsize=(9.5, 1.9))
-for ax, row in zip(axes, digits):
+for ax, row in zip(axes[:4], digits):
     show_image(row.view(8, 6), ax=ax)
-axes[1].set_title("four rows", loc="left")
+axes[0].set_title("four rows", loc="left")
 for n, (name, map_) in enumerate(maps.items()):
     for j, ax in enumerate(axes[4 + 3 * n:7 + 3 * n]):
         show_image(map_[j].view(8, 6) / map_.abs().max(), cmap="PuOr",
@@ -352,8 +355,8 @@ show_figure(fig, alt="Four rows of the table as fields of 8 by 6: coarse 3s "
             "which look like parts of strokes.")
 
 # %% [markdown]
-# *What to see.* Purple fields fill with ink as the number rises, orange ones
-# lose it. In the decoder's maps one can see strokes that move: purple on one
+# *What to see.* Each picture is scaled to its own model's largest value.
+# Purple fields fill with ink as the number rises, orange ones lose it. In the decoder's maps one can see strokes that move: purple on one
 # side, orange on the other. It is tempting to give each number a name.
 #
 # ## Where do you stand?
