@@ -114,10 +114,10 @@ show_figure(fig, alt="Three rows of four images. Drawn: a 3, a 7 with a bar, "
 # %% [markdown]
 # *What to see.* All copies are means of $p(x|z)$, at the mean of $q(z|x)$. The
 # model with 2 numbers gives you *a* 3. The one with 20 numbers gives you more
-# of *your* 3: its corners, its width, where it bends. A 7 with a bar is rare in
-# MNIST, and the model with 2 numbers has no place for it; with 20, the bar is
-# kept. Neither can paint a house. A decoder puts together what it has seen, and
-# it has seen digits.
+# of *your* 3: its corners, its width, where it bends. A 7 with a bar is rare
+# in MNIST, and the model with 2 numbers has no place for it; with 20, the bar
+# is kept. Neither can paint a house. A decoder puts together what it has seen,
+# and it has seen digits.
 #
 # ## How MNIST was made
 #
@@ -284,13 +284,14 @@ for (top, low), (change, (_, values)) in zip(axes.T, changes.items()):
 axes[0, 0].set(ylabel="share with the right name", ylim=(0, 1.02))
 axes[0, 0].legend(title="named by the judge:", fontsize=8, title_fontsize=8)
 axes[1, 0].set_ylabel("median of −ELBO, nats")
-fig.suptitle("Only digits as MNIST has them (gray bars) are copied well")
+fig.suptitle("Moved or resized, digits are copied wrongly; a thicker pen does "
+             "less harm")
 show_figure(fig, alt="Six charts, against pixels moved, the longer side and "
             "the thickness. Above, the share of images, and of copies by two "
-            "models, that the judge names rightly: highest where MNIST is, and "
-            "falling to both sides, steeply when moved. Below, the median of "
-            "−ELBO, which rises with moving, with larger digits and with "
-            "thicker strokes, but falls for smaller digits.")
+            "models, that the judge names rightly: highest where MNIST is (a "
+            "gray bar), falling to both sides, steeply when moved. Below, the "
+            "median of −ELBO, which rises with moving, with larger digits and "
+            "with thicker strokes, but falls for smaller digits.")
 
 # %%
 for name in models:
@@ -306,7 +307,9 @@ for name in models:
 # *What to see.* Moving is worst. Three or four pixels, a seventh of the image,
 # and most copies are of some other digit. A pen that is somewhat thicker or
 # thinner does little harm. People have pens of many kinds, and MNIST has their
-# strokes; but it has one place and one size.
+# strokes; but it has one place and one size. (To thicken a stroke by quarters
+# of a pixel, the image is enlarged and reduced. That alone makes it softer,
+# and costs some thirty nats, also at 0.)
 #
 # Do not expect $-$ELBO to warn you. It does so where digits are moved or too
 # large. But a small digit has little ink, and little can go wrong: its
@@ -317,10 +320,13 @@ for name in models:
 #
 # ### Astronomic numbers
 #
-# Why the median? Look at the largest values.
+# Why the median? Look at the largest values. The second table goes after them:
+# it has the standard deviation of the weights with which the encoder reads a
+# pixel, for pixels that had ink in none of the 60,000 images, in a hundred or
+# fewer, and in more.
 
 # %%
-largest = {(change, value): {name: f"{nats[name, change, value].max():.1g}"
+largest = {(change, value): {name: f"{nats[name, change, value].max():,.0f}"
                              for name in models}
            for change, value in [("moved right", 0), ("moved right", 6),
                                  ("longer side", 28)]}
@@ -338,13 +344,11 @@ for name, std in stds.items():
           std["never"] < 0.03 and std["rarely"] > 0.5 * std["often"])
 
 # %% [markdown]
-# *What to see.* For some images $-$ELBO is not large, it is astronomic. The
-# table below says where that comes from: it has the standard deviation of the
-# weights with which the encoder reads each pixel. At the rim lie pixels that
-# *never* had ink in 60,000 images. Their weights are still the small random
-# numbers that they started with. Others had ink in a hundred images or fewer.
-# Their weights have grown as large as those in the middle, and hardly any
-# image has ever checked them. Put a stroke there, and
+# *What to see.* For some images $-$ELBO is not large, it is astronomic, or
+# more than a 32-bit number can hold. At the rim lie pixels that *never* had
+# ink. Their weights are still the small random numbers that they started with.
+# Others had ink in very few images. Their weights have grown like those in the
+# middle, and hardly any image has ever checked them. Put a stroke there, and
 # $\log\sigma^2$ goes wherever it likes. And $\sigma^2$ is its exponential.
 #
 # ## Cheating, or necessary?

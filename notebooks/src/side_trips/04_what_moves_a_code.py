@@ -355,9 +355,10 @@ show_figure(fig, alt="Four rows of the table as fields of 8 by 6: coarse 3s "
             "which look like parts of strokes.")
 
 # %% [markdown]
-# *What to see.* Each picture is scaled to its own model's largest value.
-# Purple fields fill with ink as the number rises, orange ones lose it. In the decoder's maps one can see strokes that move: purple on one
-# side, orange on the other. It is tempting to give each number a name.
+# *What to see.* Purple fields fill with ink as the number rises, orange ones
+# lose it; the darkest field is the largest value of its map. In the decoder's
+# maps one can see strokes that move: purple on one side, orange on the other.
+# It is tempting to give each number a name.
 #
 # ## Where do you stand?
 #
