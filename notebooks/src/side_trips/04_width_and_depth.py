@@ -29,6 +29,7 @@ from tutorial_utils import (
     show_figure, show_image, start_at_mean_image, train_grid,
     warmup_then_linear,
 )
+from tutorial_utils.plotting import COLORS
 from tutorial_utils.studios.predict import predict
 
 # %%
@@ -49,8 +50,8 @@ x_train, x_test, y_test = data.x_train, data.x_test, data.y_test
 # *400-256-64-64*, which is as deep and not narrow.
 #
 # What weight should the KL have? The report behind this question gives it
-# $10^{-5}$. Does it average over the pixels, or sum? It does not say. Averaged,
-# that is $\beta = 784 \cdot 10^{-5} = 0.00784$; summed, it is $10^{-5}$
+# $10^{-5}$. Does it average over the pixels, or sum? It does not say.
+# Averaged, that is $\beta = 784 \cdot 10^{-5} = 0.00784$; summed, it is $10^{-5}$
 # ([Other people's β](05_other_betas.ipynb) has the conversion). Here it makes
 # no difference. We shall see that at 0.00784 the KL is a tenth of a nat of the
 # loss, against more than a hundred of copy. In both readings the model is
@@ -141,8 +142,80 @@ def over_seeds(layers, score):
 
 
 # %% tags=["after-predict"]
-weights = {name: sum(part.numel() for part in make_layers(name).parameters())
-           for name in networks}
-print_table({name: {"weights": weights[name]} | {
+def weights(name):  # how many the network has
+    return sum(part.numel() for part in make_layers(name).parameters())
+
+
+print_table({name: {"weights": f"{weights(name):,}"} | {
     score: over_seeds(name, score) for score in ("recon_loss", "kl", "k-NN")}
     for name in networks})
+
+# %% tags=["hide-input", "after-predict"]
+# recon_loss of each network, after half an epoch and at the end
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.2))
+for row, name in enumerate(networks):
+    model, _ = short[name, seeds[0]]
+    quick = evaluate(model, x_test, loss_fn)["recon_loss"]
+    axes[0].plot(quick, row, "o", color="0.5")
+    ends = over_seeds(name, "recon_loss")
+    axes[1].plot(ends, [row] * len(ends), "o-", color="C0", markersize=5)
+axes[0].set(yticks=range(len(networks)), yticklabels=networks,
+            title="After half an epoch (one seed)")
+axes[1].set(yticks=range(len(networks)), yticklabels=[],
+            title="After fifteen epochs (all seeds)")
+for ax in axes:
+    ax.invert_yaxis()
+    ax.set(xlabel="recon_loss on test images, nats")
+show_figure(fig, alt="ALT")
+
+# %% [markdown]
+# WHAT TO SEE
+#
+# ## Maps
+#
+# Three of the six networks, as maps: the means of test images, each drawn as
+# its digit, and below what is decoded all over them.
+
+# %%
+shown = ["256-128", "400-256", "400-256-64-10"]
+found = train_grid(
+    make_layers, x_train, loss_fn, name="04_layers",
+    over={"layers": shown, "seed": seeds[:1]}, **settings)
+
+# %% tags=["hide-input"]
+# Means of test images and decoded digits, first seed
+fig, axes = plt.subplots(2, len(shown), figsize=(9, 6.2))
+for (top, below), ((name, _), (model, _)) in zip(axes.T, found.items()):
+    mu, _ = encode_images(model, x_test[:2000])
+    low, high = mu.quantile(torch.tensor([0.01, 0.99]), dim=0)
+    plot_codes(mu, y_test[:2000], n=700, ax=top, title=name)
+    top.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="$z_1$",
+            ylabel="$z_2$")
+    u, v = [torch.linspace(*ends, 10) for ends in zip(low.tolist(),
+                                                      high.tolist())]
+    show_image(decode_grid(model, z_1=u, z_2=v), ax=below)
+show_figure(fig, alt="ALT")
+
+# %% tags=["hide-input"]
+# The means of all six: an ellipse for each class, one standard deviation
+fig, axes = plt.subplots(2, 3, figsize=(9, 6))
+for ax, name in zip(axes.flat, networks):
+    row = scores[name, seeds[0]]
+    for k in range(10):
+        center = row[f"x {k}"], row[f"y {k}"]
+        shape = torch.tensor([[row[f"xx {k}"], row[f"xy {k}"]],
+                              [row[f"xy {k}"], row[f"yy {k}"]]])
+        sizes, axes_of = torch.linalg.eigh(shape)
+        angle = torch.atan2(axes_of[1, 1], axes_of[0, 1]).rad2deg().item()
+        short_side, long_side = (2 * sizes.clamp(min=0).sqrt()).tolist()
+        ax.add_patch(Ellipse(center, long_side, short_side, angle=angle,
+                             facecolor=COLORS[k], alpha=0.45))
+        ax.annotate(k, center, ha="center", va="center", fontweight="bold")
+    ax.autoscale_view()
+    ax.set(title=name)
+show_figure(fig, alt="ALT")
+
+# %%
+print_table({name: {score: over_seeds(name, score) for score in
+                    ("4, 9", "3, 5, 8", "2 as 3, 5, 8")}
+             for name in networks})
