@@ -56,7 +56,7 @@ models: $(VENV)/.installed  ## train what is missing or stale in notebooks/train
 bench: $(VENV)/.installed  ## measure speed: one table of ratios, 2 to 12 minutes (ARGS=--full for three seeds)
 	$(RUN) tests/bench.py $(ARGS)
 
-pretrained: $(VENV)/.installed  ## train the shipped 2-D model again
+pretrained: $(VENV)/.installed  ## copy the two shipped models from the shelf again, after make models
 	$(RUN) -m tutorial_utils.store.pretrained
 
 figures: $(VENV)/.installed-test  ## make the README's pictures, GIF and playground again

@@ -41,9 +41,6 @@ from .latent import (
     morph as morph,
 )
 from .latent import (
-    morph_strip as morph_strip,
-)
-from .latent import (
     name_of_dimension as name_of_dimension,
 )
 from .latent import (

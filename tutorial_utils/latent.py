@@ -55,20 +55,6 @@ def morph(
     return decode_images(model, _along(path, z_a, z_b, torch.tensor([float(t)])))[0]
 
 
-def morph_strip(
-    model: Autoencoder | VAE,
-    z_a: Tensor,
-    z_b: Tensor,
-    n: int = N_FRAMES,
-    *,
-    path: LatentPath = straight_line,
-) -> Tensor:
-    """The morph at n values of t from 0 to 1, side by side: [H, n * W]."""
-    return side_by_side(
-        decode_images(model, _along(path, z_a, z_b, torch.linspace(0, 1, positive_int("n", n))))
-    )
-
-
 def side_by_side(images: Tensor) -> Tensor:
     """Images [N, H, W] in one row: [H, N * W]."""
     return torch.cat(list(images), dim=1)

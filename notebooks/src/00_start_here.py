@@ -4,9 +4,9 @@
 # What would it take to turn one handwritten digit into another, smoothly,
 # with a digit at every step?
 #
-# **You will** · check that this computer is ready · look at the data · drag a
-# slider and watch one digit become another · walk through the space the
-# slider moves in · learn how the series works.
+# **You will** · drag a slider and watch one digit become another · look at the
+# data · walk through the space the slider moves in · check that this computer
+# is ready · learn how the series works.
 #
 # *Builds on nothing · about 1 min on two CPU cores ·
 # [Solutions](solutions/00_start_here.ipynb)*
@@ -20,33 +20,101 @@ import matplotlib.pyplot as plt
 import torch
 
 from tutorial_utils import (
-    decode_grid, estimated_minutes, load_images, load_pretrained,
-    machine_report, morph, morph_strip, plot_codes, show_animation,
-    show_figure, show_image, show_images, training_speed,
+    decode_grid, encode_images, estimated_minutes, load_images,
+    load_pretrained, machine_report, plot_codes, show_animation, show_figure,
+    show_image, show_images, show_rows, straight_line, training_speed,
 )
 from tutorial_utils.checks.nb00 import check_compression
 from tutorial_utils.studios.interpolation import interpolation_studio
 from tutorial_utils.studios.pad import latent_pad
+from tutorial_utils.studios.predict import predict
 
 # %% [markdown]
-# ## Is this computer ready?
+# ## One digit becomes another
 #
-# The next cell prints what you have, trains a small network for about a
-# second, and estimates from its speed how long each notebook takes here the
-# first time. The second time, trained models come from a cache and a notebook
-# takes seconds.
+# A **variational autoencoder** (VAE) has two halves. The **encoder** squeezes
+# an image into a short list of numbers, its **code**. The **decoder** paints
+# an image from a code.
+#
+# ![An image of 784 pixels goes into the encoder, a trapezoid that narrows;
+# out comes a code of two numbers; the decoder, a trapezoid that widens, paints
+# an image of 784 pixels from it.](figures/encoder_decoder.svg)
+#
+# Two small VAEs travel with this tutorial. One has a code of two numbers, the
+# other a code of twenty. Both learned from the same 60,000 digits, and they
+# have never seen the 10,000 test images that you can choose from here.
+#
+# Choose two digits and drag $t$, or click the slider and use the **← →** keys.
+# Then switch to 20 numbers and walk again: what changes?
 
 # %%
-print(machine_report())
-speed = training_speed()
-print(f"trains on {speed:,.0f} images per second\n")
-for name, minutes in estimated_minutes(speed).items():
-    print(f"{name:20} about {max(1, round(minutes))} min")
+data = load_images("mnist")
+x_test, y_test = data.x_test, data.y_test
+models = {"2 numbers": load_pretrained("vae_2d"),
+          "20 numbers": load_pretrained("vae_20d")}
+interpolation_studio(models, x_test, y_test)
 
 # %% [markdown]
-# You need no GPU, and from here on no network: the images came with the
-# installation. If this cell fails, copy what it printed into an issue on the
-# project's page; that is what a helper will ask for first.
+# What did you drag? At $t = 0$ you see the decoder's picture of the first
+# digit's code $z_a$. At $t = 1$ you see its picture of the second digit's code
+# $z_b$. Between them you see pictures of the codes on the straight line that
+# joins the two:
+#
+# $$z(t) = (1 - t)\, z_a + t\, z_b$$
+#
+# Here is the same without a slider, for paper: nine steps along two such
+# lines.
+
+# %%
+steps = torch.linspace(0, 1, 9)
+pairs = {"5 to 0": (23, 3), "1 to 2": (2, 1)}  # positions in the test set
+rows = {}
+for name, (a, b) in pairs.items():
+    for size, model in models.items():
+        z, *_ = encode_images(model, x_test[[a, b]])
+        images = model.decode(straight_line(z[0], z[1], steps)).sigmoid()
+        rows[f"{name},\n{size}"] = images
+
+# %% tags=["hide-input"]
+# The two walks with each model, and t above
+above = {next(iter(rows)): [f"t = {t:g}" for t in steps.tolist()]}
+fig = show_rows(rows, size=0.72, above=above, title="Two numbers pass other "
+                "digits on the way; twenty are sharper, and go directly")
+show_figure(fig, alt="Four rows of nine decoded digits. A 5 turns into a 0: "
+            "with 2 numbers, soft, through a 6; with 20 numbers, sharp and "
+            "directly. A 1 turns into a 2: with 2 numbers through an 8; with "
+            "20 numbers directly, through steps that are neither.")
+
+# %% [markdown]
+# Then as an animation, there and back, with both models side by side:
+
+# %%
+walk = torch.linspace(0, 1, 25)
+frames = []
+for model in models.values():
+    z, *_ = encode_images(model, x_test[[23, 3]])
+    frames.append(model.decode(straight_line(z[0], z[1], walk)).sigmoid())
+frames = torch.cat(frames, dim=3)
+show_animation(torch.cat([frames, frames.flip(0)]), seconds=0.08, enlarge=5,
+               labels=["2 numbers          20 numbers"] * 50,
+               alt="Animation: a handwritten 5 turns into a 0 and back; on "
+               "the left, with 2 numbers, soft and through a 6, on the right, "
+               "with 20 numbers, sharp and directly.")
+
+# %% [markdown]
+# *What to see:* most steps are digits, not two digits printed over each other.
+#
+# With two numbers the pictures are soft. Two numbers are few for everything a
+# digit can be. Now and then an end is another digit altogether. And ten kinds
+# of digits share one plane, so a line from one to another often crosses a
+# third: here a 6, and an 8.
+#
+# Twenty numbers leave room for slant, thickness and the form of each stroke,
+# so the pictures are sharp. There is room between the digits, too: a line
+# meets a third one less often. But half way it may pass what is no digit.
+#
+# Each picture is the *mean* of what the decoder thinks possible; notebook 06
+# shows why that blurs.
 #
 # ## The data
 #
@@ -54,8 +122,6 @@ for name, minutes in estimated_minutes(speed).items():
 # Every image has 28 × 28 pixels, each a number from 0 (black) to 1 (white).
 
 # %% tags=["nbval-check-output"]
-data = load_images("mnist")
-x_test, y_test = data.x_test, data.y_test
 print("train", list(data.x_train.shape), "test", list(x_test.shape))
 print("from", x_test.min().item(), "to", x_test.max().item())
 
@@ -72,23 +138,58 @@ show_figure(fig, alt="Grid of forty handwritten digits in ten columns, one "
 # *What to see:* the digits of one column differ in slant, thickness and form.
 # A model of these images has to know what may vary and what may not.
 #
-# ## One digit becomes another
+# ## Predict
 #
-# A **variational autoencoder** (VAE) has two halves. The **encoder** squeezes
-# an image into a short list of numbers, its **code**; in this notebook just
-# two numbers, $z_1$ and $z_2$. The **decoder** paints an image from a code.
-#
-# ![An image of 784 pixels goes into the encoder, a trapezoid that narrows;
-# out comes a code of two numbers; the decoder, a trapezoid that widens, paints
-# an image of 784 pixels from it.](figures/encoder_decoder.svg)
-#
-# A small VAE travels with this tutorial, trained on the 60,000 training
-# images. It has never seen the test images.
+# A plain cross-fade mixes the *pixels* of two images,
+# $(1 - t)\,x_a + t\,x_b$. A walk mixes their *codes*. Take a 2 and a 4: what
+# will lie in the middle, at $t = 0.5$? Decide first. In the saved notebook the
+# picture below is folded until you open it.
+
+# %% tags=["predict"]
+# Your guess, please
+predict("Half way from a 2 to a 4, what do you see?",
+        ["both times a 2 and a 4, each at half brightness",
+         "pixels: both at half brightness; codes: one shape",
+         "both times one shape, between a 2 and a 4"],
+        answer="pixels: both at half brightness; codes: one shape",
+        because="Mixing pixels prints one digit over the other, an image "
+        "nobody would write. The decoder paints one shape, digit or not: it "
+        "has learned to paint strokes like those in its training data.")
 
 # %%
-model = load_pretrained("vae_2d")
-with torch.no_grad():
-    z_test, _ = model.encode(x_test)  # one code for each test image
+a, b = 1, 4  # a 2 and a 4
+fade = 0.5 * x_test[a] + 0.5 * x_test[b]
+pictures = {"image a": x_test[a], "mixed pixels": fade}
+for size, model in models.items():
+    # [None]: a batch of one; sigmoid: makes each number a pixel, 0 to 1
+    z_a, z_b = encode_images(model, x_test[[a, b]])[0]
+    middle = model.decode((0.5 * z_a + 0.5 * z_b)[None]).sigmoid()
+    pictures[f"mixed codes,\n{size}"] = middle[0]
+pictures["image b"] = x_test[b]
+
+# %% tags=["after-predict"]
+fig, axes = plt.subplots(1, 5, figsize=(8, 2.2))
+for ax, (name, picture) in zip(axes, pictures.items()):
+    show_image(picture, ax=ax)
+    ax.set_xlabel(name)
+fig.suptitle("Half way: mixed pixels show two digits, mixed codes one shape")
+show_figure(fig, alt="Five images: a 2; the cross-fade, in which a gray 2 and "
+            "a gray 4 overlap; the decoded middle codes of 2 and of 20 "
+            "numbers, one shape each; a 4.")
+
+# %% [markdown]
+# *What to see:* with two numbers a 9 lies in the middle, soft but whole. With
+# twenty it is a sharp stroke that is no digit yet.
+#
+# ## The space in which you walked
+#
+# If twenty numbers paint so much better, why bother with two? Because two
+# numbers are a point on a map, and a map can be seen at a glance. Nobody sees
+# twenty dimensions (notebook 04 tries). So we look at the small model:
+
+# %%
+model = models["2 numbers"]
+z_test, _ = encode_images(model, x_test)  # one code for each test image
 print(model.encoder)
 print("codes of the first three test images:")
 print(z_test[:3])
@@ -97,84 +198,9 @@ print(z_test[:3])
 # The encoder ends in 4 numbers: the 2 of the code, and 2 that say how sure it
 # is of them. We drop the latter here; notebook 02 needs them.
 #
-# Now the studio. Choose two digits and drag $t$, or click the slider and use
-# the **← →** keys. At $t = 0$ you see the decoder's picture of the first
-# digit's code, at $t = 1$ of the second's, and between them of the codes on
-# the straight line that joins the two:
-#
-# $$z(t) = (1 - t)\, z_a + t\, z_b$$
-
-# %%
-interpolation_studio(model, x_test, y_test)
-
-# %% [markdown]
-# The same without a kernel, for paper and for GitHub. First as a strip, a 2
-# that becomes a 0 and a 4 that becomes a 7:
-
-# %%
-pairs = {"2 to 0": (1, 3), "4 to 7": (4, 0)}  # positions in the test set
-steps = torch.linspace(0, 1, 9).tolist()
-fig, axes = plt.subplots(2, 1, figsize=(7, 2))
-for ax, (name, (a, b)) in zip(axes, pairs.items()):
-    show_image(morph_strip(model, z_test[a], z_test[b], n=9), ax=ax)
-    ax.grid(False)
-    ax.set_ylabel(name, rotation=0, ha="right", va="center")
-axes[1].set_xticks([14 + 28 * n for n in range(9)], steps)
-axes[0].set_title("Most steps along the line are digits")
-axes[1].set_xlabel("$t$")
-show_figure(fig, alt="Two rows of nine decoded digits. Above, a 2 turns into "
-            "a 0 through shapes in between; below, a 4 turns into a 7.")
-
-# %% [markdown]
-# Then as an animation, there and back:
-
-# %%
-frames = [morph(model, z_test[1], z_test[3], t / 24) for t in range(25)]
-show_animation(torch.stack(frames + frames[::-1]), seconds=0.08, enlarge=5,
-               alt="Animation: a handwritten 2 turns into a 0 and back, "
-               "through shapes that look like digits on the way.")
-
-# %% [markdown]
-# *What to see:* most steps are digits, not two digits printed over each other.
-# Sometimes a third digit appears on the way. The pictures at both ends are a
-# bit blurred, and now and then another digit altogether: two numbers are few
-# for everything a digit can be. Each picture is the *mean* of what the decoder
-# thinks possible; notebook 06 shows why that blurs.
-#
-# ## Predict
-#
-# Before you go on: a plain cross-fade mixes the *pixels* of two images,
-# $(1 - t)\,x_a + t\,x_b$. What will its middle look like, next to the middle
-# of the walk through codes? Decide first, then run the cell.
-
-# %%
-a, b = 1, 4  # a 2 and a 4
-fade = 0.5 * x_test[a] + 0.5 * x_test[b]
-# [None]: a batch of one; sigmoid: turns any number into a pixel from 0 to 1
-with torch.no_grad():
-    walk = model.decode((0.5 * z_test[a] + 0.5 * z_test[b])[None]).sigmoid()
-fig, axes = plt.subplots(1, 4, figsize=(7, 2.1))
-pictures = {"image a": x_test[a], "pixels, t = 0.5": fade,
-            "codes, t = 0.5": walk[0], "image b": x_test[b]}
-for ax, (name, picture) in zip(axes, pictures.items()):
-    show_image(picture, title=name, ax=ax)
-show_figure(fig, alt="Four images: a 2; the cross-fade, in which a gray 2 and "
-            "a gray 4 overlap; the decoded middle code, one shape; a 4.")
-
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
-# The cross-fade shows both digits at half brightness: an image nobody would
-# write. The decoder paints one shape, here much like a 9 and a bit soft. All
-# it has learned is to paint shapes like those in its training data.
-# </details>
-#
-# ## The space in which you walked
-#
-# Two numbers are a point on a map. Below, the map shows the codes of test
-# images, each drawn as its class. Drag on it, or click it and use the
-# **arrow keys** (with Shift: larger steps), and the decoder paints the digit
-# of that point.
+# Below, the map shows the codes of test images, each drawn as its class. Drag
+# on it, or click it and use the **arrow keys** (with Shift: larger steps), and
+# the decoder paints the digit of that point.
 
 # %%
 latent_pad(model, z_test, y_test)
@@ -200,6 +226,26 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 # spaced for codes that follow a bell curve in each direction: dense in the
 # middle. Far outside, where there are no codes, the decoder still paints
 # something; do not trust it.
+#
+# ## Is this computer ready?
+#
+# The next cell prints what you have, trains a small network for about a
+# second, and estimates from its speed how long each notebook takes here the
+# first time. The second time, trained models come from a cache and a notebook
+# takes seconds.
+
+# %%
+print(machine_report())
+speed = training_speed()
+print(f"trains on {speed:,.0f} images per second\n")
+for name, minutes in estimated_minutes(speed).items():
+    print(f"{name:20} about {max(1, round(minutes))} min")
+
+# %% [markdown]
+# You need no GPU, and no network: the images and the two models came with the
+# installation. If a cell of this notebook fails, copy what the one above
+# printed into an issue on the project's page; that is what a helper will ask
+# for first.
 #
 # ## How the series works
 #
@@ -227,32 +273,16 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
 # | [08 · Denoising autoencoders](08_denoising.ipynb) | How does noise go away? |
 # | [09 · What it is good for](09_applications.ipynb) | What can you do with a VAE? |
 #
-# The [appendix](appendix.md): questions, notation, terms, references.
-#
-# ### Notation
-#
-# The same letters everywhere, in formulas and in code. You need none of them
-# yet; this is where to look them up.
-#
-# | mathematics | code | meaning |
-# |---|---|---|
-# | $x$ | `x` | an image, pixels in $[0, 1]$ |
-# | $z$ | `z` | a code: the latent variable, or a sample of it |
-# | $q(z \mid x)$ | `encode(x)` | the encoder's distribution of codes for $x$: the *posterior* |
-# | $\mu, \log\sigma^2$ | `mu`, `logvar` | its mean and log variance |
-# | $\sigma$ | `std` | its standard deviation, `(0.5 * logvar).exp()` |
-# | $\varepsilon$ | `eps` | noise from $N(0, 1)$ |
-# | $p(z)$ | | the *prior*, $N(0, I)$: codes before any image |
-# | $p(x \mid z)$ | `decode(z)` | the decoder's distribution of images for $z$, as logits |
-# | $-\mathbb{E}_q \log p(x \mid z)$ | `recon_loss` | reconstruction loss, in nats, summed over pixels |
-# | $\mathrm{KL}(q \,\Vert\, p)$ | `kl` | how far the posterior is from the prior, in nats |
-# | $\beta$ | `beta` | the weight of `kl` in the loss |
+# Formulas and code use the same letters in all notebooks. You need none of
+# them yet; the [appendix](appendix.md#Notation) is where to look them up, with
+# a glossary, all references, and which notebook answers which question.
 #
 # ## Recap
 #
-# You checked this computer · looked at MNIST · turned one digit into another
-# by walking from code to code · saw the map on which you walked · know how the
-# series works.
+# * A digit turns into another on a straight line between two *codes*, not by
+#   mixing pixels.
+# * A code of twenty numbers paints sharper digits than one of two.
+# * Two numbers make a map, on which digits that look alike lie together.
 #
 # ## Exercises
 #

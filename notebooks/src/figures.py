@@ -1,4 +1,4 @@
-"""Makes the README's pictures, GIF and playground from the shipped model: `make figures`.
+"""Makes the README's pictures, GIF and playground from the shipped models: `make figures`.
 
 The page of β is the one that notebook 05 writes when it is executed; it is copied and
 photographed, and the first picture of 05 is cut out of it.  The diagrams
@@ -17,10 +17,12 @@ import matplotlib
 import matplotlib.pyplot as plt
 import torch
 from PIL import Image
+from torch import nn
 from torchvision.transforms.functional import pil_to_tensor
 
 from tutorial_utils.data import load_images
 from tutorial_utils.latent import decode_grid, morph
+from tutorial_utils.models import encode_images
 from tutorial_utils.pages.playground import export_playground
 from tutorial_utils.plotting import plot_codes, show_image, show_rows
 from tutorial_utils.store.files import write_atomically
@@ -40,7 +42,6 @@ def draw_map(model, z, y) -> plt.Figure:
     return fig
 
 
-@torch.no_grad()
 def class_center(z: torch.Tensor, y: torch.Tensor, label: int) -> torch.Tensor:
     """The code of class `label` that has the most codes of its class around it."""
     own = z[y == label]
@@ -56,6 +57,14 @@ def tour(model, z, y, *, frames_per_step: int = 12, rest: int = 4) -> torch.Tens
         frames += [morph(model, a, b, 0.0)] * rest
         frames += [morph(model, a, b, step / frames_per_step) for step in range(1, frames_per_step)]
     return torch.stack(frames)
+
+
+def tour_of_both(models: dict, x: torch.Tensor, y: torch.Tensor) -> bytes:
+    """The same tour in the codes of each model, side by side, as a GIF."""
+    walks = [tour(model, encode_images(model, x)[0], y) for model in models.values()]
+    frames = torch.cat([nn.functional.pad(walk, (1, 1)) for walk in walks], dim=2)
+    labels = [(" " * 18).join(models)] * len(frames)
+    return gif_bytes(frames, seconds=0.09, enlarge=6, labels=labels, levels=64)
 
 
 def draw_knob(page: Path, *, chosen: tuple[int, int] = (2, 7), side: int = 28) -> plt.Figure:
@@ -99,24 +108,21 @@ def photograph(page: Path, picture: Path, ready: str) -> None:
 
 if __name__ == "__main__":
     matplotlib.rc_file(NOTEBOOKS / "matplotlibrc")
-    data, model = load_images("mnist"), load_pretrained("vae_2d")
-    with torch.no_grad():
-        z, _ = model.encode(data.x_test)
-    draw_map(model, z, data.y_test).savefig(
-        NOTEBOOKS / "figures" / "manifold.png", bbox_inches="tight"
-    )
-    write_atomically(
-        NOTEBOOKS / "figures" / "morph.gif",
-        gif_bytes(tour(model, z, data.y_test), seconds=0.09, enlarge=6),
-    )
-    page = export_playground(model, NOTEBOOKS / "figures" / "playground.html")
+    data = load_images("mnist")
+    x, y = data.x_test, data.y_test
+    models = {"2 numbers": load_pretrained("vae_2d"), "20 numbers": load_pretrained("vae_20d")}
+    plane = models["2 numbers"]
+    figures = NOTEBOOKS / "figures"
+    drawn = draw_map(plane, encode_images(plane, x)[0], y)
+    drawn.savefig(figures / "manifold.png", bbox_inches="tight")
+    write_atomically(figures / "morph.gif", tour_of_both(models, x, y))
+    page = export_playground(models, figures / "playground.html")
     pages = {page: "window.playground"}
     if (exported := NOTEBOOKS / "beta.html").exists():
-        page = NOTEBOOKS / "figures" / "beta.html"
+        page = figures / "beta.html"
         write_atomically(page, exported.read_bytes())
         pages[page] = "document.querySelector('#panel svg')"
-        knob = NOTEBOOKS / "figures" / "one_knob.png"
-        draw_knob(page).savefig(knob, bbox_inches="tight")
+        draw_knob(page).savefig(figures / "one_knob.png", bbox_inches="tight")
     for page, ready in pages.items():
         if shutil.which("chromium"):
             photograph(page, page.with_suffix(".png"), ready)

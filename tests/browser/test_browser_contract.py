@@ -51,6 +51,12 @@ def test_each_control_has_a_name_of_its_own(studio):
     assert found and len(found) == len(set(found)), found
 
 
+def test_one_radio_button_of_each_group_is_chosen(studio):
+    """Also where other studios on the page have radio buttons, too."""
+    for group in studio.get_by_role("radiogroup").all():
+        assert group.locator("input:checked").count() == 1, group.get_attribute("aria-label")
+
+
 def test_keys_move_each_slider(studio, page):
     handles = studio.get_by_role("slider")
     for k in range(handles.count()):

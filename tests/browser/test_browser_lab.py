@@ -13,15 +13,17 @@ from helpers.browser import (
     wait_until_equal,
 )
 from helpers.lab import TOKEN, run_all_cells
-from helpers.morph import painted, t_of
-from helpers.widgets import code_in
+from helpers.morph import ends_of, painted, t_of
+from helpers.widgets import code_in, numbers
 from playwright.sync_api import expect
 
-from tutorial_utils.latent import straight_line
-from tutorial_utils.models import decode_images
+from tutorial_utils.latent import side_by_side, straight_line
+from tutorial_utils.models import decode_images, encode_image
 from tutorial_utils.store.pretrained import load_pretrained
+from tutorial_utils.studios.interpolation import mark_frame
 
 pytestmark = pytest.mark.browser
+PICTURE = ".vae-picture >> visible=true"  # of the chosen model
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def test_nothing_pops_up(page):
 def test_slider_by_mouse_and_by_keyboard(page, mnist):
     studio, model = page.locator(".vae-studio"), load_pretrained("vae_2d")
     studio.scroll_into_view_if_needed()
-    picture, handle = studio.locator(".vae-picture"), studio.locator(".noUi-handle")
+    picture, handle = studio.locator(PICTURE).first, studio.locator(".noUi-handle")
 
     def expected() -> torch.Tensor:
         return painted(studio, model, mnist.x_test, straight_line)
@@ -73,6 +75,41 @@ def test_slider_by_mouse_and_by_keyboard(page, mnist):
     assert f"t = {t_of(studio):.2f}" in studio.locator(".vae-label").first.inner_text()
     button = studio.get_by_role("button", name=re.compile("^Another")).first
     move_and_compare(button.click, picture, expected, page)
+
+
+def test_the_model_is_chosen_by_keyboard_and_the_walk_follows(page, mnist):
+    studio = page.locator(".vae-studio")
+    studio.scroll_into_view_if_needed()
+    picture, strip = studio.locator(PICTURE).first, studio.locator(".vae-strip >> visible=true")
+    group = studio.get_by_role("radiogroup", name="model")
+    assert group.get_by_role("radio", name="2 numbers", exact=True).is_checked()
+    for key, label, name in (
+        ("ArrowRight", "20 numbers", "vae_20d"),
+        ("ArrowLeft", "2 numbers", "vae_2d"),
+    ):
+        model = load_pretrained(name)
+
+        def expected(model=model) -> torch.Tensor:
+            return painted(studio, model, mnist.x_test, straight_line)
+
+        def choose(key=key) -> None:
+            group.locator("input:checked").focus()
+            press(page, key)
+
+        def move() -> None:
+            studio.locator(".noUi-handle").focus()
+            press(page, "ArrowLeft", 12)
+
+        move_and_compare(choose, picture, expected, page)
+        assert group.get_by_role("radio", name=label, exact=True).is_checked()
+        move_and_compare(move, picture, expected, page)
+        codes = [encode_image(model, image) for image in ends_of(studio, mnist.x_test)]
+        images = decode_images(model, straight_line(*codes, torch.linspace(0, 1, 9)))
+        marked = mark_frame(side_by_side(images), round(8 * t_of(studio)))
+        wait_until_equal(strip, lambda marked=marked: marked, page)
+        point = straight_line(*codes, torch.tensor([t_of(studio)]))[0]
+        said = numbers(studio.locator(".vae-label >> visible=true").first.inner_text())
+        assert said[1:3] == pytest.approx(point[:2].tolist(), abs=0.006)
 
 
 def test_pad_by_mouse_and_by_keyboard(page):

@@ -117,12 +117,24 @@ def _slider() -> dict:
     }
 
 
-def _one_model(model: Callable[[], nn.Module] = vae) -> dict:
-    return {"model": model(), "x": images(), "y": classes()}
+def _traversal() -> dict:
+    return {"model": vae(12), "x": images(), "y": classes()}
+
+
+def _walk() -> dict:
+    return {"models": vae(), "x": images(), "y": classes()}
 
 
 def _two_models() -> dict:
-    return _one_model() | {"other": autoencoder(), "judge": judge()}
+    return _walk() | {"other": autoencoder(), "judge": judge()}
+
+
+def _choice() -> dict:
+    return _walk() | {"models": {"2 numbers": vae(), "5 <numbers>": vae(5, seed=1)}}
+
+
+def _judged_choice() -> dict:
+    return _choice() | {"judge": judge()}
 
 
 def _pad() -> dict:
@@ -175,15 +187,17 @@ STUDIOS = {
     "denoising": Case(denoising_studio, _denoising),
     "drawing": Case(drawing_studio, _drawing),
     "filling": Case(filling_studio, _filling),
-    "interpolation": Case(interpolation_studio, _one_model),
+    "interpolation": Case(interpolation_studio, _walk),
     "interpolation of two": Case(interpolation_studio, _two_models),
+    "interpolation by choice": Case(interpolation_studio, _choice),
+    "interpolation by choice, judged": Case(interpolation_studio, _judged_choice),
     "model slider": Case(model_slider, _slider),
     "pad": Case(latent_pad, _pad),
     "posterior": Case(posterior_explorer, _posterior),
     "predict": Case(predict, _predict),
     "schedule": Case(schedule_composer, dict),
     "style": Case(style_studio, _style),
-    "traversal": Case(traversal_panel, lambda: _one_model(lambda: vae(12))),
+    "traversal": Case(traversal_panel, _traversal),
     "traversal of many": Case(traversal_studio, _models),
 }
 

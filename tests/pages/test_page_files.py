@@ -34,11 +34,16 @@ def playground(path):
     return export_playground(load_pretrained("vae_2d"), path)
 
 
+def playground_of_two(path):
+    models = {"2 </script>": load_pretrained("vae_2d"), "20": load_pretrained("vae_20d")}
+    return export_playground(models, path)
+
+
 def slider(path):
     return export_slider("β", panels(), path)
 
 
-@pytest.mark.parametrize("export", [playground, slider])
+@pytest.mark.parametrize("export", [playground, playground_of_two, slider])
 def test_one_file_that_refers_to_nothing_outside(export, tmp_path):
     path = export(str(tmp_path / "new" / "a.html"))
     assert path == tmp_path / "new" / "a.html" and list(path.parent.iterdir()) == [path]
@@ -86,6 +91,23 @@ def test_deep_reference_model_fits(tmp_path, mnist):
     decoder = mlp([2, 64, 128, 256, 784], activation=nn.GELU, out_shape=(1, 28, 28))
     path = export_playground(VAE(encoder, decoder, latent_dim=2), tmp_path / "a.html")
     assert path.stat().st_size <= MAX_BYTES
+
+
+def weights_of(path) -> list[list]:
+    """What a page says of each layer with weights: kind, numbers in and out, levels."""
+    text = path.read_text(encoding="utf-8")
+    meta = json.loads(re.search(r'id="meta">(.*?)</script>', text, re.S)[1])
+    layers = [layer for model in meta["models"] for layer in model["decoder"] + model["encoder"]]
+    return [layer for layer in layers if layer[0] == "Linear"]
+
+
+def test_rows_of_8_bits_stay_8_bits_and_others_get_16_where_they_fit(tmp_path, make_vae, digits):
+    shelved = weights_of(playground_of_two(tmp_path / "a.html"))
+    assert len(shelved) == 13
+    for _, n_in, n_out, levels in shelved:  # small ones lie on the shelf in half precision
+        assert levels == (127 if n_in * n_out >= 1024 else 32767)
+    path = export_playground(make_vae(), tmp_path / "b.html", x=digits.x_test, y=digits.y_test)
+    assert {levels for *_, levels in weights_of(path)} == {32767}
 
 
 TOO_LARGE = r"too large for one page: \d\.\d\d MB, more than 1\.50"
@@ -142,11 +164,22 @@ FLAT, LAST = nn.Flatten(), nn.Linear(64, 2)
     ],
 )
 def test_what_cannot_be_exported_is_refused_and_nothing_is_written(
-    make, error, message, digits, tmp_path
+    make, error, message, digits, make_vae, tmp_path
 ):
+    path, images = tmp_path / "a.html", {"x": digits.x_test, "y": digits.y_test}
     with pytest.raises(error, match=message):
-        export_playground(make(), tmp_path / "a.html", x=digits.x_test, y=digits.y_test)
+        export_playground(make(), path, **images)
+    if make is not too_wide:
+        with pytest.raises(error, match=rf"models\['b'\]: .*{message}"):
+            export_playground({"a": make_vae(), "b": make()}, path, **images)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dict_without_models_and_a_label_that_is_no_text_are_refused(make_vae, tmp_path):
+    with pytest.raises(ValueError, match="models must hold at least one model, got none"):
+        export_playground({}, tmp_path / "a.html")
+    with pytest.raises(ValueError, match="a label in models must be a text, got 2"):
+        export_playground({2: make_vae()}, tmp_path / "a.html")
 
 
 @pytest.mark.parametrize(

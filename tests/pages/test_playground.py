@@ -1,4 +1,7 @@
-"""The playground: one HTML file, driven in a real Chromium; it draws what PyTorch computes."""
+"""The playground: one HTML file, driven in a real Chromium; it draws what PyTorch computes.
+
+Of the three pages, "20-D" holds two models, of which the second is chosen.
+"""
 
 import math
 import re
@@ -31,7 +34,7 @@ from tutorial_utils.studios.pad import nearest_code
 from tutorial_utils.training import constant, fit, local_seed
 
 pytestmark = pytest.mark.browser
-every_model = pytest.mark.parametrize("name", ["2-D", "64-D"])
+every_model = pytest.mark.parametrize("name", ["2-D", "20-D", "64-D"])
 READY = "() => window.playground"
 DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 DEVICES = {
@@ -60,7 +63,7 @@ STROKES = {
 
 @pytest.fixture(scope="module")
 def models(mnist) -> dict[str, VAE]:
-    """The model of notebook 00, and one with 64 latent numbers, trained for a moment."""
+    """The models of notebook 00, and one with 64 latent numbers, trained for a moment."""
     with local_seed(0):
         encoder, decoder = mlp([784, 400, 128]), mlp([64, 400, 784], out_shape=(1, 28, 28))
         vae = VAE(encoder, decoder, latent_dim=64)
@@ -68,20 +71,25 @@ def models(mnist) -> dict[str, VAE]:
     settings = {"epochs": 1, "batch_size": 128, "lr": 2e-3, "seed": 0, "schedule": constant}
     loss_fn = partial(negative_elbo, beta=1.0)
     fit(vae, mnist.x_train[:5000], loss_fn, show_progress=False, **settings)
-    return {"2-D": load_pretrained("vae_2d"), "64-D": vae.eval()}
+    shipped = {"2-D": load_pretrained("vae_2d"), "20-D": load_pretrained("vae_20d")}
+    return shipped | {"64-D": vae.eval()}
 
 
 @pytest.fixture(scope="module")
 def files(models, tmp_path_factory):
     folder = tmp_path_factory.mktemp("playground")
+    both = {"2 numbers": models["2-D"], "20 <numbers>": models["20-D"]}
     return {
-        name: export_playground(model, folder / f"{name}.html") for name, model in models.items()
+        name: export_playground(both if name == "20-D" else model, folder / f"{name}.html")
+        for name, model in models.items()
     }
 
 
 @pytest.fixture(scope="module")
 def pages(files, open_page):
-    return {name: open_page(path, **DEVICES["laptop"]) for name, path in files.items()}
+    pages = {name: open_page(path, **DEVICES["laptop"]) for name, path in files.items()}
+    pages["20-D"].get_by_role("radio", name="20 <numbers>").check()
+    return pages
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +159,15 @@ def test_picture_is_pytorchs_at_a_hundred_codes(name, pages, models, mnist):
     there = np.stack([grays(*pixels) for pixels in page.evaluate(READ_MANY, z.tolist())])
     here = 255 * decode_images(model, z).double().numpy()
     assert abs(there - here).max() <= 1  # half of it is the rounding
+
+
+def test_weights_of_the_shelf_are_not_rounded_so_pixels_are_the_same(pages, models, mnist):
+    page, model = pages["20-D"], models["20-D"]
+    with torch.no_grad():
+        z, _ = model.encode(mnist.x_test[:100])
+    there = torch.tensor(page.evaluate("zs => zs.map(playground.decode)", z.tolist()))
+    here = decode_images(model, z).flatten(1)
+    assert 255 * (there - here).abs().max() < 0.02  # gray values, before they are whole numbers
 
 
 @every_model
@@ -401,6 +418,73 @@ def test_many_changes_within_a_frame_are_drawn_once(pages):
       return asked;
     }"""
     assert pages["2-D"].evaluate(script) == 1
+
+
+# ---- the choice of a model ----
+
+
+def test_models_are_chosen_by_keyboard_and_everything_follows(files, models, open_page, mnist):
+    page = open_page(files["20-D"], **DEVICES["laptop"])
+    labels = page.locator("#models label").all_inner_texts()
+    assert labels == ["2 numbers", "20 <numbers>"]
+    assert page.get_by_role("group", name="Model").is_visible()
+    page.evaluate("playground.setT(0.3)")
+    points = {}
+    for key, name, others in (("ArrowRight", "20-D", 18), ("ArrowLeft", "2-D", 0)) * 2:
+        page.locator("#models input:checked").focus()
+        press(page, key)
+        settle(page)
+        model, t = models[name], torch.linspace(0, 1, 9)
+        assert is_focused(page.get_by_role("radio", name="20 <numbers>" if others else "2 numbers"))
+        same_strip(page, decode_images(model, straight_line(*ends(page), t)))
+        morph = straight_line(*ends(page), torch.tensor([0.3]))
+        same_picture(page.locator("#morph-image"), decode_images(model, morph)[0])
+        for image, code in zip(ends(page, "pixels"), ends(page), strict=True):
+            assert moved(model, image.view(1, 1, 28, 28), code).max() < 0.05
+        same_point(page, model)
+        assert point(page).tolist() == points.get(name, [0.0] * model.latent_dim)
+        page.locator("#random").click()
+        points[name] = point(page).tolist()  # each model has its own place on its own map
+        same_point(page, model)
+        observed = page.locator("#seen-image").get_attribute("aria-label")
+        image = mnist.x_test[index_of(observed, 9)]
+        code = torch.tensor(page.evaluate("playground.drawing.code"))
+        assert moved(model, image[None], code).max() < 0.05
+        same_picture(page.locator("#again-image"), decode_images(model, code[None])[0])
+        assert page.locator("#sliders input").count() == (10 if others else 2)
+        hint = page.locator("#map-hint").inner_text()
+        assert ("the other 18 stay where they are" in hint) == bool(others)
+        assert f"into {model.latent_dim} numbers" in page.locator("#about").inner_text()
+
+
+def test_map_is_drawn_anew_for_the_chosen_model(files, open_page):
+    page = open_page(files["20-D"], **DEVICES["laptop"])
+    read = "() => document.getElementById('map').toDataURL()"
+    maps = []
+    for name in ("2 numbers", "20 <numbers>", "2 numbers"):
+        page.get_by_role("radio", name=name).check()
+        settle(page)
+        maps.append(page.evaluate(read))
+    assert maps[0] == maps[2] != maps[1]
+
+
+def test_a_drawing_stays_when_another_model_is_chosen(files, models, open_page):
+    page = open_page(files["20-D"], **DEVICES["laptop"])
+    drag(page, page.locator("#paper"), (0.5, 0.1), (0.45, 0.9))
+    page.get_by_role("button", name="Morph from it").click()
+    page.get_by_role("radio", name="20 <numbers>").check()
+    settle(page)
+    code = torch.tensor(page.evaluate("playground.drawing.code"))
+    image = image_of_strokes(page.evaluate("playground.drawing.strokes")).float()
+    assert moved(models["20-D"], image[None], code).max() < 0.3
+    torch.testing.assert_close(ends(page)[0], code)
+    t = torch.linspace(0, 1, 9)
+    same_strip(page, decode_images(models["20-D"], straight_line(*ends(page), t)))
+
+
+@pytest.mark.parametrize("name", ["2-D", "64-D"])
+def test_where_there_is_one_model_nothing_is_to_be_chosen(name, pages):
+    assert not pages[name].locator("#models").is_visible()
 
 
 # ---- draw a digit ----

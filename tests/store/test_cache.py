@@ -15,9 +15,10 @@ from torch import nn
 import tutorial_utils
 from tutorial_utils import losses
 from tutorial_utils.losses import negative_elbo
-from tutorial_utils.store.files import models_dir
+from tutorial_utils.store.files import models_dir, read_tensors
 from tutorial_utils.store.fingerprint import fingerprint
-from tutorial_utils.store.pretrained import load_pretrained
+from tutorial_utils.store.pretrained import ASSETS, PRETRAINED, load_pretrained
+from tutorial_utils.store.shelf import shelf_path
 from tutorial_utils.store.train import train_many, trained
 from tutorial_utils.training import evaluate, fit, linear_warmup, local_seed
 
@@ -427,15 +428,31 @@ def test_a_damaged_file_is_said_and_the_model_trained_again(trainings, capsys, d
     assert len(trainings) == 3 and capsys.readouterr().out == ""
 
 
-# the shipped model
+# the shipped models
 
 
-def test_load_pretrained(mnist):
-    model = load_pretrained("vae_2d")
-    assert not model.training and model.latent_dim == 2
+@pytest.mark.parametrize(("name", "k", "most"), [("vae_2d", 2, 136), ("vae_20d", 20, 98.5)])
+def test_load_pretrained(name, k, most, mnist):
+    model = load_pretrained(name)
+    assert not model.training and model.latent_dim == k
+    assert not any(parameter.requires_grad for parameter in model.parameters())
     assert all(parameter.isfinite().all() for parameter in model.parameters())
-    test = evaluate(model, mnist.x_test, negative_elbo)
     # In nats; 0.2 of the loss is the seed of the samples.
-    assert 135 < test["loss"] < 139 and 6.5 < test["kl"] < 7.5
-    with pytest.raises(ValueError, match="name must be one of 'vae_2d', got 'vae'"):
+    assert most - 3 < evaluate(model, mnist.x_test, negative_elbo)["loss"] < most
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_a_shipped_model_is_the_one_on_the_shelf(name):
+    """If this fails: make pretrained."""
+    entry = PRETRAINED[name][1]
+    shipped, shelved = (
+        read_tensors(path, key)[0]
+        for path, key in ((ASSETS / f"{name}.safetensors", name), (shelf_path(entry), entry))
+    )
+    assert shipped.keys() == shelved.keys()
+    assert all(torch.equal(shipped[each], shelved[each]) for each in shelved)
+
+
+def test_another_model_is_not_shipped():
+    with pytest.raises(ValueError, match="name must be one of 'vae_2d', 'vae_20d', got 'vae'"):
         load_pretrained("vae")

@@ -34,8 +34,9 @@ def test_these_images_need_no_network(name, no_network):
     assert no_network == []
 
 
-def test_the_pretrained_model_needs_no_network(no_network):
-    assert load_pretrained("vae_2d").sample(3).shape == (3, 1, 28, 28)
+@pytest.mark.parametrize("name", ["vae_2d", "vae_20d"])
+def test_a_pretrained_model_needs_no_network(name, no_network):
+    assert load_pretrained(name).sample(3).shape == (3, 1, 28, 28)
     assert no_network == []
 
 

@@ -43,7 +43,8 @@ ASSETS = """
         import_module(module.name)  # a widget reads its script when its class is made
     assert len(load_images("digits").x_train) == 1437
     assert len(load_images("mnist", n_train=10).x_train) == 10
-    export_playground(load_pretrained(), "playground.html")
+    models = {"2": load_pretrained("vae_2d"), "20": load_pretrained("vae_20d")}
+    export_playground(models, "playground.html")
     export_slider("beta", {beta: [Part("", "<p>text</p>", "text")] for beta in "12"}, "slider.html")
 """
 

@@ -37,7 +37,7 @@ def full():
 
 def studio_of(model, **others):
     """The studio of another model, perhaps with others and with a judge."""
-    return STUDIOS["interpolation"].make(model=model, **others)
+    return STUDIOS["interpolation"].make(models=model, **others)
 
 
 def codes_at(model, studio, t: float) -> torch.Tensor:
@@ -331,6 +331,97 @@ def test_headings_tell_the_models_apart():
 def test_a_judge_must_give_logits():
     with pytest.raises(ValueError, match=r"judge must give logits \[B, K\]"):
         studio_of(vae(), judge=vae())
+
+
+# ---- a choice of models ----
+
+LABELS = ["2 numbers", "5 <numbers>"]
+
+
+@pytest.fixture(params=["interpolation by choice", "interpolation by choice, judged"])
+def choosing(request):
+    """A studio that offers two models, without a judge and with one."""
+    return STUDIOS[request.param].make()
+
+
+def shown_parts(side) -> list:
+    """The parts of a side that are on the page."""
+    parts = [side.box] if side.box else [side.picture, side.label, side.strip]
+    return [part for part in parts if part.layout.display is None]
+
+
+@each_path
+def test_everything_that_depends_on_the_model_follows_the_choice(path, choosing):
+    assert list(choosing.model.options) == LABELS and choosing.model.label == LABELS[0]
+    choosing.path.value = path
+    for label, latent_dim in ((LABELS[1], 5), (LABELS[0], 2), (LABELS[1], 5)):
+        choosing.model.label = label
+        (side,) = choosing.shown
+        assert side.model.latent_dim == latent_dim and choosing.path.value == path
+        check_sides(choosing)
+        assert [bool(shown_parts(each)) for each in choosing.sides] == [
+            each is side for each in choosing.sides
+        ]
+        choosing.end.choose(4 + latent_dim)
+        check_sides(choosing)
+
+
+def test_map_heading_and_chart_are_those_of_the_chosen_model():
+    studio = STUDIOS["interpolation by choice, judged"].make()
+    titles, charts = [], set()
+    for label in LABELS:
+        studio.model.label = label
+        (side,) = studio.shown
+        titles.append(re.sub("</?b>", "", side.heading.value))
+        charts.add(side.chart.value)
+        assert (side.map is None) == (label == LABELS[1])
+    assert titles == ["2 numbers", "5 &lt;numbers&gt;"] and len(charts) == 2
+    assert "vae-one" in studio.columns._dom_classes
+
+
+def test_without_a_judge_a_choice_adds_no_details():
+    studio = STUDIOS["interpolation by choice"].make()
+    assert all(side.map is side.box is None for side in studio.sides)
+
+
+def test_a_dict_of_one_model_is_a_choice_of_one():
+    studio = studio_of({"mine": vae()})
+    assert list(studio.model.options) == ["mine"] and len(studio.shown) == 1
+
+
+def test_gif_is_of_the_chosen_model_and_named_after_it(choosing, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    saved = {}
+    for label, word in zip(LABELS, ("2_numbers", "5_numbers"), strict=True):
+        choosing.model.label = label
+        choosing.save.click()
+        name = name_of_gif(choosing).replace(".gif", f"_{word}.gif")
+        frames = saved[label] = frames_of((tmp_path / name).read_bytes())
+        wanted = 255 * expected(choosing.shown[0].model, choosing, 0.5).numpy()
+        found = frames[12][: 6 * 8, 6 : 6 + 6 * 8]
+        assert abs(found - wanted.repeat(6, 0).repeat(6, 1)).max() <= 1.01
+    assert (saved[LABELS[0]][12] != saved[LABELS[1]][12]).any()
+
+
+@pytest.mark.parametrize(
+    ("models", "error", "message"),
+    [
+        ({}, ValueError, "models must hold at least one model"),
+        ({"a": vae(), "b": None}, TypeError, r"models\['b'\] must be a VAE"),
+        ({"a": vae(), "b": vae(size=6)}, ValueError, r"models\['b'\] must take images of the sha"),
+        ({1: vae()}, ValueError, "a label in models must be a text, got 1"),
+        ({"": vae()}, ValueError, "a label in models must be a text, got ''"),
+        ([vae(), vae()], TypeError, "models must be a VAE or an Autoencoder, got list"),
+    ],
+)
+def test_models_that_cannot_be_offered_are_named(models, error, message):
+    with pytest.raises(error, match=message):
+        studio_of(models)
+
+
+def test_no_other_model_stands_beside_a_choice():
+    with pytest.raises(ValueError, match="other must be None where models is a dict"):
+        STUDIOS["interpolation by choice"].make(other=vae())
 
 
 # ---- GIFs ----

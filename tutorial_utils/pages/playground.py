@@ -1,11 +1,14 @@
-"""Playground page (notebook 04): a trained model in one HTML file that needs no network."""
+"""Playground page (notebook 04): trained models in one HTML file that needs no network."""
 
 import base64
 import copy
 import json
 import math
 import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +18,7 @@ from ..data import load_images
 from ..losses import kl_per_dimension
 from ..models import encode_images
 from ..plotting import COLORS
+from ..studios.base import models_by_label
 from ..studios.drawing import BOX, DOT, PEN, SIZE
 from ..studios.pad import far_distance
 from ..support.arguments import classes_of, gray_images
@@ -26,39 +30,65 @@ N_AXES = 10  # dimensions that get a slider
 
 # Levels on each side of 0 to which a row of weights of the decoder, and of the encoder, is rounded;
 # the finest that fits is used.  With 16 bits a pixel is exact to 0.1 gray values, with 14 bits to
-# 0.3; an encoder of many layers needs more than 8 bits.
+# 0.3; an encoder of many layers needs more than 8 bits.  Rows that have no more levels than 8 bits
+# hold, as those of the shelf, are packed into these: nothing is rounded.
 LEVELS = ((32767, 32767), (8191, 2047), (8191, 127))
+BYTE = 127
 
 ACTIVATIONS = dict.fromkeys(("SiLU", "GELU", "ReLU", "Tanh", "Sigmoid"), ())  # and their settings
 ACTIVATIONS |= {"LeakyReLU": ("negative_slope",), "Softplus": ("beta", "threshold")}
 
 
+class Exported(NamedTuple):
+    """A model as the page needs it: `meta` in words and numbers, layers, codes of the images."""
+
+    meta: dict
+    decoder: list[nn.Module]
+    encoder: list[nn.Module]
+    mu: Tensor
+
+
 def export_playground(
-    model: nn.Module, path: str | Path, *, x: Tensor | None = None, y: Tensor | None = None
+    models: nn.Module | Mapping[str, nn.Module],
+    path: str | Path,
+    *,
+    x: Tensor | None = None,
+    y: Tensor | None = None,
 ) -> Path:
-    """Write `model` to `path` as one HTML page: a morph, a map, sliders of z, and a drawn digit.
+    """Write models to `path` as one HTML page: a morph, a map, sliders of z, and a drawn digit.
 
     The page decodes and encodes on its own, in plain JavaScript; a pixel is off by at most 1 of
-    255.  model: a VAE or an Autoencoder of gray images [1, H, W] with two latent numbers or
-    more, its encoder and decoder nn.Sequential of Linear, activations (SiLU, GELU, ReLU, LeakyReLU,
-    Tanh, Sigmoid, Softplus), Flatten, Unflatten, Identity and Dropout.  x: [N, 1, H, W] in [0, 1],
-    y: [N]; default: MNIST's test images. Returns the path.  Raises TypeError for another layer,
+    255.  models: a VAE or an Autoencoder of gray images [1, H, W] with two latent numbers or more,
+    its encoder and decoder nn.Sequential of Linear, activations (SiLU, GELU, ReLU, LeakyReLU, Tanh,
+    Sigmoid, Softplus), Flatten, Unflatten, Identity and Dropout; or several of them by label, {"2
+    numbers": vae, ...}: the page offers the choice and shows the first.  x: [N, 1, H, W] in [0, 1],
+    y: [N]; default: MNIST's test images.  Returns the path.  Raises TypeError for another layer,
     ValueError for other shapes or a page above 1.5 MB.
     """
     credit = MNIST if x is None else ""
     x, y = _images_or_mnist(x, y)
-    names = ("decoder", "encoder")
-    networks = {name: _layers(name, getattr(model, name, None)) for name in names}
-    model = copy.deepcopy(model).float().cpu().eval()
-    mu, *logvar = _encode(model, x)
-    _same_function(model, x[:8], mu[:8])
-    fixed = _meta(x, y, mu, *logvar)
+    exported = []
+    for label, model in models_by_label("models", models).items():
+        with _errors_name(label):
+            exported.append(_read(label, model, x))
     for levels in LEVELS:
-        page = _page(*_pack(networks, levels, fixed, x, y, mu), credit)
+        page = _page(*_pack(exported, levels, x, y), credit)
         if len(page) <= MAX_BYTES:
             break
-    check_size("model is", page, "Narrower layers, or fewer, make it smaller.")
+    what = "model is" if len(exported) == 1 else "models are"
+    check_size(what, page, "Narrower layers, or fewer, make it smaller.")
     return save_page(path, page)
+
+
+@contextmanager
+def _errors_name(label: str) -> Iterator[None]:
+    """Errors inside begin with the label of their model, if it has one."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if not label:
+            raise
+        raise type(error)(f"models[{label!r}]: {error}") from error
 
 
 def _images_or_mnist(x: Tensor | None, y: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -91,7 +121,7 @@ def _layers(name: str, network: object) -> list[nn.Module]:
     raise TypeError(f"{name} must consist of {allowed}; got {type(network).__name__}")
 
 
-def _describe(layers: list[nn.Module], size: int, levels: int) -> list[list]:
+def _describe(layers: list[nn.Module], size: int) -> list[list]:
     """Each layer without its weights, for the page: kind, numbers in and out, settings."""
     steps = []
     for layer in layers:
@@ -99,13 +129,27 @@ def _describe(layers: list[nn.Module], size: int, levels: int) -> list[list]:
             if layer.in_features != size:
                 what = f"{layer} is given {size} numbers"
                 raise ValueError(f"model must flatten its images and codes: {what}")
-            steps.append(["Linear", size, layer.out_features, levels])
+            steps.append(["Linear", size, layer.out_features])
             size = layer.out_features
         else:
             kind = type(layer).__name__
             settings = [getattr(layer, setting) for setting in ACTIVATIONS[kind]]
             steps.append([kind, size, size, *settings])
     return steps
+
+
+def _read(label: str, model: nn.Module, x: Tensor) -> Exported:
+    """The model, checked, with what it makes of the images x."""
+    decoder, encoder = (
+        _layers(name, getattr(model, name, None)) for name in ("decoder", "encoder")
+    )
+    model = copy.deepcopy(model).float().cpu().eval()
+    mu, *logvar = _encode(model, x)
+    _same_function(model, x[:8], mu[:8])
+    meta = {"label": label, **_describe_codes(mu, *logvar)}
+    meta["decoder"] = _describe(decoder, mu.shape[1])
+    meta["encoder"] = _describe(encoder, x[0].numel())
+    return Exported(meta, decoder, encoder, mu)
 
 
 def _encode(model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -140,17 +184,14 @@ def _same_function(model: nn.Module, x: Tensor, mu: Tensor) -> None:
 # ---- the page ----
 
 
-def _meta(x: Tensor, y: Tensor, mu: Tensor, logvar: Tensor | None = None) -> dict:
-    """What the page needs to know besides the numbers of `_pack`."""
+def _describe_codes(mu: Tensor, logvar: Tensor | None = None) -> dict:
+    """What the page needs to know of the codes: how far they reach, which numbers are active."""
     vae = logvar is not None
     activity = kl_per_dimension(mu, logvar) if vae else mu.var(0)
     axes = activity.argsort(descending=True, stable=True).tolist() if mu.shape[1] > 2 else [0, 1]
     extent, step = _extent(float(mu[:N_CODES].abs().max()), least=3.0 if vae else 0.0)
-    classes = sorted(set(y.tolist()))
     return {
         "vae": vae,
-        "height": x.shape[2],
-        "width": x.shape[3],
         "dim": mu.shape[1],
         "axes": axes[:N_AXES],
         "extent": extent,
@@ -158,6 +199,16 @@ def _meta(x: Tensor, y: Tensor, mu: Tensor, logvar: Tensor | None = None) -> dic
         "far": far_distance(mu[:N_CODES]),
         "center": [0.0] * mu.shape[1] if vae else mu.mean(0).tolist(),
         "spread": [1.0] * mu.shape[1] if vae else mu.std(0).tolist(),
+        "code_levels": 32767 if mu.shape[1] <= N_AXES else BYTE,
+    }
+
+
+def _describe_images(x: Tensor, y: Tensor) -> dict:
+    """What all models of a page have in common: the images, their classes, the pen."""
+    classes = sorted(set(y.tolist()))
+    return {
+        "height": x.shape[2],
+        "width": x.shape[3],
         "classes": classes,
         "colors": COLORS,
         "images": [int(i) for label in classes for i in (y == label).nonzero().flatten()[:N_EACH]],
@@ -174,40 +225,59 @@ def _extent(largest: float, least: float) -> tuple[float, float]:
 
 
 def _pack(
-    networks: dict[str, list[nn.Module]],
-    levels: tuple[int, int],
-    meta: dict,
-    x: Tensor,
-    y: Tensor,
-    mu: Tensor,
+    models: list[Exported], levels: tuple[int, int], x: Tensor, y: Tensor
 ) -> tuple[dict, bytes]:
-    """What the page must know, and in one row its numbers: weights, codes, classes, images."""
-    sizes = (meta["dim"], meta["height"] * meta["width"])
-    meta, parts = dict(meta), []
-    for (name, layers), size, at_most in zip(networks.items(), sizes, levels, strict=True):
-        meta[name] = _describe(layers, size, at_most)
-        parts += [_pack_linear(layer, at_most) for layer in layers if isinstance(layer, nn.Linear)]
-    meta["code_levels"] = code_levels = 32767 if meta["dim"] <= N_AXES else 127
+    """What the page must know, and in one row its numbers: classes, images, weights, codes."""
+    meta = _describe_images(x, y)
     chosen = torch.tensor(meta["images"])
     label = {name: place for place, name in enumerate(meta["classes"])}
-    parts.append(_integers(mu[:N_CODES].reshape(1, -1), code_levels))
-    for labels in (y[:N_CODES], y[chosen]):
-        parts.append(bytes(label[name] for name in labels.tolist()))
-    parts.append(_floats(mu[chosen]))
+    parts = [bytes(label[name] for name in labels.tolist()) for labels in (y[:N_CODES], y[chosen])]
     parts.append(x[chosen].mul(255).round().to(torch.uint8).numpy().tobytes())
+    meta["models"] = []
+    for model in models:
+        described = dict(model.meta)
+        networks = {"decoder": model.decoder, "encoder": model.encoder}
+        for (name, layers), at_most in zip(networks.items(), levels, strict=True):
+            described[name], weights = _pack_network(layers, described[name], at_most)
+            parts.append(weights)
+        parts.append(_integers(model.mu[:N_CODES].reshape(1, -1), described["code_levels"]))
+        parts.append(_floats(model.mu[chosen]))
+        meta["models"].append(described)
     return meta, b"".join(parts)
 
 
-def _pack_linear(layer: nn.Linear, levels: int) -> bytes:
-    bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias.detach()
-    return _floats(bias) + _integers(layer.weight.detach().float().cpu(), levels)
+def _pack_network(
+    layers: list[nn.Module], steps: list[list], at_most: int
+) -> tuple[list[list], bytes]:
+    """The description of the layers with the levels of their weights, and the weights of all."""
+    described, parts = [], []
+    for layer, step in zip(layers, steps, strict=True):
+        described.append(step)
+        if isinstance(layer, nn.Linear):
+            weight = layer.weight.detach().float().cpu()
+            levels = BYTE if _fits_in_bytes(weight) else at_most
+            bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias.detach()
+            described[-1] = [*step, levels]
+            parts += [_floats(bias), _integers(weight, levels)]
+    return described, b"".join(parts)
+
+
+def _scale_of(rows: Tensor, levels: int) -> Tensor:
+    """The scale [N] of each row [N, n]: its largest number becomes `levels`."""
+    return rows.abs().amax(1).clamp(min=1e-30) / levels
+
+
+def _fits_in_bytes(rows: Tensor) -> bool:
+    """Whether 8 bits and a scale for each row hold the rows as exactly as 16 bits would."""
+    levels = rows / _scale_of(rows, BYTE)[:, None]
+    return bool((levels - levels.round()).abs().max() < 1e-3)
 
 
 def _integers(rows: Tensor, levels: int) -> bytes:
     """A scale for each row, then whole numbers from -levels to levels: low bytes, high bytes."""
-    scale = rows.abs().amax(1).clamp(min=1e-30) / levels
+    scale = _scale_of(rows, levels)
     whole = (rows / scale[:, None]).round().to(torch.int16).numpy()
-    if levels <= 127:
+    if levels <= BYTE:
         return _floats(scale) + whole.astype(np.int8).tobytes()
     low, high = (whole & 255).astype(np.uint8), (whole >> 8).astype(np.int8)
     return _floats(scale) + low.tobytes() + high.tobytes()
@@ -222,7 +292,7 @@ def _page(meta: dict, numbers: bytes, credit: str) -> bytes:
     parts = {
         "style": read_asset("playground.css"),
         "script": read_asset("playground.js"),
-        "meta": json.dumps(meta, separators=(",", ":")),
+        "meta": json.dumps(meta, separators=(",", ":")).replace("<", "\\u003c"),
         "numbers": base64.b64encode(zlib.compress(numbers, 9)).decode(),
         "credit": credit,
     }

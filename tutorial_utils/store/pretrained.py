@@ -1,5 +1,6 @@
-"""Ready-made models: a VAE that comes with the package, and a classifier of digits."""
+"""Ready-made models: two VAEs that come with the package, and a classifier of digits."""
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -7,33 +8,39 @@ from torch import nn
 
 from ..data import ImageData, load_images
 from ..losses import class_loss, negative_elbo
-from ..models import VAE, mlp, start_at_mean_image
+from ..models import VAE, mlp
 from ..support.arguments import one_of
-from ..training import evaluate, fit, local_seed, warmup_then_linear
+from ..training import evaluate, warmup_then_linear
 from .files import read_tensors, tensors_bytes, write_atomically
-from .train import content_of, restore, trained
+from .packing import unpacked
+from .shelf import shelf_path
+from .train import restore, trained
 
 ASSETS = Path(__file__).parent / "assets"
-PRETRAINED = ("vae_2d",)
+# How many latent numbers each has, and the entry of the shelf that it is a copy of.
+PRETRAINED = {"vae_2d": (2, "05_sweep_2_1_0"), "vae_20d": (20, "04_vae_20_1_0")}
 
 
 def load_pretrained(name: str = "vae_2d") -> VAE:
-    """A small trained model that comes with the package: a VAE of MNIST with two latent numbers.
+    """A trained model that comes with the package: a VAE of MNIST with 2 latent numbers, or 20.
 
-    It is in eval mode, its parameters without gradients.  Built by `make pretrained`.  Raises
-    DamagedFile when its file is not what was shipped.
+    name: "vae_2d" or "vae_20d".  They are models of notebooks 05 and 04, copied by `make
+    pretrained`.  In eval mode, parameters without gradients.  Raises DamagedFile when its file is
+    not what was shipped.
     """
-    one_of("name", name, PRETRAINED)
-    model = make_vae_2d()
-    restore(model, read_tensors(ASSETS / f"{name}.safetensors", name))
+    one_of("name", name, tuple(PRETRAINED))
+    model = _untrained(PRETRAINED[name][0])
+    weights, history = read_tensors(ASSETS / f"{name}.safetensors", name)
+    restore(model, (unpacked(weights), history))
     return model
 
 
-def make_vae_2d() -> VAE:
-    """The shipped VAE before its training: 784-128-64-2 and back 2-64-128-128-784, GELU."""
-    encoder = mlp([784, 128, 64, 2 * 2], activation=nn.GELU)
-    decoder = mlp([2, 64, 128, 128, 784], activation=nn.GELU, out_shape=(1, 28, 28))
-    return VAE(encoder, decoder, latent_dim=2)
+def _untrained(k: int) -> VAE:
+    """The network of notebook 05 with k latent numbers, before its training."""
+    down, up = ([256, 128, 64], [64, 128, 256]) if k < 8 else ([256], [256, 256])
+    encoder = mlp([784, *down, 2 * k], activation=nn.GELU)
+    decoder = mlp([k, *up, 784], activation=nn.GELU, out_shape=(1, 28, 28))
+    return VAE(encoder, decoder, latent_dim=k)
 
 
 def digit_classifier(data: ImageData, *, retrain: bool = False) -> nn.Module:
@@ -51,18 +58,16 @@ def digit_classifier(data: ImageData, *, retrain: bool = False) -> nn.Module:
     return model
 
 
-def build_vae_2d() -> None:
-    """Train the shipped VAE on MNIST, write it in half precision, print its test loss."""
-    data = load_images("mnist")
-    with local_seed(0):
-        model = make_vae_2d()
-    start_at_mean_image(model.decoder, data.x_train)
-    settings = {"epochs": 40, "batch_size": 128, "lr": 5e-3, "schedule": warmup_then_linear}
-    history = fit(model, data.x_train, negative_elbo, seed=0, **settings)
-    weights, text = content_of(model.half(), history)
-    write_atomically(ASSETS / "vae_2d.safetensors", tensors_bytes(weights, "vae_2d", text))
-    print("test, in nats:", evaluate(load_pretrained(), data.x_test, negative_elbo))
+def copy_from_shelf(name: str) -> None:
+    """Write a shipped model, a copy of its entry on the shelf, and print its test loss."""
+    _, entry = PRETRAINED[name]
+    weights, text = read_tensors(shelf_path(entry), entry)
+    history = json.dumps(json.loads(text)["history"])
+    write_atomically(ASSETS / f"{name}.safetensors", tensors_bytes(weights, name, history))
+    scores = evaluate(load_pretrained(name), load_images("mnist").x_test, negative_elbo)
+    print(f"{name}, a copy of {entry}; on test images, in nats:", scores)
 
 
 if __name__ == "__main__":
-    build_vae_2d()
+    for each in PRETRAINED:
+        copy_from_shelf(each)

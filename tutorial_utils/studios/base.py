@@ -2,6 +2,7 @@
 
 import struct
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -128,6 +129,18 @@ def show_code(z: Tensor, decimals: int = 2) -> str:
 
 
 # ---- checks ----
+
+
+def models_by_label(name: str, models: object) -> dict[str, object]:
+    """Models by their labels: those of a dict, or a single one with the label "".
+
+    Raises TypeError or ValueError for a dict without models, or a label that is no text.
+    """
+    if not isinstance(models, Mapping):
+        return {"": models}
+    if not models:
+        raise ValueError(f"{name} must hold at least one model, got none")
+    return {nonempty_text(f"a label in {name}", label): models[label] for label in models}
 
 
 def check_vae(name: str, model: object, *, least: int = 1) -> None:

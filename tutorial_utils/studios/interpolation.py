@@ -1,5 +1,7 @@
 """Interpolation studio (notebooks 00 and 04): a path from one digit to another, decoded."""
 
+import re
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
@@ -14,8 +16,16 @@ from ..models import decode_images, encode_images, is_vae
 from ..plotting import to_png
 from ..store.files import write_atomically
 from ..support.animation import gif_bytes
-from ..support.arguments import classes_of, gray_images
-from .base import Picture, Studio, check_autoencoder, check_classifier, name_of_decoded, show_code
+from ..support.arguments import classes_of, gray_images, same_shape
+from .base import (
+    Picture,
+    Studio,
+    check_autoencoder,
+    check_classifier,
+    models_by_label,
+    name_of_decoded,
+    show_code,
+)
 from .controls import ImageChooser, button, choice, next_of_class, slider
 from .interpolation_charts import VERDICTS, across, svg_chart
 from .pad import code_map
@@ -29,7 +39,7 @@ FADE = "cross-fade of pixels"
 
 
 def interpolation_studio(
-    model: nn.Module,
+    models: nn.Module | Mapping[str, nn.Module],
     x: Tensor,
     y: Tensor,
     *,
@@ -38,30 +48,60 @@ def interpolation_studio(
 ) -> "InterpolationStudio":
     """Two of the images x, a path between them, and a slider for t: the image at t is decoded.
 
-    model: a VAE or an Autoencoder of gray images.  x: [N, 1, H, W] in [0, 1].  y: [N], the classes.
-    other: a second model, shown beside the first.  judge: a classifier, logits [B, K] of images [B,
-    1, H, W].  With either, maps of codes and densities along the path are shown as well. Raises
-    TypeError or ValueError for a bad argument.
+    models: a VAE or an Autoencoder of gray images; or several of them by label, such as {"2
+    numbers": vae, "20 numbers": another}, of which one is chosen, at first the first.  x: [N, 1, H,
+    W] in [0, 1].  y: [N], the classes.  other: a second model, shown beside a single first one.
+    judge: a classifier, logits [B, K] of images [B, 1, H, W].  With either, maps of codes and
+    densities along the path are shown as well.  Raises TypeError or ValueError for a bad argument.
     """
-    check_autoencoder("model", model)
-    if other is not None:
-        check_autoencoder("other", other)
+    x, y = gray_images(x), classes_of(y, x, "x")
+    labelled = models_by_label("models", models)
+    for label, model in labelled.items():
+        _check_model(f"models[{label!r}]" if label else "models", model, x)
     check_classifier("judge", judge)
-    models = [model] if other is None else [model, other]
-    return InterpolationStudio(models, gray_images(x), classes_of(y, x, "x"), judge)
+    if isinstance(models, Mapping):
+        if other is not None:
+            raise ValueError("other must be None where models is a dict: one is shown at a time")
+        return InterpolationStudio(labelled, x, y, judge, choose=True)
+    shown = [models]
+    if other is not None:
+        _check_model("other", other, x)
+        shown.append(other)
+    return InterpolationStudio(dict(zip(names_of(shown), shown, strict=True)), x, y, judge)
+
+
+def _check_model(name: str, model: object, x: Tensor) -> None:
+    """Raises TypeError or ValueError unless `model` encodes and decodes images like those of x."""
+    check_autoencoder(name, model)
+    try:
+        image = decode_images(model, encode_images(model, x[:1])[0])[0]
+    except RuntimeError as error:
+        shape = f"the shape of x, {list(x.shape)}"
+        raise ValueError(f"{name} must take images of {shape}: {error}") from error
+    same_shape(f"{name}: a decoded image", image, "an image of x", x[0, 0])
 
 
 class InterpolationStudio(Studio):
-    """What `interpolation_studio` returns: `start` and `end` choose images, `sides` show models."""
+    """What `interpolation_studio` returns: `start` and `end` choose images, `sides` show models.
 
-    def __init__(self, models: list[nn.Module], x: Tensor, y: Tensor, judge: nn.Module | None):
+    choose: `model` chooses the one side that is on the page; otherwise all are.
+    """
+
+    def __init__(
+        self,
+        models: dict[str, nn.Module],
+        x: Tensor,
+        y: Tensor,
+        judge: nn.Module | None,
+        *,
+        choose: bool = False,
+    ):
         others = (y != y[0]).nonzero().flatten()
         last = int(others[0]) if len(others) else next_of_class(y, int(y[0]), after=0)
         self.start = ImageChooser("From", "The digit to morph from", x, y, 0)
         self.end = ImageChooser("To", "The digit to morph to", x, y, last)
-        self.detailed = len(models) > 1 or judge is not None
-        named = zip(models, names_of(models), strict=True)
-        self.sides = [Side(model, name, judge) for model, name in named]
+        self.detailed = judge is not None or (len(models) > 1 and not choose)
+        self.sides = [Side(model, name, judge) for name, model in models.items()]
         if self.detailed:
             for side in self.sides:
                 side.add_details(x[:N_CODES], y[:N_CODES])
@@ -75,6 +115,11 @@ class InterpolationStudio(Studio):
         tip = "Write the walk, there and back, into a file"
         self.save = button("Save GIF", self._save, tip=tip)
         self.message = ipywidgets.HTML().add_class("vae-label")
+        self.model = None
+        if choose:
+            by_name = {side.name: side for side in self.sides}
+            self.model = choice("model", by_name, tip="The model that encodes and decodes")
+            self.model.observe(self._show_path, "value")
         for control, trait in ((self.start, "image"), (self.end, "image"), (self.path, "value")):
             control.observe(self._show_path, trait)
         self.slider.observe(self._show_point, "value")
@@ -84,28 +129,37 @@ class InterpolationStudio(Studio):
         super().__init__("vae-studio", *self._layout())
         if self.detailed:
             self.add_class("vae-wide")
+        for side in self.sides:  # also those that are not chosen yet
+            side.show_path(self.start.image, self.end.image, self.path.value, self.slider.value)
         self._show_path()
 
     def _layout(self) -> list[ipywidgets.Widget]:
-        """One model alone: its picture between the digits; otherwise the models below them."""
+        """Without details: the picture between the digits; otherwise the models below them."""
         controls = ipywidgets.HBox([self.play, self.slider]).add_class("vae-controls")
         options = ipywidgets.HBox([self.path, self.save]).add_class("vae-options")
-        side = self.sides[0]
-        between = [options, controls, self.message] if self.detailed else [side.picture]
+        above = [] if self.model is None else [ipywidgets.HBox([self.model])]
+        for row in above:
+            row.add_class("vae-options")
+        pictures, labels, strips = (
+            [getattr(side, name) for side in self.sides] for name in ("picture", "label", "strip")
+        )
+        between = [options, controls, self.message] if self.detailed else pictures
         middle = ipywidgets.VBox(between).add_class("vae-middle")
         ends = ipywidgets.HBox([self.start, middle, self.end]).add_class("vae-ends")
         if not self.detailed:
-            return [ends, side.label, controls, side.strip, options, self.message]
+            return [*above, ends, *labels, controls, *strips, options, self.message]
         self.columns = ipywidgets.Box([side.box for side in self.sides]).add_class("vae-halves")
-        return [ends, self.columns]
+        return [*above, ends, self.columns]
 
     @property
     def shown(self) -> list["Side"]:
-        """The sides on the page: a cross-fade of pixels has no model, so one is enough."""
+        """The sides on the page: the chosen one, or all; one for a cross-fade, without a model."""
+        if self.model is not None:
+            return [self.model.value]
         return self.sides[:1] if self.path.value == "pixels" else self.sides
 
     def _show_path(self, _change: object = None) -> None:
-        """Another digit or path was chosen: show it, with each model that is on the page."""
+        """Another digit, path or model was chosen: show it, with each model on the page."""
         self.message.value = ""
         try:
             for side in self.shown:
@@ -116,9 +170,9 @@ class InterpolationStudio(Studio):
             self.path.value = "line"
             self.message.value = f"No circle here, so this is the line: {escape(str(error))}"
             return
+        for side in self.sides:
+            side.put_on_page(side in self.shown)
         if self.detailed:
-            for side in self.sides:
-                side.box.layout.display = None if side in self.shown else "none"
             alone = len(self.shown) == 1
             (self.columns.add_class if alone else self.columns.remove_class)("vae-one")
 
@@ -130,9 +184,11 @@ class InterpolationStudio(Studio):
 
     def _save(self) -> None:
         """Write the GIF into the working directory; say where it is, or why it is not."""
-        name = f"morph_{self.start.name}_to_{self.end.name}_{self.path.value}.gif"
+        words = ["morph", self.start.name, "to", self.end.name, self.path.value]
+        if self.model is not None:
+            words.append(re.sub(r"\W+", "_", self.model.label).strip("_"))
         try:
-            file = Path.cwd() / name
+            file = Path.cwd() / f"{'_'.join(words)}.gif"
             write_atomically(file, self.gif())
         except OSError as error:
             self.message.value = f"Not saved: {escape(str(error))}"
@@ -182,6 +238,11 @@ class Side:
         chart = ipywidgets.Box([self.cursor, self.chart]).add_class("vae-chart")
         self.box = ipywidgets.VBox([self.heading, row, self.label, self.strip, chart])
 
+    def put_on_page(self, on: bool) -> None:
+        """Show all parts of the side, or none of them."""
+        for part in [self.box] if self.box else [self.picture, self.label, self.strip]:
+            part.layout.display = None if on else "none"
+
     def walk(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """The points [n, D] of the path at each t [n] from 0 to 1, and the images [n, H, W]."""
         points = PATHS[self.path](*self.ends, t)
@@ -202,7 +263,7 @@ class Side:
         points, images = self.walk(torch.linspace(0, 1, n))
         self._frames = side_by_side(images[:: n // (N_FRAMES - 1)])
         if self.box:
-            self.heading.value = f"<b>{self.title}</b>"
+            self.heading.value = f"<b>{escape(self.title)}</b>"
             judged = None if self.judge is None else name_digits(self.judge, images)
             self.chart.value = svg_chart(judged, self._densities(points))
         if self.map:

@@ -205,19 +205,28 @@ const color = (variable) => getComputedStyle(document.documentElement).getProper
 
 // ---- the page ----
 
+// A model: its networks, its codes of the test images, and the code at which map and sliders stand.
+function readModel(meta, about, place, read) {
+  const decoder = network(about.decoder, read);
+  const encoder = network(about.encoder, read);
+  const codes = read.rows(1, meta.codes * about.dim, about.code_levels);
+  const imageCodes = read.floats(meta.images.length * about.dim);
+  const what = about.vae ? "mean of p(x|z)" : "decoded image";
+  const [right, up] = about.axes;
+  const point = Float64Array.from(about.center);
+  const between = new Float64Array(about.dim); // z of the morph
+  return { ...about, place, decoder, encoder, codes, imageCodes, what, right, up, point, between };
+}
+
 function start(meta, read) {
-  const { dim, width, height } = meta;
+  const { width, height } = meta;
   const nPixels = width * height;
-  const decoder = network(meta.decoder, read);
-  const encoder = network(meta.encoder, read);
-  const codes = read.rows(1, meta.codes * dim, meta.code_levels);
   const labels = Array.from(read.labels(meta.codes), (place) => meta.classes[place]);
   const imageLabels = Array.from(read.labels(meta.images.length), (place) => meta.classes[place]);
-  const imageCodes = read.floats(meta.images.length * dim);
   const imagePixels = Float32Array.from(read.labels(meta.images.length * nPixels), (value) => value / 255);
+  const models = meta.models.map((about, place) => readModel(meta, about, place, read));
+  let model = models[0]; // the chosen one
 
-  const what = meta.vae ? "mean of p(x|z)" : "decoded image";
-  const [right, up] = meta.axes;
   const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
   const shown = { width, height };
   const show = {};
@@ -228,25 +237,25 @@ function start(meta, read) {
 
   const examples = meta.images.map((index, k) => ({
     pixels: imagePixels.subarray(k * nPixels, (k + 1) * nPixels),
-    code: imageCodes.subarray(k * dim, (k + 1) * dim),
+    codes: models.map(({ dim, imageCodes }) => imageCodes.subarray(k * dim, (k + 1) * dim)),
     label: imageLabels[k],
     text: `test image ${index.toLocaleString("en")}, ${withArticle(imageLabels[k])}`,
   }));
 
-  const point = Float64Array.from(meta.center); // z of the map and the sliders
-  const between = new Float64Array(dim); // z of the morph
   const faded = new Float32Array(nPixels);
   const decoded = new Float32Array(nPixels);
-  const drawing = { strokes: [], pixels: new Float32Array(nPixels), code: new Float32Array(dim), text: NOTHING };
+  const drawing = { strokes: [], pixels: new Float32Array(nPixels), text: NOTHING };
+  drawing.codes = models.map(({ dim }) => new Float32Array(dim));
+  const codeOf = (image) => image.codes[model.place];
   const morph = { t: 0.5, path: "line", ends: [examples[0], examples[0]] };
   let playing = null;
 
   function decode(z) {
-    const logits = decoder(z);
+    const logits = model.decoder(z);
     for (let k = 0; k < nPixels; k++) decoded[k] = sigmoid(logits[k]);
     return decoded;
   }
-  const encode = (pixels) => encoder(pixels).slice(0, dim);
+  const encode = (pixels) => model.encoder(pixels).slice(0, model.dim);
 
   // ---- what is drawn anew, once per frame of the screen ----
 
@@ -279,8 +288,8 @@ function start(meta, read) {
   // ---- one digit into another ----
 
   function codeBetween(t) {
-    const [a, b] = morph.ends.map((end) => end.code);
-    return (morph.path === "circle" ? greatCircle : straightLine)(a, b, t, between);
+    const [a, b] = morph.ends.map(codeOf);
+    return (morph.path === "circle" ? greatCircle : straightLine)(a, b, t, model.between);
   }
   function imageBetween(t) {
     if (morph.path !== "fade") return decode(codeBetween(t));
@@ -288,7 +297,7 @@ function start(meta, read) {
   }
 
   function drawStrip() {
-    const kind = morph.path === "fade" ? "cross-fades of pixels" : meta.vae ? "means of p(x|z)" : "decoded images";
+    const kind = morph.path === "fade" ? "cross-fades of pixels" : model.vae ? "means of p(x|z)" : "decoded images";
     const text = `${N_FRAMES} ${kind} from t = 0, ${morph.ends[0].text}, to t = 1, ${morph.ends[1].text}`;
     for (let k = 0; k < N_FRAMES; k++) show.strip(imageBetween(k / (N_FRAMES - 1)), text, k);
     ["from", "to"].forEach((end, k) => show[`${end}-image`](morph.ends[k].pixels, morph.ends[k].text));
@@ -298,7 +307,7 @@ function start(meta, read) {
     const { t, path } = morph;
     const at = `t = ${fixed(t)}`;
     const fade = `cross-fade of pixels at ${at}: no network`;
-    const text = path === "fade" ? fade : `${what} at ${at}, ${showCode(codeBetween(t))}`;
+    const text = path === "fade" ? fade : `${model.what} at ${at}, ${showCode(codeBetween(t))}`;
     show["morph-image"](imageBetween(t), text);
     $("t").value = t;
     $("t").setAttribute("aria-valuetext", at);
@@ -368,16 +377,16 @@ function start(meta, read) {
   // ---- the point: map, sliders, decoded digit ----
 
   const showCode = (z) => {
-    if (dim <= 4) return `z = (${Array.from(z, (value) => fixed(value)).join(", ")})`;
-    return `${name(right)} = ${fixed(z[right])}, ${name(up)} = ${fixed(z[up])}`;
+    if (model.dim <= 4) return `z = (${Array.from(z, (value) => fixed(value)).join(", ")})`;
+    return `${name(model.right)} = ${fixed(z[model.right])}, ${name(model.up)} = ${fixed(z[model.up])}`;
   };
 
   function nearest(z) {
     let [best, least] = [0, Infinity];
-    for (let k = 0, at = 0; k < meta.codes; k++, at += dim) {
+    for (let k = 0, at = 0; k < meta.codes; k++, at += model.dim) {
       let sum = 0;
-      for (let axis = 0; axis < dim; axis++) {
-        const step = codes[at + axis] - z[axis];
+      for (let axis = 0; axis < model.dim; axis++) {
+        const step = model.codes[at + axis] - z[axis];
         sum += step * step;
       }
       if (sum < least) [best, least] = [k, sum];
@@ -386,32 +395,32 @@ function start(meta, read) {
   }
 
   function drawPoint() {
-    const [label, distance] = nearest(point);
-    const far = distance > meta.far ? "; far from every test code: a digit here is luck" : "";
-    const where = `${what} at ${showCode(point)}`;
+    const [label, distance] = nearest(model.point);
+    const far = distance > model.far ? "; far from every test code: a digit here is luck" : "";
+    const where = `${model.what} at ${showCode(model.point)}`;
     const near = `nearest test code is ${withArticle(label)}, ${fixed(distance)} away${far}`;
-    show["point-image"](decode(point), where);
+    show["point-image"](decode(model.point), where);
     $("point-text").textContent = unbroken(`${where}; ${near}`);
-    $("pad").setAttribute("aria-valuetext", `${showCode(point)}; ${near}`);
-    $("pad").setAttribute("aria-valuenow", point[right]);
+    $("pad").setAttribute("aria-valuetext", `${showCode(model.point)}; ${near}`);
+    $("pad").setAttribute("aria-valuenow", model.point[model.right]);
     const map = `Map of the codes of ${meta.codes} test images, each with its class`;
-    $("map").setAttribute("aria-label", `${map}; point at ${showCode(point)}`);
+    $("map").setAttribute("aria-label", `${map}; point at ${showCode(model.point)}`);
     for (const { axis, input, output } of sliders) {
-      input.value = point[axis];
-      input.setAttribute("aria-valuetext", fixed(point[axis]));
-      output.textContent = fixed(point[axis]);
+      input.value = model.point[axis];
+      input.setAttribute("aria-valuetext", fixed(model.point[axis]));
+      output.textContent = fixed(model.point[axis]);
     }
     tell(`${where}; ${near}`);
   }
 
   function setPoint(z) {
-    point.set(z);
+    model.point.set(z);
     redraw("point", "map");
   }
 
   function movePoint(x, y) {
-    const onMap = (value) => Math.min(meta.extent, Math.max(-meta.extent, value));
-    [point[right], point[up]] = [onMap(x), onMap(y)];
+    const onMap = (value) => Math.min(model.extent, Math.max(-model.extent, value));
+    [model.point[model.right], model.point[model.up]] = [onMap(x), onMap(y)];
     redraw("point", "map");
   }
 
@@ -420,9 +429,9 @@ function start(meta, read) {
     const [label, input, output] = ["label", "input", "output"].map((kind) => document.createElement(kind));
     label.textContent = name(axis);
     label.htmlFor = input.id = output.htmlFor = `z-${axis + 1}`;
-    Object.assign(input, { type: "range", min: -meta.extent, max: meta.extent, step: meta.step });
+    Object.assign(input, { type: "range", min: -model.extent, max: model.extent, step: model.step });
     input.addEventListener("input", () => {
-      point[axis] = Number(input.value);
+      model.point[axis] = Number(input.value);
       redraw("point", "map");
     });
     row.append(label, input, output);
@@ -437,17 +446,20 @@ function start(meta, read) {
   const modified = (event) => event.ctrlKey || event.altKey || event.metaKey;
   function onPadKey(event) {
     if (modified(event)) return;
-    const size = (event.shiftKey ? 0.1 : 0.02) * meta.extent;
-    if (event.key === "Home") movePoint(meta.center[right], meta.center[up]);
+    const size = (event.shiftKey ? 0.1 : 0.02) * model.extent;
+    if (event.key === "Home") movePoint(model.center[model.right], model.center[model.up]);
     else if (!(event.key in STEPS)) return;
-    else movePoint(point[right] + STEPS[event.key][0] * size, point[up] + STEPS[event.key][1] * size);
+    else {
+      const [x, y] = STEPS[event.key];
+      movePoint(model.point[model.right] + x * size, model.point[model.up] + y * size);
+    }
     event.preventDefault();
   }
   function onPadPointer(event) {
     const box = $("pad").getBoundingClientRect();
     const x = (2 * (event.clientX - box.left)) / box.width - 1;
     const y = 1 - (2 * (event.clientY - box.top)) / box.height;
-    movePoint(x * meta.extent, y * meta.extent);
+    movePoint(x * model.extent, y * model.extent);
   }
 
   // ---- the map ----
@@ -455,7 +467,8 @@ function start(meta, read) {
   const chart = sharp($("map"), () => (drawChart(), redraw("map")));
   const background = document.createElement("canvas");
   const theme = {};
-  const place = (x, y) => [((1 + x / meta.extent) * chart.side()) / 2, ((1 - y / meta.extent) * chart.side()) / 2];
+  const place = (x, y) => [((1 + x / model.extent) * chart.side()) / 2, ((1 - y / model.extent) * chart.side()) / 2];
+  const placeOf = (codes, k = 0) => place(codes[k * model.dim + model.right], codes[k * model.dim + model.up]);
 
   function ring(context, x, y, radius) {
     context.beginPath();
@@ -480,7 +493,7 @@ function start(meta, read) {
     context.scale(chart.ratio(), chart.ratio());
     drawAxes(context, side);
     for (let k = 0; k < meta.codes; k++) {
-      const [x, y] = place(codes[k * dim + right], codes[k * dim + up]);
+      const [x, y] = placeOf(model.codes, k);
       context.fillStyle = `${colorOf(labels[k])}80`;
       ring(context, x, y, 1.5);
       context.fill();
@@ -497,15 +510,15 @@ function start(meta, read) {
     context.strokeRect(middle, -1, side, side + 2);
     context.fillStyle = theme.faint;
     context.font = "11px system-ui, sans-serif";
-    for (const radius of meta.vae ? [1, 2] : []) {
+    for (const radius of model.vae ? [1, 2] : []) {
       context.strokeStyle = `${theme.control}a0`;
-      ring(context, middle, middle, (radius / meta.extent) * middle);
+      ring(context, middle, middle, (radius / model.extent) * middle);
       context.stroke();
     }
-    const step = Number((meta.extent / 3).toPrecision(1));
+    const step = Number((model.extent / 3).toPrecision(1));
     for (let k = -9; k <= 9; k++) {
       const value = Number((k * step).toPrecision(6));
-      if (k === 0 || Math.abs(value) > 0.93 * meta.extent) continue;
+      if (k === 0 || Math.abs(value) > 0.93 * model.extent) continue;
       const text = String(value).replace("-", "−");
       const [x, y] = place(value, value);
       context.textAlign = "center";
@@ -513,9 +526,9 @@ function start(meta, read) {
       context.textAlign = "left";
       context.fillText(text, 6, y + 4);
     }
-    context.fillText(name(up), middle + 6, 14);
+    context.fillText(name(model.up), middle + 6, 14);
     context.textAlign = "right";
-    context.fillText(name(right), side - 6, middle - 6);
+    context.fillText(name(model.right), side - 6, middle - 6);
   }
 
   function drawGlyphs(context, side) {
@@ -527,7 +540,7 @@ function start(meta, read) {
     context.lineJoin = "round";
     context.lineWidth = 3;
     for (let k = 0; k < meta.codes; k++) {
-      const [x, y] = place(codes[k * dim + right], codes[k * dim + up]);
+      const [x, y] = placeOf(model.codes, k);
       if (taken.some((at) => Math.hypot(at[0] - x, at[1] - y) < spacing)) continue;
       taken.push([x, y]);
       context.strokeStyle = "#fff";
@@ -543,8 +556,8 @@ function start(meta, read) {
     context.clearRect(0, 0, background.width, background.height);
     context.drawImage(background, 0, 0);
     context.scale(chart.ratio(), chart.ratio());
-    if (dim === 2) drawPath(context);
-    const [x, y] = place(point[right], point[up]);
+    if (model.dim === 2) drawPath(context);
+    const [x, y] = placeOf(model.point);
     ring(context, x, y, 8);
     for (const [dx, dy] of Object.values(STEPS)) {
       context.moveTo(x + 8 * dx, y + 8 * dy);
@@ -562,7 +575,7 @@ function start(meta, read) {
       twice(context, ink, halo);
     }
     for (const end of morph.ends) {
-      ring(context, ...place(...end.code), 5);
+      ring(context, ...place(...codeOf(end)), 5);
       context.fillStyle = halo;
       context.fill();
       twice(context, ink, halo);
@@ -600,16 +613,22 @@ function start(meta, read) {
   // The drawing has changed: encode it, put it on the map, and into the morph if it is one of its ends.
   function useDrawing(pixels, text) {
     drawing.pixels.set(pixels);
-    drawing.code.set(encode(pixels));
     drawing.text = text;
-    const code = `${meta.vae ? "mean of q(z|x)" : "code"}: ${showCode(drawing.code)}`;
-    show["seen-image"](drawing.pixels, text);
-    show["again-image"](decode(drawing.code), `reconstruction of ${text}: ${what} at ${showCode(drawing.code)}`);
-    $("paper").setAttribute("aria-label", drawing.strokes.length ? text : "black paper to draw on, empty");
-    $("draw-text").textContent = unbroken(text === NOTHING ? text : `${text}; ${code}`);
-    if (text !== NOTHING) setPoint(drawing.code);
+    encodeDrawing();
+    if (text !== NOTHING) setPoint(codeOf(drawing));
     if (morph.ends.includes(drawing)) redraw("strip", "morph", "map");
     redraw("sketch");
+  }
+
+  function encodeDrawing() {
+    const { text } = drawing;
+    codeOf(drawing).set(encode(drawing.pixels));
+    const z = showCode(codeOf(drawing));
+    const code = `${model.vae ? "mean of q(z|x)" : "code"}: ${z}`;
+    show["seen-image"](drawing.pixels, text);
+    show["again-image"](decode(codeOf(drawing)), `reconstruction of ${text}: ${model.what} at ${z}`);
+    $("paper").setAttribute("aria-label", drawing.strokes.length ? text : "black paper to draw on, empty");
+    $("draw-text").textContent = unbroken(text === NOTHING ? text : `${text}; ${code}`);
   }
 
   function useStrokes() {
@@ -643,25 +662,54 @@ function start(meta, read) {
 
   // ---- put together ----
 
-  const sliders = meta.axes.map(makeSlider);
+  let sliders = [];
+
+  // Everything that depends on the model follows: morph, map, sliders, the drawing's code, the words.
+  function choose(chosen) {
+    model = chosen;
+    $("sliders").replaceChildren();
+    sliders = model.axes.map(makeSlider);
+    $("pad").setAttribute("aria-valuemin", -model.extent);
+    $("pad").setAttribute("aria-valuemax", model.extent);
+    write();
+    encodeDrawing();
+    drawChart();
+    redraw("strip", "morph", "point", "map");
+  }
+
+  function offerModels() {
+    $("models").hidden = models.length === 1;
+    if (models.length === 1) return;
+    for (const each of models) {
+      const label = document.createElement("label");
+      const radio = document.createElement("input");
+      Object.assign(radio, { type: "radio", name: "model", checked: each === model });
+      radio.addEventListener("change", () => choose(each));
+      label.append(radio, each.label);
+      $("models").append(label);
+    }
+  }
 
   function write() {
-    const others = dim - 2;
+    const others = model.dim - 2;
     const digits = "Dots and digits: codes of test images.";
-    const circles = meta.vae ? " Circles: radius 1 and 2 of the prior." : "";
-    const most = `${name(right)} and ${name(up)} ${meta.vae ? "have the largest KL" : "vary most"}`;
+    const circles = model.vae ? " Circles: radius 1 and 2 of the prior." : "";
+    const most = `${name(model.right)} and ${name(model.up)} ${model.vae ? "have the largest KL" : "vary most"}`;
     const rest = others === 1 ? "the third stays where it is" : `the other ${others} stay where they are`;
     const axes = others ? ` ${most}; ${rest}.` : " Blue: the path of the morph.";
     const keys = "Drag, or use the arrow keys (Shift: larger steps, Home: center).";
     $("map-hint").textContent = `${keys} ${digits}${circles}${axes}`;
-    const which = dim > sliders.length ? `${sliders.length} most active of ${dim}` : dim === 2 ? "two" : dim;
+    const all = model.dim === 2 ? "two" : model.dim;
+    const which = model.dim > sliders.length ? `${sliders.length} most active of ${model.dim}` : all;
     $("sliders-title").textContent = `The ${which} latent numbers`;
-    $("random").textContent = meta.vae ? "Random (draw from the prior)" : "Random (mean and spread of the codes)";
-    const kind = meta.vae ? "a variational autoencoder (VAE)" : "an autoencoder";
+    $("random").textContent = model.vae ? "Random (draw from the prior)" : "Random (mean and spread of the codes)";
+    const kind = model.vae ? "a variational autoencoder (VAE)" : "an autoencoder";
+    const many = models.length > 1;
+    const held = many ? `${models.length} neural networks` : `${kind}, a neural network`;
     $("about").textContent =
-      `The page holds ${kind}, a neural network trained in a notebook of a tutorial on VAEs. Its encoder turns an ` +
-      `image into ${dim} numbers, its decoder turns ${dim} numbers into an image. All is computed here; nothing ` +
-      "leaves this page.";
+      `The page holds ${held} trained in a notebook of a tutorial on VAEs. ${many ? `This is ${kind}. ` : ""}` +
+      `Its encoder turns an image into ${model.dim} numbers, its decoder turns ${model.dim} numbers into an image. ` +
+      "All is computed here; nothing leaves this page.";
     document.body.classList.toggle("many", sliders.length > 4);
     if (canDraw) return;
     $("draw-title").textContent = "Encode an image";
@@ -686,17 +734,16 @@ function start(meta, read) {
     });
     $("pad").addEventListener("keydown", onPadKey);
     onDrag($("pad"), (event) => ($("pad").focus({ preventScroll: true }), onPadPointer(event)), onPadPointer);
-    $("reset").addEventListener("click", () => setPoint(meta.center));
-    const draw = () => meta.center.map((mean, axis) => mean + meta.spread[axis] * normal());
+    $("reset").addEventListener("click", () => setPoint(model.center));
+    const draw = () => model.center.map((mean, axis) => mean + model.spread[axis] * normal());
     $("random").addEventListener("click", () => setPoint(draw()));
     onDrag($("paper"), (event) => (drawing.strokes.push([]), addToStroke(event)), addToStroke);
     $("clear").addEventListener("click", () => ((drawing.strokes = []), redraw("strokes")));
   }
 
-  write();
+  offerModels();
+  choose(model);
   listen();
-  $("pad").setAttribute("aria-valuemin", -meta.extent);
-  $("pad").setAttribute("aria-valuemax", meta.extent);
   const chooseEnds = [
     chooser("from", "to morph from", [DRAWING], (example) => setEnd(0, example)),
     chooser("to", "to morph to", [DRAWING], (example) => setEnd(1, example)),
@@ -711,7 +758,7 @@ function start(meta, read) {
   chooseEnds[0](examples.find((example) => example.label === meta.classes[Math.min(7, meta.classes.length - 1)]));
   chooseEnds[1](examples[0]);
   chooseInstead(examples.at(-1));
-  setPoint(meta.center);
+  setPoint(model.center);
   redraw(...Object.keys(DRAW).filter((part) => part !== "strokes"));
   onFrame(0);
   clearTimeout(telling); // nobody has asked yet
@@ -725,10 +772,12 @@ function start(meta, read) {
     setPoint,
     flush,
     setT,
-    get z() { return Array.from(point); },
+    get z() { return Array.from(model.point); },
     get t() { return morph.t; },
-    get ends() { return morph.ends.map(({ pixels, code, text }) => ({ pixels: [...pixels], code: [...code], text })); },
-    get drawing() { return { strokes: drawing.strokes, code: [...drawing.code] }; },
+    get ends() {
+      return morph.ends.map((end) => ({ pixels: [...end.pixels], code: [...codeOf(end)], text: end.text }));
+    },
+    get drawing() { return { strokes: drawing.strokes, code: [...codeOf(drawing)] }; },
   };
 }
 

@@ -22,11 +22,10 @@ function nameGroup(group) {
     put(button, "aria-pressed", `${button.classList.contains("mod-active")}`);
 }
 
-// Radio buttons of one name are one stop of the Tab key, and arrow keys choose among them.
-let groups = 0;
-
+// Radio buttons of one name are one stop of the Tab key, and arrow keys choose among them.  Another studio on the page
+// must not have that name: it runs this script by itself, so a counter would not do.
 function joinRadios(group) {
-  group.dataset.radios ||= `vae-radios-${++groups}`;
+  group.dataset.radios ||= `vae-radios-${Math.random()}`;
   for (const input of group.querySelectorAll("input")) put(input, "name", group.dataset.radios);
 }
 
