@@ -40,6 +40,8 @@ def page(lab, chromium):
     run_all_cells(page)
     for widget in (".vae-studio .vae-picture", ".vae-plane"):
         page.wait_for_selector(widget, timeout=60_000, state="attached")
+    running = page.locator(".jp-InputPrompt", has_text="[*]")
+    expect(running).to_have_count(0, timeout=120_000)  # until then, no widget is answered
     yield page
     page.close()
 

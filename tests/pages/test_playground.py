@@ -457,15 +457,17 @@ def test_models_are_chosen_by_keyboard_and_everything_follows(files, models, ope
         assert f"into {model.latent_dim} numbers" in page.locator("#about").inner_text()
 
 
-def test_map_is_drawn_anew_for_the_chosen_model(files, open_page):
-    page = open_page(files["20-D"], **DEVICES["laptop"])
-    read = "() => document.getElementById('map').toDataURL()"
-    maps = []
-    for name in ("2 numbers", "20 <numbers>", "2 numbers"):
-        page.get_by_role("radio", name=name).check()
+def test_a_chosen_model_looks_as_if_it_were_alone(files, models, open_page, tmp_path):
+    alone = export_playground(models["20-D"], tmp_path / "alone.html")
+    pages = [open_page(path, **DEVICES["laptop"]) for path in (alone, files["20-D"])]
+    pages[1].get_by_role("radio", name="20 <numbers>").check()
+    for page in pages:
         settle(page)
-        maps.append(page.evaluate(read))
-    assert maps[0] == maps[2] != maps[1]
+    pictures = "nodes => nodes.map(node => [node.id, node.toDataURL(), node.ariaLabel])"
+    texts = "nodes => nodes.map(node => [node.innerText, node.getAttribute('aria-valuetext')])"
+    for selector, read in (("canvas", pictures), ("section *", texts)):
+        first, second = (page.locator(selector).evaluate_all(read) for page in pages)
+        assert len(first) > 8 and first == second
 
 
 def test_a_drawing_stays_when_another_model_is_chosen(files, models, open_page):
