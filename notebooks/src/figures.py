@@ -1,8 +1,9 @@
 """Makes the README's pictures, GIF and playground from the shipped model: `make figures`.
 
 The page of β is the one that notebook 05 writes when it is executed; it is copied and
-photographed, and the first picture of 05 is cut out of it.  The diagrams
-(`notebooks/figures/*.svg`) are drawn by hand and kept as they are.
+photographed, and the first picture of 05 is cut out of it; the first picture of 04 is made with
+two models of the shelf.  The diagrams (`notebooks/figures/*.svg`) are drawn by hand and kept as
+they are.
 """
 
 import base64
@@ -17,18 +18,23 @@ import matplotlib
 import matplotlib.pyplot as plt
 import torch
 from PIL import Image
+from torch import nn
 from torchvision.transforms.functional import pil_to_tensor
 
 from tutorial_utils.data import load_images
-from tutorial_utils.latent import decode_grid, morph
+from tutorial_utils.latent import decode_grid, morph, straight_line
+from tutorial_utils.models import VAE, encode_images, mlp
 from tutorial_utils.pages.playground import export_playground
 from tutorial_utils.plotting import plot_codes, show_image, show_rows
-from tutorial_utils.store.files import write_atomically
+from tutorial_utils.store.files import read_tensors, write_atomically
+from tutorial_utils.store.packing import unpacked
 from tutorial_utils.store.pretrained import load_pretrained
+from tutorial_utils.store.shelf import shelf_path
 from tutorial_utils.support.animation import gif_bytes
 
 NOTEBOOKS = Path(__file__).parents[1]
 TOUR = (2, 3, 8, 7, 9, 1, 0)  # the digits that the GIF visits, by class
+WALK = (174, 111)  # test images, a 2 and a 7
 
 
 def draw_map(model, z, y) -> plt.Figure:
@@ -79,6 +85,29 @@ def draw_knob(page: Path, *, chosen: tuple[int, int] = (2, 7), side: int = 28) -
     return show_rows(stacked, size=0.82, above={"copied 1": labels})
 
 
+def from_shelf(name: str) -> VAE:
+    """A VAE of the shelf whose networks are an `mlp` with GELU, as in notebooks 04 and 05."""
+    weights = unpacked(read_tensors(shelf_path(name), name)[0])
+    sizes = {}
+    for part in ("encoder", "decoder"):
+        shapes = [w.shape for n, w in weights.items() if n.startswith(part) and w.ndim == 2]
+        sizes[part] = [shapes[0][1], *(rows for rows, _ in shapes)]
+    encoder = mlp(sizes["encoder"], activation=nn.GELU)
+    decoder = mlp(sizes["decoder"], activation=nn.GELU, out_shape=(1, 28, 28))
+    model = VAE(encoder, decoder, latent_dim=sizes["decoder"][0])
+    model.load_state_dict(weights)
+    return model.eval().requires_grad_(False)
+
+
+def draw_walks(models: dict[str, VAE], ends: torch.Tensor, n: int = 13) -> plt.Figure:
+    """A row of decoded images for each model: its straight line between the codes of two images."""
+    rows = {}
+    for name, model in models.items():
+        z = straight_line(*encode_images(model, ends)[0], torch.linspace(0, 1, n))
+        rows[name] = model.decode(z).sigmoid()
+    return show_rows(rows, size=0.8)
+
+
 def photograph(page: Path, picture: Path, ready: str) -> None:
     """The upper part of an HTML page as a PNG, taken by an installed Chromium.
 
@@ -109,6 +138,11 @@ if __name__ == "__main__":
         NOTEBOOKS / "figures" / "morph.gif",
         gif_bytes(tour(model, z, data.y_test), seconds=0.09, enlarge=6),
     )
+    walkers = {"2 numbers": "05_sweep_2_1_0", "20 numbers": "04_vae_20_1_0"}
+    walks = draw_walks(
+        {label: from_shelf(name) for label, name in walkers.items()}, data.x_test[[*WALK]]
+    )
+    walks.savefig(NOTEBOOKS / "figures" / "two_walks.png", bbox_inches="tight")
     page = export_playground(model, NOTEBOOKS / "figures" / "playground.html")
     pages = {page: "window.playground"}
     if (exported := NOTEBOOKS / "beta.html").exists():
