@@ -57,18 +57,18 @@ claim("latent_dim lies between 2 and 64", 2 < latent_dim < 64)
 # %% [markdown]
 # ## Walk first
 #
-# We need models that have learned, and rivals to compare them with. All come
-# with this notebook:
+# We need models that have learned, and rivals to compare them with. All of
+# them come with the notebooks, in a folder that we call the shelf:
 #
 # * VAEs of 2, 20 and 64 latent numbers, trained on $-$ELBO. So $\beta$, the
 #   weight of the KL, is 1;
-# * two more of each size at the ends of $\beta$: *no KL*, with $\beta = 0$, and
-#   *collapsed*, with $\beta = 200$. What lies between them is the subject of
-#   [05](05_beta.ipynb);
+# * more of 2 and of 64 numbers, at the ends of $\beta$: *no KL*, with
+#   $\beta = 0$, and *collapsed*, with $\beta = 200$. What lies between them is
+#   the subject of [05](05_beta.ipynb);
 # * autoencoders with the same layers, which learned to copy.
 #
-# `train_grid` looks on that shelf first, and trains what it does not find: one
-# model for each combination of the values in `over`.
+# `train_grid` looks there first, and trains what it does not find: one model
+# for each combination of the values in `over`.
 
 
 # %%
@@ -166,8 +166,9 @@ show_figure(fig, alt="Three rows of eleven images. With 2 numbers a 2 turns "
 # *What to see.* Drag $t$, choose other digits, other paths. Without a kernel,
 # the animations do it for you. With 2 numbers a walk is a tour: from the 2 to
 # the 1 it goes by way of most other digits. The *judge*, the classifier from
-# [01](01_autoencoders.ipynb), names them. With 64 numbers the strokes are sharp, and the 2 thins out to a
-# 1. The rest of this notebook asks what these walks go through.
+# [01](01_autoencoders.ipynb), names them. With 64 numbers the strokes are
+# sharp, and the 2 thins out to a 1. The rest of this notebook asks what these
+# walks go through.
 #
 # ## The map, twice
 #
@@ -291,16 +292,40 @@ show_figure(fig, alt="Three grids of 15 by 15 decoded digits. From -1 to 1: "
 #
 # Two codes are drawn from $N(0, I)$ in 64 dimensions, independently. About how
 # long is the middle of the straight line between them?
+#
+# ### Exercise 2 · Asleep (five minutes, two lines)
+#
+# But does the decoder read all 64 numbers? If a number's posterior is the
+# prior, for every image, it is pure noise and says nothing. A number with a
+# mean KL above 0.01 nats is called an **active unit**. Find the others. From
+# `mu` and `logvar` [N, D] of N images to a bool tensor [D]: which numbers have
+# a mean KL to the prior of *under* 0.01 nats?
 
 # %% tags=["exercise"]
-length = ...
+length = ...  # exercise 1
 
 check_midpoint_length(length)
 
 # %% tags=["solution"]
-length = math.sqrt(64 / 2)
+length = math.sqrt(64 / 2)  # exercise 1
 
 check_midpoint_length(length)
+
+# %% tags=["exercise"]
+def is_collapsed(mu, logvar):  # exercise 2
+    ...
+
+
+check_collapsed(is_collapsed)
+
+# %% tags=["solution"]
+def is_collapsed(mu, logvar):  # exercise 2
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
+    return kl.mean(0) < 0.01
+
+
+check_collapsed(is_collapsed)
+
 
 
 # %%
@@ -359,21 +384,12 @@ claim("with the active ones alone it does not", middles[1] > shells[1],
       middles=middles, shells=shells)
 
 # %% [markdown]
-# *What to see.* On the left, the textbook picture: half way, the straight line
-# lies deep inside, where hardly a code of the prior is. These are walks
-# between *samples*, and they have the length of the shell.
-#
-# But which of the 64 numbers does the decoder read? If a number's posterior is
-# the prior, for every image, it is pure noise, and says nothing. A number with
-# a mean KL above 0.01 nats is called an **active unit**. This VAE has learned
-# to use 64 numbers, and uses about fifteen. On the right are the same walks,
-# seen in these alone. There the shell is wide, and the straight line stays in
+# *What to see.* Walks between samples $z$ of two test images, in the VAE of 64
+# numbers. On the left, the textbook picture: half way, the straight line
+# lies deep inside, where hardly a code of the prior is. On the right, the same
+# walks, seen only in the numbers that say something. This VAE may use 64, and
+# uses about fifteen. There the shell is wide, and the straight line stays in
 # it. It left the shell mostly in numbers that nobody reads.
-#
-# ### Exercise 2 · Asleep (five minutes, two lines)
-#
-# Find the others. From `mu` and `logvar` [N, D] of N images to a bool tensor
-# [D]: which numbers have a mean KL to the prior of *under* 0.01 nats?
 #
 # ### What is half way?
 #
@@ -382,21 +398,6 @@ claim("with the active ones alone it does not", middles[1] > shells[1],
 # two things. Of what share of the images is it *sure*, which shall mean over
 # 90 %: at the ends, and half way? And how many *other digits* does it name on
 # a walk, that are neither its start nor its end?
-
-# %% tags=["exercise"]
-def is_collapsed(mu, logvar):
-    ...
-
-
-check_collapsed(is_collapsed)
-
-# %% tags=["solution"]
-def is_collapsed(mu, logvar):
-    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
-    return kl.mean(0) < 0.01
-
-
-check_collapsed(is_collapsed)
 
 
 # %%
@@ -436,7 +437,8 @@ claim("half way, the judge is sure of more with 2 numbers than with 64",
 # between two digits there is now room for what is neither.
 #
 # The circle helps the two larger VAEs, by about ten images in a hundred. With
-# 2 numbers there is no shell, and it helps nobody. And "you cannot walk
+# 2 numbers there is no shell, and it helps nobody. (An autoencoder of 2
+# numbers walks like the VAE: it is as crowded.) And "you cannot walk
 # through an autoencoder"? You can. But of what stands half way the judge is
 # sure only one time in three, as without the KL, and the circle helps little:
 # to them the origin means nothing. A cross-fade of pixels is worse still.
@@ -511,12 +513,12 @@ print_table(parts)
 # with 64 numbers you name the right image nearly every time.
 #
 # That is also where the game reaches its end: with 60,000 images nobody can
-# win more than 11.0 nats. All else is booked as mismatch, though more images
-# would fill the space between these. So for the longer codes the mismatch is
-# *at most* so large. From below: describe the codes by any density $r(z)$ that
-# you can fit. On codes of *new* images, $\mathbb E \log r(z) - \log p(z)$ is
-# at most the mismatch, on average. Our $r$ is a **mixture** of ten Gaussians,
-# fitted to 20,000 codes.
+# win more than $\log 60{,}000$ nats. All else is booked as mismatch, though
+# more images would fill the space between these. So for the longer codes the
+# mismatch is *at most* so large. From below: describe the codes by any density
+# $r(z)$ that you can fit. On codes of *new* images, $\mathbb E \log r(z) -
+# \log p(z)$ is at most the mismatch, on average. Our $r$ is a **mixture** of
+# ten Gaussians, fitted to 20,000 codes.
 #
 # And whatever can be fitted can be drawn from. If it is the mismatch that
 # spoils the images, a draw from $r$ in place of the prior must repair them.
@@ -533,7 +535,7 @@ predict("From 2 to 20 numbers: of which images is the judge more often sure?",
 
 # %%
 @torch.no_grad()
-def sure_of(model, z):  # the share of decoded codes of which the judge is
+def sure_of(model, z):  # the judge: of what share of the decoded codes?
     images = model.decode(z).sigmoid()
     return (confidence(judge, images) > 0.9).float().mean().item()
 
@@ -844,15 +846,15 @@ def over_seeds(names):  # a line for each score, a column for each name
 
 over_seeds([f"VAE {k}" for k in sizes])
 over_seeds(["no KL 64", "autoencoder 64", "VAE 64"])
-for name in [f"VAE {k}" for k in sizes if k >= 15]:
-    for row in rows[name]:
-        gap, left = [row["sure, posterior"] - row[f"sure, {kind}"]
-                     for kind in ("prior", "mixture")]
-        claim(f"{name}: the mixture closes over half of the gap",
-              left < gap / 2, row=row)
-        claim(f"{name}: half way, the circle is better than the line",
-              row["sure half way, circle"] > row["sure half way, line"],
-              row=row)
+large = [row for k in sizes if k >= 15 for row in rows[f"VAE {k}"]]
+claim("every seed, more than 2 numbers: the mixture closes over half of the "
+      "gap", all(row["sure, posterior"] - row["sure, mixture"]
+                 < row["sure, mixture"] - row["sure, prior"]
+                 for row in large), rows=large)
+claim("every seed, more than 2 numbers: half way, the circle is better than "
+      "the line", all(row["sure half way, circle"]
+                      > row["sure half way, line"] for row in large),
+      rows=large)
 
 # %%
 price = [row["silhouette"] for row in rows["VAE 64"]]
