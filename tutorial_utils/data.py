@@ -76,8 +76,12 @@ def load_images(
     Returns ImageData.  Raises ValueError for a bad argument, ConnectionError when a download is
     needed and fails, DamagedFile when a file that travels with the package is damaged.
     """
+    for size, n in (("n_train", n_train), ("n_test", n_test)):
+        if n is not None:
+            positive_int(size, n)
     if one_of("name", name, NAMES) == "mnist":
-        parts = datasets.load_mnist(Path(str(files("tutorial_utils"))) / "assets" / "mnist")
+        folder = Path(str(files("tutorial_utils"))) / "assets" / "mnist"
+        parts = datasets.load_mnist(folder, n_train, n_test)
     elif name == "fashion_mnist":
         parts = datasets.load_fashion(_downloads(root))
     elif name == "cifar10":

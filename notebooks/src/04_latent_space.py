@@ -143,11 +143,11 @@ def n_seen(pair):
 
 
 richest = max([(a, b) for a in of_class[2] for b in of_class[1]], key=n_seen)
-walks = {"2 numbers, 2 to 1": (2, *richest),
+tours = {"2 numbers, 2 to 1": (2, *richest),
          "64 numbers, 2 to 1": (64, *richest),
          "64 numbers, 4 to 0": (64, of_class[4][0], of_class[0][0])}
 rows, above = {}, {}
-for name, (k, a, b) in walks.items():
+for name, (k, a, b) in tours.items():
     images, names = frames_between(vae[k], a, b)
     print(f"{name}: the judge sees", *passed(names))
     labels = [f"t = {i / 20:.2f}: {digit}" for i, digit in enumerate(names)]
@@ -350,10 +350,10 @@ pairs = [(i, 1000 + i) for i in range(1000) if y_test[i] != y_test[1000 + i]]
 t = torch.linspace(0, 1, 21)
 _, z = encoded(vae[64], x_test[:2000])
 active = kl_per_dimension(*encode_images(vae[64], x_test)) > 0.01
-parts = {"all 64 numbers": z, f"the {active.sum()} active ones": z[:, active]}
+views = {"all 64 numbers": z, f"the {active.sum()} active ones": z[:, active]}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.1), sharey=True)
 middles, shells = [], []
-for ax, (name, codes) in zip(axes, parts.items()):
+for ax, (name, codes) in zip(axes, views.items()):
     prior = torch.randn(20_000, codes.shape[1],
                         generator=torch.Generator().manual_seed(0))
     low, high = prior.norm(dim=1).quantile(torch.tensor([0.005, 0.995]))
@@ -434,7 +434,8 @@ claim("half way, the judge is sure of more with 2 numbers than with 64",
 # what? On its way a walk meets about two digits that are neither its start
 # nor its end. That is the upper walk in the first picture. With more numbers a
 # walk meets fewer than one, and half way every other image is undecided:
-# between two digits there is now room for what is neither.
+# between two digits there is now room for what is neither. (A sure judge is no
+# proof of a well-formed digit. An unsure one is a fair hint.)
 #
 # The circle helps the two larger VAEs, by about ten images in a hundred. With
 # 2 numbers there is no shell, and it helps nobody. (An autoencoder of 2
@@ -489,17 +490,18 @@ def log_aggregate(z, mu, logvar):  # [M, D], [N, D], [N, D] -> [M]
     return (log_q.logsumexp(1) - math.log(len(mu))).float()
 
 
-# %%
 def log_prior(z):
     return log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
 
 
+# %%
 def two_parts(model, n=400):  # on the first n training images, in nats
     mu, logvar = encode_images(model, x_train)
-    z = encoded(model, x_train)[1][:n]
+    z = encoded(model, x_train[:n])[1]
     log_own = log_normal(z, mu[:n], logvar[:n])
-    log_q = torch.cat([log_aggregate(part, mu, logvar)
-                       for part in z.split(50)])
+    blocks = zip(mu.split(5000), logvar.split(5000))
+    log_q = torch.stack([log_aggregate(z, *block) for block in blocks])
+    log_q = log_q.logsumexp(0) - math.log(len(log_q))  # mean over blocks
     return {"information": (log_own - log_q).mean().item(),
             "mismatch, at most": (log_q - log_prior(z)).mean().item()}
 
@@ -814,14 +816,14 @@ def measured_vae(model):
     return bound(model) | two_parts(model) | low | measured(model)
 
 
-rows = {}
+by_seed = {}
 for name, model in models.items():
-    rows[name] = [summary(
+    by_seed[name] = [summary(
         shares[name], walks[name, "straight_line"],
         walks[name, "great_circle"], clusters[name])]
     if name in parts:
         low = {"mismatch, at least": shares[name]["mismatch, at least"]}
-        rows[name][0] = bound(model) | parts[name] | low | rows[name][0]
+        by_seed[name][0] = bound(model) | parts[name] | low | by_seed[name][0]
 if seeds[1:]:
     found = score_grid(
         make_vae, x_train, negative_elbo, name="04_vae", **settings,
@@ -834,32 +836,32 @@ if seeds[1:]:
         make_autoencoder, x_train, copy_error, name="04_ae", **settings,
         over={"k": [64], "seed": seeds[1:]}, measure=measured)
     for (k, _, _), row in found.items():
-        rows[f"VAE {k}"].append(row)
-    rows["no KL 64"] += no_kls.values()
-    rows["autoencoder 64"] += copied.values()
+        by_seed[f"VAE {k}"].append(row)
+    by_seed["no KL 64"] += no_kls.values()
+    by_seed["autoencoder 64"] += copied.values()
 
 
 def over_seeds(names):  # a line for each score, a column for each name
-    print_table({score: {name: [row[score] for row in rows[name]]
-                         for name in names} for score in rows[names[0]][0]})
+    print_table({score: {name: [row[score] for row in by_seed[name]]
+                         for name in names} for score in by_seed[names[0]][0]})
 
 
 over_seeds([f"VAE {k}" for k in sizes])
 over_seeds(["no KL 64", "autoencoder 64", "VAE 64"])
-large = [row for k in sizes if k >= 15 for row in rows[f"VAE {k}"]]
+large = [row for k in sizes if k >= 15 for row in by_seed[f"VAE {k}"]]
 claim("every seed, more than 2 numbers: the mixture closes over half of the "
       "gap", all(row["sure, posterior"] - row["sure, mixture"]
                  < row["sure, mixture"] - row["sure, prior"]
-                 for row in large), rows=large)
+                 for row in large), by_seed=large)
 claim("every seed, more than 2 numbers: half way, the circle is better than "
       "the line", all(row["sure half way, circle"]
                       > row["sure half way, line"] for row in large),
-      rows=large)
+      by_seed=large)
 
 # %%
-price = [row["silhouette"] for row in rows["VAE 64"]]
+price = [row["silhouette"] for row in by_seed["VAE 64"]]
 free = [row["silhouette"]
-        for name in ("no KL 64", "autoencoder 64") for row in rows[name]]
+        for name in ("no KL 64", "autoencoder 64") for row in by_seed[name]]
 claim("every seed, 64 numbers: the silhouette is higher with the KL than "
       "without it", min(price) > max(free), price=price, free=free)
 
@@ -976,14 +978,14 @@ show_figure(fig, alt="A 7, the same rotated by 30, 90 and 180 degrees and "
 # *What does a latent space look like?*
 #
 # * With two numbers it is a crowded map. A walk across it meets other digits.
-#   With more numbers there is room: the strokes get sharp, and every other
-#   image half way is no digit.
-# * A VAE takes as many numbers as it can pay for. Here it is fifteen, of 20 as
-#   of 64. The others are noise, and the shell of the textbooks is mostly
-#   theirs.
-# * The KL pays for information and for mismatch. The mismatch grows with the
-#   numbers, and spoils draws from the prior. A density fitted afterwards
-#   repairs most of it.
+#   With more numbers there is room: the strokes get sharp, and of every other
+#   image half way the judge is not sure.
+# * A VAE takes as many numbers as are worth their price. Here it is about
+#   fifteen, of 20 as of 64. The others are noise, and the shell of the
+#   textbooks is mostly theirs.
+# * The KL pays for information and for mismatch. With more than two numbers
+#   there is more of both, and the mismatch spoils draws from the prior. A
+#   density fitted afterwards repairs most of it.
 # * Classes cluster because images of a class look alike, in pixels already.
 #   The price on the code makes it clearer.
 #
