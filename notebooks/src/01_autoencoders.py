@@ -485,7 +485,7 @@ print("test MSE", span([test_mse(copier, linear_loss) for copier in copiers]))
 # next to nothing to learn. Beside it, the autoencoder with 32 numbers.
 
 # %%
-inked = (x_train > 0).float().mean(0) > 0.01
+inked = (x_train > 0).sum(0) > 0.01 * len(x_train)
 generator = torch.Generator().manual_seed(0)
 unseen = {
     "digits": x_test[:1000],

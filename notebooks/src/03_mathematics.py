@@ -823,7 +823,7 @@ images = torch.cat([x_test[:25], moved])
 def three_scores(model):  # −log p(x), −ELBO, −IWAE, in two rows
     torch.manual_seed(0)
     _, exact, _ = posterior_on_grid(model, images)
-    log_w = log_weights(model, images, k=512)
+    log_w = torch.cat([log_weights(model, images, k=64) for _ in range(8)])
     scores = torch.stack([exact, log_w.mean(0), iwae_bound(log_w)])
     return -scores.view(3, 2, 25).mean(2).T
 
@@ -877,8 +877,8 @@ def linear_vae_law(eigenvalues, *, beta, variance=1.0):
     return kl, error
 
 
-covariance = torch.cov(x_gray.flatten(1).T.double())
-eigenvalues = torch.linalg.eigvalsh(covariance).flip(0)
+covariance = torch.cov(x_gray.flatten(1).T)
+eigenvalues = torch.linalg.eigvalsh(covariance.double()).flip(0)
 print("largest eigenvalues", [round(v, 3) for v in eigenvalues[:6].tolist()])
 
 # %% [markdown]
