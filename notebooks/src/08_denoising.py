@@ -287,11 +287,12 @@ def by(name, noisy, kind, level):  # what a method makes of noisy images
 rivals = {name: partial(by, name)
           for name in [*filters, "linear", "AE", "VAE", "denoiser"]}
 methods = {name: partial(by, name) for name in ("nothing", "copier")} | rivals
-repairs = {(name, kind, level): method(
-    noisy_copy(x_few, kind, level), kind, level)
-    for name, method in methods.items() for kind in noises
-    for level in levels[kind]}
-scores = {key: psnr(images, x_few) for key, images in repairs.items()}
+scores, likeness = {}, {}
+for (name, method), kind in product(methods.items(), noises):
+    for level in levels[kind]:
+        images = method(noisy_copy(x_few, kind, level), kind, level)
+        scores[name, kind, level] = psnr(images, x_few)
+        likeness[name, kind, level] = ssim(images, x_few)
 
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(9.5, 3.4), sharey=True)
@@ -321,7 +322,7 @@ for k in (1, 3):
         for kind in noises:
             key = name, kind, levels[kind][k]
             low, high = bootstrap_interval(scores[key])
-            least, most = bootstrap_interval(ssim(repairs[key], x_few))
+            least, most = bootstrap_interval(likeness[key])
             line += f"   {low:4.1f}–{high:4.1f} {least:.2f}–{most:.2f}"
         print(line)
 for kind in noises:
