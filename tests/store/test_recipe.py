@@ -131,3 +131,16 @@ def test_indentation_counts():
     inside = "def f(a):\n    for b in a:\n        c = b\n        d = c\n"
     assert text_of(inside) != text_of(inside.replace("        d", "    d"))
     assert text_of(textwrap.indent(inside, "    ")) == text_of(inside)
+
+
+def test_a_tensor_that_has_changed_is_hashed_again():
+    x = torch.zeros(3)
+    before = digest(x)
+    assert digest(x) == before == digest(torch.zeros(3)) == digest(torch.zeros(3).numpy())
+    x[0] = 1
+    assert digest(x) == digest(torch.tensor([1.0, 0.0, 0.0])) != before
+    with torch.inference_mode():
+        x = torch.zeros(3)
+        assert digest(x) == before
+        x[0] = 1
+        assert digest(x) != before

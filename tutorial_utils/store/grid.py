@@ -13,7 +13,7 @@ from ..training import History, LossFn, fit
 from .recipe import digest
 from .scores import SECONDS, Row, read_scores, summary, write_scores
 from .shelf import refuse, report, shelf_mode
-from .train import plan_many, train_many
+from .train import SharedData, recipe_of, train_many
 
 FUNCTIONS = ("make_model", "x", "loss_fn")  # these may take the value of an axis by its name
 ARGUMENTS = (*FUNCTIONS, "seed", "device")
@@ -109,7 +109,10 @@ def score_grid(
     if shelf_mode() == "write":
         report(jobs)
     table = {} if retrain else read_scores()
-    recipes = {job.file.name: digest([job.recipe(), measure]) for job in plan_many(jobs)}
+    shared = SharedData()
+    recipes = {
+        job_name: digest([recipe_of(shared, **job), measure]) for job_name, job in jobs.items()
+    }
     found = {
         job_name: table[job_name].scores
         for job_name in jobs

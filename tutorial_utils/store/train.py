@@ -16,7 +16,7 @@ from ..training import History, LossFn, as_tensors, best_device, fit, local_seed
 from .files import CachedFile, Contents, models_dir
 from .fingerprint import fingerprint
 from .jobs import Job, load_or_make
-from .recipe import recipe
+from .recipe import Recipe, recipe
 from .shelf import put, report, shelf_mode, take, to_check
 
 
@@ -222,11 +222,24 @@ def plan_training(
     settings |= {"loss_fn": loss_fn, "seed": seed, "show_progress": False}
     arguments = {"model": model, "n_x": len(tensors), "device": device, "settings": settings}
     file = CachedFile(models_dir().absolute(), name, key)
-    make_recipe = partial(
-        recipe, make_model, loss_fn, data=shared.key(x), seed=seed, **dict(counted)
-    )
+    make_recipe = partial(recipe_of, shared, make_model, x, loss_fn, seed=seed, **counted)
     arrays = shared.arrays([*tensors, *val])
     return Job(file, train_alone, arguments, arrays, anew=retrain, recipe=make_recipe)
+
+
+def recipe_of(
+    shared: SharedData,
+    make_model: Callable[[], nn.Module],
+    x: Tensor | Sequence[Tensor],
+    loss_fn: LossFn,
+    *,
+    device: torch.device | str | None = None,
+    retrain: bool = False,
+    show_progress: bool = True,
+    **settings: object,
+) -> Recipe:
+    """The recipe of one training, without a model; arguments as for `plan_training`."""
+    return recipe(make_model, loss_fn, data=shared.key(x), **settings)
 
 
 def _trainable(model: object) -> nn.Module:

@@ -5,10 +5,13 @@
 # summed and 784 if they are averaged; r = 0.01 is 0.01 or 7.9; r = 0.0000001
 # is ten to the minus seven or 0.00008.](../figures/betas_line.svg)
 #
+# *Three values of r, the weight of the KL; what is left of 1 is the weight of
+# the reconstruction. Each r can mean two different β.*
+#
 # A common report goes like this. A VAE with two latent numbers was trained
 # three times, and the KL had the weight 0.5, then 0.01, then 0.0000001. At
-# 0.5 no clusters were left, at 0.01 there were some, and with almost no KL
-# they were clear. So the KL destroys clusters.
+# 0.5 no clusters were left, at 0.01 there were some, and with almost no weight
+# on the KL they were clear. So the KL destroys clusters.
 #
 # Another report: β = 0, 12 and 200, each with a t-SNE of the means, and at 200
 # there is a pretty cloud.
@@ -31,10 +34,11 @@ from tutorial_utils import (
     show_image, show_rows, start_at_mean_image, train_grid, tsne_many,
     warmup_then_linear,
 )
+from tutorial_utils.studios.predict import predict
 
 # %%
 RETRAIN = False  # True: train all models again, which takes half an hour
-seeds = [0, 1, 2]  # figures show the first; tables show all
+seeds = [0, 1, 2]  # figures show the first
 
 data = load_images("mnist")
 x_train, y_train = data.x_train, data.y_train
@@ -43,7 +47,8 @@ x_test, y_test = data.x_test[:5000], data.y_test[:5000]
 # %% [markdown]
 # ## One weight, two readings
 #
-# The first report shares one unit of weight between the two terms:
+# The first report shares one unit of weight between the two terms. The KL gets
+# $r$ of it, the reconstruction the rest:
 #
 # $$\text{loss} = (1-r)\cdot\text{recon loss} + r\cdot\text{kl}.$$
 #
@@ -71,7 +76,6 @@ def make_400():  # one hidden layer on each side, two latent numbers
     return VAE(mlp([784, 400, 4], activation=nn.ReLU), decoder, latent_dim=2)
 
 
-# %%
 def measured(model):
     mu, _ = encode_images(model, x_test)
     return evaluate(model, x_test, negative_elbo) | {
@@ -98,10 +102,16 @@ for grid in [{"kl_share": [0.01, 1e-7], "seed": seeds[:1]},
         over={"n": readings} | grid, measure=measured)
 
 # %% [markdown]
+# Of each model we measure $-$ELBO and its two parts, as always at $\beta = 1$;
+# and of its means their standard deviation, and *k-NN*: of how many images
+# do the ten nearest means vote for the right class? By chance it is one in
+# ten. (All on the first 5,000 test images.)
+#
 # Before you look at the figure: where on the axis at the top do you expect
-# clusters to end? The five models below stand in the order of their β. The
-# sixth, $r = 10^{-7}$ summed, is in the table; it has practically no KL, like
-# its neighbor.
+# clusters to end? The five models below stand in the order of their β. A
+# sixth, $r = 10^{-7}$ summed, is only in the table: it has practically no
+# weight on the KL, like its neighbor. The report's boldest claim is about
+# $r = 0.5$, so this one is trained with three seeds.
 
 
 # %%
@@ -109,8 +119,10 @@ def beta_of(reading, share):
     return share / (1 - share) * readings[reading]
 
 
-def label(beta):
-    return f"{beta:.2g}" if beta < 100 else f"{beta:.0f}"
+def label(value):  # without exponents
+    if value < 0.001:
+        return f"{value:.7f}"
+    return f"{value:.2g}" if value < 100 else f"{value:.0f}"
 
 
 models = {key[:2]: model for key, (model, _) in found.items()}
@@ -118,21 +130,26 @@ by_beta = sorted(models, key=lambda key: beta_of(*key))
 
 # %% tags=["hide-input"]
 # Means of test images, and the digits decoded over them, in the order of β
-fig, axes = plt.subplots(2, len(by_beta), figsize=(9.5, 4.4))
-for (top, below), (reading, share) in zip(axes.T, by_beta):
+fig, axes = plt.subplots(4, 3, figsize=(9, 11.6))
+pairs = [*zip(axes[0], axes[1]), *zip(axes[2], axes[3])]
+for (top, below), (reading, share) in zip(pairs, by_beta):
     mu, _ = encode_images(models[reading, share], x_test)
-    title = f"β = {label(beta_of(reading, share))}\n{reading}, r = {share:g}"
-    plot_codes(mu, y_test, n=400, ax=top)
-    top.set_title(title, fontsize=10)
-    top.set(xlabel="", ylabel="")
-    top.tick_params(labelsize=7)
+    title = f"β = {label(beta_of(reading, share))}"
+    title += f"\n{reading}, r = {label(share)}"
+    plot_codes(mu, y_test, n=500, ax=top, title=title)
+    top.ticklabel_format(scilimits=(-2, 3))
     ends = mu.quantile(torch.tensor([0.02, 0.98]), dim=0)
     u, v = [torch.linspace(*ends[:, j].tolist(), 8) for j in (0, 1)]
     show_image(decode_grid(models[reading, share], z_1=u, z_2=v), ax=below)
+for empty in (axes[2][2], axes[3][2]):
+    empty.axis("off")
+axes[2][2].text(0, 0.5, "Above: means of 500 images.\nBelow: what the decoder "
+                "\npaints where they lie,\nfrom the 2 % to the 98 %\nquantile "
+                "of each number.", va="center")
 show_figure(fig, alt="Five scatters of means in the order of beta, the digits "
             "decoded over them. From 0.00008 to 1 there are clusters, and r = "
-            "0.5, summed, is among them. At 7.9 few are left. At 784 all "
-            "means lie in a tiny cloud, and all digits are one blur.")
+            "0.5, summed, is among them. At 7.9 they are still there. At 784 "
+            "all means lie in a tiny cloud, and all digits are one blur.")
 
 # %%
 rows = {}
@@ -140,10 +157,10 @@ for reading, share in sorted({key[:2] for key in scores},
                              key=lambda key: beta_of(*key)):
     runs = [scores[reading, share, seed] for seed in seeds
             if (reading, share, seed) in scores]
-    rows[label(beta_of(reading, share)), f"{share:g}", reading] = {
-        name: [run[name] for run in runs] for name in runs[0]}
-print_table(rows, digits=3, columns=["β", "r", "loss is", "−ELBO",
-                                     *[*runs[0]][1:]])
+    name = label(beta_of(reading, share)), label(share), reading
+    rows[name] = {part: [run[part] for run in runs] for part in runs[0]}
+names = ["β", "r", "loss is", "−ELBO", *[*runs[0]][1:]]
+print_table(rows, digits=2, columns=names)
 
 # %%
 half = {reading: [scores[reading, 0.5, seed] for seed in seeds]
@@ -156,10 +173,15 @@ claim("summed, r = 0.5, every seed: classes part, k-NN is over 0.4",
 # %% [markdown]
 # *What to see:* the same $r = 0.5$ stands in two places. Summed, it is
 # $\beta = 1$, the plain VAE, and there *are* clusters. Averaged, it is
-# $\beta = 784$, and there is nothing: look at the axes, which span a few
-# hundredths of the prior's width, or less. More KL, fewer clusters: that much
-# is right. But the weight alone says nothing, because it has no unit until
-# one knows what was summed.
+# $\beta = 784$, and there is nothing: look at the axes, which span about a
+# thousandth of the prior's width. ($-$ELBO is then what the average image
+# costs, about 200 nats on these 5,000 images, and 206 on all 10,000.)
+#
+# A larger weight, no clusters: in the end that is right. But the end is far to
+# the right. From $\beta = 0.0000001$ to 7.9 the differences in k-NN are not
+# larger than those between the seeds of $\beta = 1$. Only 784 ends the
+# clusters. And the weight alone says nothing, because it has no unit until one
+# knows what was summed.
 #
 # Which of the two was it, in that report? You have all you need to find out;
 # it is an exercise of [05](../05_beta.ipynb).
@@ -188,79 +210,107 @@ for grid in [{"k": [20], "beta": [0, 12, 200]}, {"k": [2], "beta": [12]}]:
         over=grid | {"seed": seeds[:1]})
 
 # %% [markdown]
-# Three pictures of 800 test images, one for each β. Above is the t-SNE of the
-# means. Below are the same means as they are: the two numbers that differ
-# most between images, on a frame as wide as the prior.
+# First three t-SNE pictures of the means of 800 test images, one for each β,
+# in no order. t-SNE puts together what is near to each other
+# ([04](../04_latent_space.ipynb)).
 
 # %%
 y_few, codes = y_test[:800], {}
-for beta in [0, 12, 200]:
+for beta in [12, 200, 0]:
     codes[beta] = encode_images(deep[20, beta, seeds[0]][0], x_test[:800])
 maps = tsne_many({f"beta_{beta}": mu for beta, (mu, _) in codes.items()},
                  perplexity=30.0, seed=0)
 
 # %% tags=["hide-input"]
+# Three t-SNE pictures without names
+fig, axes = plt.subplots(1, 3, figsize=(9.5, 3.4))
+for ax, name, points in zip(axes, "ABC", maps.values()):
+    plot_codes(points, y_few, n=800, ax=ax, title=name)
+    ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+show_figure(fig, alt="Three t-SNE pictures, A, B and C, of digits in several "
+            "colors, all of one size. In all of them digits of one class lie "
+            "together here and there; in B they are mixed most.")
+
+# %% tags=["predict"]
+# Your guess, please
+predict("One of these codes is dead: it sends nothing at all. Which one?",
+        ["A", "B", "C"], because="t-SNE blew up the crumbs of β = 200 until "
+        "they filled the picture.", answer="B")
+
+# %% tags=["hide-input", "after-predict"]
 # Above t-SNE, below the two widest numbers, to the scale of the prior
-fig, axes = plt.subplots(2, 3, figsize=(9.5, 6.4))
-for (top, below), (beta, (mu, _)) in zip(axes.T, codes.items()):
-    plot_codes(maps[f"beta_{beta}"], y_few, n=700, ax=top,
+fig, axes = plt.subplots(2, 3, figsize=(9.5, 6.6))
+for (top, below), beta in zip(axes.T, sorted(codes)):
+    plot_codes(maps[f"beta_{beta}"], y_few, n=800, ax=top,
                title=f"β = {beta}: t-SNE")
     top.set(xlabel="", ylabel="", xticks=[], yticks=[])
+    top.spines[:].set_visible(False)
+    mu, _ = codes[beta]
     u, v = mu.std(0).argsort(descending=True)[:2].tolist()
-    plot_codes(mu[:, [u, v]], y_few, n=700, ax=below,
-               title=f"the means, std {mu.std():.2g}")
+    outside = (mu[:, [u, v]].abs() > 4).any(1).float().mean()
+    plot_codes(mu[:, [u, v]], y_few, n=800, ax=below,
+               title=f"means, std {mu.std():.2g}; {outside:.0%} outside")
     below.set(xlabel=f"$z_{{{u + 1}}}$", ylabel=f"$z_{{{v + 1}}}$",
               xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
 show_figure(fig, alt="Above, three t-SNE pictures. At beta 0 islands of "
             "digits; at 12 a dense, ordered packing; at 200 a cloud. Below, "
-            "the means on a frame from minus 4 to 4: at 0 they fill it and "
-            "more, at 12 they lie near a line, at 200 all are one point.")
+            "the means on a frame from minus 4 to 4: at 0 most lie outside, "
+            "at 12 they are a round blob with the 1s beside it, at 200 all "
+            "are one point.")
 
 # %%
 rows = {}
-for beta, (mu, logvar) in codes.items():
+for beta in sorted(codes):
+    mu, logvar = codes[beta]
     each = kl_per_dimension(mu, logvar)
     rows[beta] = {"kl": each.sum().item(),
                   "used of 20": (each > 0.1).sum().item(),
                   "std of means": mu.std().item(),
                   "k-NN": knn_accuracy(mu, y_few)}
-print_table(rows, digits=3, columns=["β", *rows[0]])
+print_table(rows, digits=2, columns=["β", *rows[0]])
 claim("β = 200: nothing is sent, the means are a point",
       rows[200]["kl"] < 0.01 and rows[200]["std of means"] < 0.05, rows=rows)
 
 # %% [markdown]
-# *What to see:* three clouds of one size above, and three very different
-# things below. t-SNE asks only who is nearer to whom. It does not know how
-# far, so it blows up the crumbs of a collapsed code until they fill the
-# picture as well as a living one does. The crumbs may even be in order, which
-# is why k-NN is above chance: the encoder has not quite forgotten. But no
-# decoder ever sees them, for the noise has width 1.
+# *What to see:* three clouds of one size above. Below are the same means as
+# they are: the two numbers that differ most between images, on a frame as wide
+# as the prior. They are three very different things. t-SNE asks only who is
+# nearer to whom. It does not know how far, so it blows up the crumbs of a
+# collapsed code until they fill the picture as well as a living one does. The
+# crumbs may even be in order, which is why k-NN is above chance: the encoder
+# has not quite forgotten. But no decoder ever sees them, for the noise has
+# width 1.
 #
-# **First the KL and the standard deviation of the means, then t-SNE.** Names
-# are no help either: one report says $\beta = 12$ in the text and 8 in the
-# file names, and another has $\beta = 10$ in a file called "Beta0".
+# **First the KL and the standard deviation of the means, then t-SNE.** And do
+# not lean on names. Of the reports with which this series began, one says
+# $\beta = 12$ in the text and 8 in its file names, and another has
+# $\beta = 10$ in a file called "Beta0".
 #
 # ## What they paint
 #
-# Reconstructions go through the mean of $q(z|x)$. New images start from the
-# prior, with the same $z$ for all three. All images are means of $p(x|z)$.
+# Copies go through the mean $\mu$ of $q(z|x)$ here (in 05 through a sample).
+# Inventions start from the prior, with the same $z$ for all three. All images
+# are means of $p(x|z)$.
 
 # %%
 noise = torch.randn(10, 20, generator=torch.Generator().manual_seed(0))
 rows = {"test image": x_test[:10]}
-for beta, (mu, _) in codes.items():
-    model = deep[20, beta, seeds[0]][0]
-    rows[f"β = {beta}, copy"] = model.decode(mu[:10]).sigmoid()
-    rows[f"β = {beta}, new"] = model.decode(noise).sigmoid()
-fig = show_rows(rows, size=0.6)
+for beta in sorted(codes):
+    model, (mu, _) = deep[20, beta, seeds[0]][0], codes[beta]
+    rows[f"β = {beta}, copied"] = model.decode(mu[:10]).sigmoid()
+    rows[f"β = {beta}, invented"] = model.decode(noise).sigmoid()
+fig = show_rows(rows, size=0.6, title="Copies get worse, inventions better, "
+                "and at 200 all are alike")
 show_figure(fig, alt="Seven rows of ten images: test images; at beta 0 sharp "
             "copies, and new images that are tangles; at 12 blurred copies "
             "and new images alike; at 200 one and the same blur everywhere.")
 
 # %%
-fig, ax = plt.subplots(figsize=(4, 4.2))
+fig, ax = plt.subplots(figsize=(4.6, 4.9))
 show_image(decode_grid(deep[2, 12, seeds[0]][0], 12), ax=ax,
            title="Two numbers, β = 12: what the prior decodes to")
+ax.set(xlabel="$z_1$, at normal quantiles →", ylabel="$z_2$ →")
 show_figure(fig, alt="A grid of decoded digits on normal quantiles at beta "
             "12 with two numbers: blurred digits of a few classes that flow "
             "into each other.")
@@ -279,8 +329,8 @@ show_figure(fig, alt="A grid of decoded digits on normal quantiles at beta "
 #   summed or averaged, and how many they are. State the KL in nats that it
 #   led to.
 # * Sorted by their β, all these models tell one story: the more a nat costs,
-#   the fewer are sent.
-# * t-SNE of a collapsed code is noise, magnified. Print the KL and the
+#   the fewer are sent. Clusters end only where nothing is sent.
+# * t-SNE of a collapsed code is crumbs, magnified. Print the KL and the
 #   standard deviation first.
 #
 # **Back to** [05 · One knob](../05_beta.ipynb), and its detective.
