@@ -4,10 +4,10 @@
 # You can train a VAE, read its space and measure it. What can you do with one
 # that you could not do without?
 #
-# **You will** · tell a VAE the label, and write digits in somebody's style ·
-# fill in what is missing, in several ways · spot what does not belong · train
-# a classifier on made-up digits · count bits · see a likelihood prefer a blank
-# page.
+# **You will** · tell a VAE the label, and get the digit you ask for · write in
+# somebody's style · fill in what is missing, in several ways · spot what does
+# not belong · train a classifier on made-up digits · count bits · see a
+# likelihood prefer a blank page.
 #
 # *Builds on [08](08_denoising.ipynb) · about 3 min on two CPU cores ·
 # [Solutions](solutions/09_applications.ipynb)*
@@ -699,9 +699,9 @@ show_figure(fig, alt="AUC of four scores for each digit left out, with "
 # ## Generated images as training data
 #
 # You have $n$ labeled images of each digit. Would a classifier gain from
-# images that a conditional VAE makes up, trained **on the same $n$ only**? It is a
-# common advice. The honest rival needs no model: turn, scale
-# and shift the real images a little. Every classifier gets 10,000 images (real
+# images that a conditional VAE makes up, trained **on the same $n$ only**? It
+# is common advice. The honest rival needs no model: turn, scale and shift the
+# real images a little. Every classifier gets 10,000 images (real
 # ones are repeated; `both` is half and half) and equally many steps. Three
 # draws of the $n$ images; 15 small VAEs and 60 classifiers, about a minute.
 
@@ -978,9 +978,10 @@ else:
 #
 # ## Recap
 #
-# You told a VAE the label, and wrote digits in somebody's style · filled in
-# what was missing, in several ways · spotted what does not belong, and where
-# that fails · trained a classifier on made-up digits · counted bits · saw a
+# You told a VAE the label, and got the digit you asked for, at $\beta = 1$ too,
+# once it was trained to the end · wrote in somebody's style · filled in what
+# was missing, in several ways · spotted what does not belong, and where that
+# fails · trained a classifier on made-up digits · counted bits · saw a
 # likelihood prefer a blank page.
 #
 # ### The series, in verdicts
