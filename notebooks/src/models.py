@@ -32,6 +32,9 @@ ON_SHELF = [
     "05_table",
     "05_other_betas",
     "05_schedules",
+    "06_blur",
+    "07_disentanglement",
+    "09_applications",
 ]
 
 
