@@ -52,10 +52,10 @@ x_train, x_test, y_test = data.x_train, data.x_test, data.y_test
 # What weight should the KL have? The report behind this question gives it
 # $10^{-5}$. Does it average over the pixels, or sum? It does not say.
 # Averaged, that is $\beta = 784 \cdot 10^{-5} = 0.00784$. Summed, it is
-# $10^{-5}$. ([Other people's β](05_other_betas.ipynb) has the conversion.) Here
-# it makes no difference. We shall see that at 0.00784 the KL is a few tenths of
-# a nat of the loss, against more than a hundred of copy. In both readings the
-# model is asked for one thing: good copies from two numbers.
+# $10^{-5}$. ([Other people's β](05_other_betas.ipynb) has the conversion.)
+# Here it makes no difference. We shall see that at 0.00784 the KL is a few
+# tenths of a nat of the loss, against more than a hundred of copy. In both
+# readings the model is asked for one thing: good copies from two numbers.
 
 
 # %%
@@ -202,13 +202,13 @@ claim("the deepest, narrow or not, have overtaken 400-256, on average",
 # * **A narrow layer** does not squeeze anything out. It does not fail either:
 #   as deep a network without it copies about as well.
 #
-# Why does depth help, here? Two numbers must tell a decoder all that it knows
-# about an image. So the map from the plane to the images has to be folded and
-# bent in many places, and layers bend. The weights of a deep network must
-# first find each other, and that takes time, which half an epoch does not
-# give. In the narrow layer some of the ten units never fire, for any image (the
-# last column). They have died, as ReLUs do. But two numbers do not need ten
-# units to pass through, and the others suffice.
+# Why does depth help, here? A reason to think of: two numbers must tell a
+# decoder all that it knows about an image, so the map from the plane to the
+# images has to be folded and bent, and layers bend. But it takes them time to
+# find each other, more than half an epoch. In the narrow layer some of the ten
+# units never fire, for any image (the last column). They have died, as ReLUs
+# do. Two numbers do not need ten units to pass through, and the others
+# suffice.
 #
 # So the question was not *wider or deeper?* It was *how long did you train?*
 #
@@ -237,8 +237,8 @@ for (top, below), ((name, _), (model, _)) in zip(axes.T, found.items()):
     show_image(decode_grid(model, z_1=u, z_2=v), ax=below)
 show_figure(fig, alt="Three scatters of means of test images, each drawn as "
             "its digit, for 256-128, 400-256 and 400-256-64-10, and below "
-            "each a grid of the digits decoded all over them. The clouds are about "
-            "ten units wide and have arms, in which classes lie side by side; "
+            "each a grid of the digits decoded all over them. The clouds are "
+            "about ten units wide and have arms, in which classes lie side by side; "
             "4 and 9 share places, and so do 3, 5 and 8.")
 
 # %% tags=["hide-input"]
