@@ -88,7 +88,8 @@ quick = {name: evaluate(model, x_test, loss_fn)
          for (name, _), (model, _) in short.items()}
 print_table(quick, digits=1)
 claim("half an epoch: the deepest, narrow network copies worse than 400-256",
-      quick["400-256-64-10"]["recon_loss"] > quick["400-256"]["recon_loss"] + 1,
+      quick["400-256-64-10"]["recon_loss"]
+      > quick["400-256"]["recon_loss"] + 1,
       quick=quick)
 
 # %% [markdown]
