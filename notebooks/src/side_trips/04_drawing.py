@@ -32,7 +32,7 @@ from tutorial_utils.studios.predict import predict
 
 # %%
 RETRAIN = False  # True: train both models again, a few minutes
-seed = 0
+seed = 0  # of both models
 
 data = load_images("mnist")
 x_train, x_test, y_test = data.x_train, data.x_test, data.y_test
@@ -169,8 +169,8 @@ show_figure(fig, alt="Left, a bar chart of the longer side of the test "
             "the middle.")
 
 # %% [markdown]
-# So our networks have seen ten thousands of digits, and yet only one size, and
-# one place. Nobody told them that a 7 which is moved stays a 7.
+# So our networks have seen 60,000 digits, and yet only one size, and one
+# place. Nobody told them that a 7 which is moved stays a 7.
 #
 # ## What if not?
 #
@@ -206,16 +206,16 @@ def of_size(x, side):  # the longer side, in pixels
     return resampled(x, zoom, torch.zeros(len(x), 2))
 
 
-def inked(x, quarters):  # quarter pixels added at each edge, or taken away
+def thickened(x, quarters):  # quarter pixels added at each edge, or taken away
     if quarters < 0:
-        return 1 - inked(1 - x, -quarters)
+        return 1 - thickened(1 - x, -quarters)
     large = F.interpolate(x, scale_factor=4, mode="bilinear")
     return F.avg_pool2d(F.max_pool2d(large, 2 * quarters + 1, 1, quarters), 4)
 
 
 changes = {"moved right": (moved, [0, 1, 2, 3, 4, 5, 6]),
            "longer side": (of_size, [8, 12, 16, 20, 24, 28]),
-           "thicker": (inked, [-3, -2, -1, 0, 1, 2, 3, 4])}
+           "thicker": (thickened, [-3, -2, -1, 0, 1, 2, 3, 4])}
 
 # %% tags=["hide-input", "after-predict"]
 # One test image, spoiled in three ways, and its copies
