@@ -715,8 +715,8 @@ show_figure(fig, alt="Ten columns of pure noise turn, row by row as sigma "
 
 # %%
 judge = digit_classifier(data, retrain=RETRAIN)
-for seed in seeds:
-    made = walk_down(partial(clean_digits, model=strong[seed]), start, sigmas)
+for seed, model in zip(seeds, strong):
+    made = walk_down(partial(clean_digits, model=model), start, sigmas)
     with torch.no_grad(), local_seed(0):
         z = torch.randn(1000, latent_dim)
         painted = models["VAE", seed].decode(z).sigmoid()
