@@ -524,7 +524,7 @@ def log_prior(z):
 
 # %%
 def two_parts(model, n=400):  # on the first n training images, in nats
-    blocks = [encode_images(model, x) for x in x_train.split(5000)]
+    blocks = [encode_images(model, x) for x in x_train.split(1000)]
     mu, logvar = [part[:n] for part in blocks[0]]
     z = encoded(model, x_train[:n])[1]
     log_own = log_normal(z, mu, logvar)
