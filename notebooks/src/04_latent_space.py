@@ -121,9 +121,8 @@ vae = {k: vaes[k, 1, seeds[0]][0] for k in sizes}  # [1]: the history
 copiers = {f"autoencoder {k}": learned[k, seeds[0]][0] for k in sizes}
 no_kl, collapsed = [vaes[64, beta, seeds[0]][0] for beta in (0, 200)]
 
-walkers = {f"{k} numbers": vae[k] for k in (2, latent_dim)}
-export_playground(walkers, "playground.html")
-interpolation_studio(walkers, x_test, y_test, judge=judge)
+export_playground(vae[2], "playground.html")
+interpolation_studio(vae[2], x_test, y_test, judge=judge)
 
 # %% tags=["hide-input"]
 # Three walks there and back, side by side, and on paper: with 2 numbers the
@@ -524,7 +523,7 @@ def log_prior(z):
 
 # %%
 def two_parts(model, n=400):  # on the first n training images, in nats
-    blocks = [encode_images(model, x) for x in x_train.split(1000)]
+    blocks = [encode_images(model, x) for x in x_train.split(5000)]
     mu, logvar = [part[:n] for part in blocks[0]]
     z = encoded(model, x_train[:n])[1]
     log_own = log_normal(z, mu, logvar)
