@@ -265,18 +265,18 @@ fig.suptitle("Where each class lies: 4 and 9 overlap everywhere, and 3, 5, 8")
 fig.supxlabel("$z_1$", fontsize=10)
 fig.supylabel("$z_2$", fontsize=10)
 show_figure(fig, alt="Six maps of class ellipses, one for each network, first "
-            "seed. The ellipses of 0, 1 and 7 lie apart from all others; those "
-            "of 4 and 9 lie on each other, and so do those of 3, 5 and 8.")
+            "seed. The ellipses of 0, 1 and 7 lie apart from the others; "
+            "those of 4 and 9 lie on each other, and those of 3, 5 and 8.")
 
 # %% [markdown]
 # *What to see.* With next to no KL, nothing asks the codes to stay near 0. The
-# clouds are ten units wide and more, with arms for the classes that are easy to
-# tell. In the middle there is a crowd.
+# clouds are ten units wide and more, with arms for the classes that are easy
+# to tell. In the middle there is a crowd.
 #
-# Which classes are confused there? Name each test image by its ten nearest neighbors
-# among the means. Then count: how often does a 4 get the name 9, or a 9 the
-# name 4? How often do 3, 5 and 8 get one another's? And 2s the name of one of
-# those three, which somebody reported of 256-128 alone?
+# Which classes are confused there? Name each test image by its ten nearest
+# neighbors among the means. Then count: how often does a 4 get the name 9, or
+# a 9 the name 4? How often do 3, 5 and 8 get one another's? And 2s the name of
+# one of those three, which somebody reported of 256-128 alone?
 
 # %%
 print_table({name: {score: over_seeds(name, score) for score in
