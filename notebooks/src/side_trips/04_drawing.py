@@ -23,14 +23,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from tutorial_utils import (
-    VAE, claim, digit_classifier, encode_images, kl_per_dimension,
-    load_images, local_seed, mlp, negative_elbo, print_table,
-    rank_dimensions, show_figure, show_rows, start_at_mean_image, traverse,
+    VAE, claim, digit_classifier, encode_images, load_images, local_seed, mlp,
+    negative_elbo, print_table, show_figure, show_rows, start_at_mean_image,
     train_grid, warmup_then_linear,
 )
 from tutorial_utils.studios.drawing import drawing_studio, image_of_strokes
 from tutorial_utils.studios.predict import predict
-from tutorial_utils.studios.traversal import traversal_panel
 
 # %%
 RETRAIN = False  # True: train both models again, a few minutes
@@ -378,32 +376,6 @@ claim("mended, nine in ten of the right copies are right again",
       all(row["mended"] > 0.9 * row["as it was"] for row in mended.values()))
 
 # %% [markdown]
-# ## Change a digit by hand
-#
-# A drawing is one way to say what you want. The code is another one. Choose an
-# image, and move one of its 20 numbers at a time: the sliders are those with
-# the largest KL, that is, those that say most about an image.
-
-# %%
-traversal_panel(models["20 numbers"], x_test, y_test)
-
-# %% tags=["hide-input"]
-# The same on paper: a test image, and five of its numbers, each from -2 to 2
-mu, logvar = encode_images(models["20 numbers"], x_test)
-names = rank_dimensions(kl_per_dimension(mu, logvar), 5)
-grid = traverse(models["20 numbers"], mu[0], list(names),
-                torch.linspace(-2, 2, 9))
-fig = show_rows({name: row[:, None] for name, row in zip(names.values(), grid)},
-                size=0.7, title="One number at a time, from −2 to 2 (means)")
-show_figure(fig, alt="Five rows of nine images of a 7. Along a row one number "
-            "of its code goes from -2 to 2, and the 7 changes its form: it "
-            "leans, bends, closes, or turns into another digit.")
-
-# %% [markdown]
-# *What to see.* No slider has a name such as "slant". Most change several
-# things at once, and what one does depends on where the others stand:
-# [What moves a code?](04_what_moves_a_code.ipynb) measures that.
-#
 # ## Recap
 #
 # * A VAE paints what it has seen. A house comes out as strokes of digits.
