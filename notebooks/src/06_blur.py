@@ -14,6 +14,7 @@
 # %%
 import math
 from functools import partial
+from statistics import median
 
 import matplotlib.pyplot as plt
 import torch
@@ -25,7 +26,6 @@ from torch.distributions import Normal
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.functional import logsigmoid, softplus
 from torch.special import log_ndtr
-from torchvision.transforms.functional import gaussian_blur
 
 from tutorial_utils import (
     VAE, Autoencoder, bernoulli_nll, claim, continuous_bernoulli_mean,
@@ -39,6 +39,7 @@ from tutorial_utils.checks.nb06 import (
     check_absolute_error, check_learned_std, check_noise_that_fools,
 )
 from tutorial_utils.studios.blur import blur_rows, blur_studio
+from tutorial_utils.topics.noise import gaussian_filter
 from tutorial_utils.topics.sharpness import (
     bootstrap_interval, high_frequency_share, laplacian_sharpness,
     radial_spectrum,
@@ -46,10 +47,11 @@ from tutorial_utils.topics.sharpness import (
 
 # %%
 RETRAIN = False  # True: train all models again, which takes hours
-seeds = [0, 1, 2]  # figures show the first; tables show all
+seeds = [0, 1]  # figures show the first; tables show all
 latent_dim = 20
 epochs = 25
 photos = ["patches"]  # also "cifar10", which may be downloaded
+claim("photos has patches, which the text is about", "patches" in photos)
 
 data = load_images("mnist")
 x_train, x_test = data.x_train, data.x_test
@@ -68,15 +70,14 @@ seven = (x_test[:1] > 0.5).float()
 pair = torch.cat([seven.roll(-2, -1), seven.roll(2, -1)])
 
 
-def optimize(logits, loss_fn):
-    logits.requires_grad_()
-    optimizer = torch.optim.Adam([logits], lr=0.2)
-    for _ in range(800):
-        optimizer.zero_grad()
+def descend(logits, loss_fn, n_steps=800):  # ever smaller steps downhill
+    for step in range(n_steps):
+        logits.requires_grad_()
         loss = loss_fn(logits)
-        loss.backward()
-        optimizer.step()
-    return logits.detach().sigmoid(), loss.item()
+        slope, = torch.autograd.grad(loss, logits)
+        size = 0.2 * (1 - step / n_steps)
+        logits = (logits - size * slope.sign()).detach()
+    return logits.sigmoid(), loss.item()
 
 
 # %%
@@ -84,7 +85,7 @@ def one_image(logits):  # [1, 1, 28, 28]
     return bernoulli_nll(logits.expand_as(pair), pair).mean()
 
 
-mean, cost = optimize(torch.zeros(1, 1, 28, 28), one_image)
+mean, cost = descend(torch.zeros(1, 1, 28, 28), one_image)
 off = (mean - pair.mean(0)).abs().max()
 n_differ = (pair[0] != pair[1]).sum().item()
 print(f"at most {off:.3f} from the average of the two")
@@ -93,8 +94,7 @@ assert off < 0.01
 
 # %% [markdown]
 # It paints the average, and each of the 104 pixels in which the images differ
-# costs $\log 2$. (The small rest: after so few steps black is not quite
-# black.) This is a law: for squared error and cross-entropy alike, the
+# costs $\log 2$. This is a law: for squared error and cross-entropy alike, the
 # cheapest image is $\mathbb{E}[x|z]$, pixel by pixel the average of all images
 # that share the code.
 #
@@ -109,7 +109,7 @@ def two_images(logits):  # [2, 1, 28, 28]
 
 
 start = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-components, cost = optimize(0.1 * start, two_images)
+components, cost = descend(0.1 * start, two_images)
 print(f"cost {cost:.1f} nats; log 2 = {math.log(2):.1f}")
 with local_seed(0):
     samples = torch.bernoulli(mean.expand(2, -1, -1, -1))
@@ -137,7 +137,7 @@ show_figure(fig, alt="Two sevens, four pixels apart; their gray average; two "
 # %%
 seven = x_test[:1]
 shifts = range(9)
-guesses = {"sharp": seven, "blurred, 2 pixels": gaussian_blur(seven, 13, 2.0),
+guesses = {"sharp": seven, "blurred, 2 pixels": gaussian_filter(seven, 2.0),
            "empty": 0 * seven}
 fig, ax = plt.subplots(figsize=(6, 2.8))
 for (name, guess), line in zip(guesses.items(), ["o-", "s--", "^:"]):
@@ -202,8 +202,8 @@ with local_seed(0):
     noise = torch.randn_like(x_few)
 altered = {"image": x_few, "moved by 2 pixels": x_few.roll(2, -1),
            "half the contrast": 0.25 + 0.5 * x_few,
-           "blurred, 0.7 pixels": gaussian_blur(x_few, 7, 0.7),
-           "blurred, 1.5 pixels": gaussian_blur(x_few, 11, 1.5),
+           "blurred, 0.7 pixels": gaussian_filter(x_few, 0.7),
+           "blurred, 1.5 pixels": gaussian_filter(x_few, 1.5),
            "noise of 0.15": x_few + 0.15 * noise}
 print(f"{'':19} {'Laplacian':>22} {'share above 1/4':>24}")
 for name, images in altered.items():
@@ -281,9 +281,8 @@ def five_kinds(x):
             "VAE, copy, sample": samples}
 
 
-kinds = five_kinds(x_few)
 sharp = {name: [measure(images) for measure in measures]
-         for name, images in kinds.items()}
+         for name, images in five_kinds(x_few).items()}
 print_table({name: {"Laplacian": laplacian.mean(), "share": share.mean()}
              for name, (laplacian, share) in sharp.items()}, digits=3)
 
@@ -295,7 +294,7 @@ show_figure(fig, alt="Twelve test digits; their copies by an autoencoder; "
             "by a VAE, softer; new digits of the VAE; and samples of p(x|z) "
             "of the copies, frayed and speckled.")
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.4), sharey=True)
-titles = ["Samples: far too sharp", "Means: too soft, also by this"]
+titles = ["Samples: three times too sharp", "Means: too soft, also by this"]
 for i, (ax, title) in enumerate(zip(axes, titles)):
     for row, name in enumerate(sharp):
         low, high = bootstrap_interval(sharp[name][i])
@@ -308,7 +307,12 @@ show_figure(fig, alt="Intervals of both measures for the five kinds of "
             "images. Means lie below the test images; samples far above.")
 
 # %% [markdown]
-# *What to see:* TODO five kinds
+# *What to see:* the autoencoder's copies have three quarters of the sharpness
+# of the images, though nothing in it is random. The VAE's copies have a bit
+# over half of it, and its new images hardly less than the copies. Samples of
+# $p(x|z)$ have three times as much as the images by the Laplacian, more than
+# twice as much by the share: speckles. From here on we compare means. (That
+# the order is the same with other seeds is claimed further down.)
 #
 # ### Who shares a code?
 #
@@ -327,33 +331,40 @@ show_figure(fig, alt="Intervals of both measures for the five kinds of "
 # %%
 sweep = train_grid(
     make_vae, x_train, negative_elbo, name="05_sweep", epochs=epochs,
-    over={"k": [2, 64], "beta": [0.1, 1], "seed": seeds[:1]}, **settings)
+    over={"k": [2, 64], "beta": [0.1, 1, 4], "seed": seeds[:1]}, **settings)
 vae_2 = sweep[2, 1, seeds[0]][0]
 
 
-@torch.no_grad()
-def shared(model, z):  # the average, and how many images share each code
-    mu, logvar = encode_images(model, x_train)
-    posteriors = Normal(mu, (0.5 * logvar).exp())
-    log_q = torch.stack([posteriors.log_prob(one).sum(1) for one in z])
-    weights = log_q.softmax(1)  # [codes, training images]
-    number = torch.special.entr(weights).sum(1).exp()
-    return (weights @ x_train.flatten(1)).view(-1, 1, 28, 28), number
+def posteriors(model):  # of all training images
+    parts = [encode_images(model, part) for part in x_train.split(10_000)]
+    mu, logvar = [torch.cat(part) for part in zip(*parts)]
+    return Normal(mu, (0.5 * logvar).exp())
+
+
+def shared(q, z):  # who shares this code: their average, and how many they are
+    weights = q.log_prob(z).sum(1).softmax(0)  # one for each training image
+    number = torch.special.entr(weights).sum().exp()
+    average = weights @ x_train.flatten(1)
+    return average.view(1, 1, 28, 28), number.item()
 
 
 # %%
 x_who, rows, distances = x_test[:100], {"test image": x_test[:12]}, {}
 for name, model in {"2 numbers": vae_2, f"{latent_dim} numbers": vae}.items():
     mu, _ = encode_images(model, x_who)
-    average, number = shared(model, mu)
-    copy = model.decode(mu).sigmoid()
+    q, copy = posteriors(model), model.decode(mu).sigmoid()
+    averages, numbers = zip(*[shared(q, z) for z in mu])
+    average = torch.cat(averages)
     rows |= {f"{name}: copy, mean": copy[:12],
-             f"{name}: shared by": average[:12]}
+             f"{name}: average": average[:12]}
     distances[name] = {
-        "share the code (median)": number.median(),
+        "share the code (median)": median(numbers),
         "copy to average": squared_error(copy, average).mean(),
         "copy to image": squared_error(copy, x_who).mean()}
 print_table(distances, digits=1)
+claim("2 numbers: copies are nearer to the average than to their images",
+      distances["2 numbers"]["copy to average"]
+      < distances["2 numbers"]["copy to image"] / 2, distances=distances)
 fig = show_rows(rows, size=0.6, title="With 2 numbers, a copy is the average "
                 "of those who share the code")
 show_figure(fig, alt="Twelve test digits. With two numbers: soft copies, and "
@@ -362,13 +373,26 @@ show_figure(fig, alt="Twelve test digits. With two numbers: soft copies, and "
             "average mostly one single other training image.")
 
 # %% [markdown]
-# *What to see:* TODO shares
+# *What to see:* with 2 numbers the story of the toy is the story of the VAE.
+# Some seventy training images share a typical code, and the copy *is* their
+# average: the squared error between the two is about 1, and 26 to the image
+# that was to be copied. That blur is no failure of the network. No decoder
+# could do better with such a code.
+#
+# With 20 numbers the story ends. Hardly anybody shares a code. The best mean,
+# as far as training images go, would be one single training image: perfectly
+# sharp, and wrong. The network paints something else, nearer to the test image
+# than that, and softer than both. So that it "averages neighbors", as one can
+# read, is not what we measured. Our conjecture is that it has not learned
+# 60,000 images by heart, and paints what images of such codes have in common.
+# The autoencoder is soft as well, and there codes are points that no two
+# images share.
 #
 # ## Predict
 #
 # Which of these makes the copies sharper: $\beta$ of 0.1 or 4; 2 or 64 latent
-# numbers; hidden layers of 64 or 512 units (256 so far); one or five epochs
-# instead of 25? And which of those lower $-$ELBO at the same time?
+# numbers; hidden layers of 64 units (256 so far); one epoch instead of 25? And
+# which lower $-$ELBO at the same time?
 #
 # Columns: the Laplacian of copies and of new images (means), $-$ELBO (`loss`,
 # at $\beta = 1$) and its KL. An arrow: all seeds are above, or below, the
@@ -403,25 +427,29 @@ def measured(model):
 
 
 # %%
+by_epochs = score_grid(
+    make_vae, x_train, negative_elbo, name="06_vae", measure=measured,
+    over={"k": [latent_dim], "beta": [1], "epochs": sorted({1, epochs}),
+          "seed": seeds}, **settings)
 causes = {
-    "VAE": {},
     "β = 0.1": {"loss_fn": partial(negative_elbo, beta=0.1)},
-    "β = 4": {"loss_fn": partial(negative_elbo, beta=4)},
-    "2 numbers": {"make_model": partial(make_vae, 2)},
-    "64 numbers": {"make_model": partial(make_vae, 64)},
-    "64 units": {"make_model": partial(make_wide, 64)},
-    "512 units": {"make_model": partial(make_wide, 512)},
-    "1 epoch": {"epochs": 1},
-    "5 epochs": {"epochs": 5}}
-scores = score_grid(
-    partial(make_vae, latent_dim), x_train, partial(negative_elbo, beta=1),
-    name="06_cause", over={"cause": causes, "seed": seeds}, measure=measured,
+    "64 units": {"make_model": partial(make_wide, 64)}}
+caused = score_grid(
+    partial(make_vae, latent_dim), x_train, negative_elbo, name="06_cause",
+    over={"cause": causes, "seed": seeds[:1]}, measure=measured,
     epochs=epochs, **settings)
 
-
 # %%
-def over_seeds(name, column):
-    return [scores[name, seed][column] for seed in seeds]
+scores = {f"epochs: {n}": [by_epochs[latent_dim, 1, n, seed] for seed in seeds]
+          for n in sorted({1, epochs}, reverse=True)}
+scores |= {name: [caused[name, seeds[0]]] for name in causes}
+scores |= {f"{k} numbers": [measured(sweep[k, 1, seeds[0]][0])]
+           for k in [2, 64]}
+scores["64 numbers, β = 4"] = [measured(sweep[64, 4, seeds[0]][0])]
+
+
+def column(name, which):  # for each seed
+    return [row[which] for row in scores[name]]
 
 
 def arrow(values, base):  # "=" if the ranges of the seeds overlap
@@ -429,21 +457,28 @@ def arrow(values, base):  # "=" if the ranges of the seeds overlap
     return "↑" if above else "↓" if below else "="
 
 
-rows = {}
-for name in causes:
-    row = {c: over_seeds(name, c) for c in ["copy", "new", "loss", "kl"]}
-    signs = {f"{c}:": arrow(row[c], over_seeds("VAE", c))
-             for c in ["copy", "loss"]}
-    rows[name] = row | signs
+# %%
+base, rows = f"epochs: {epochs}", {}
+for name in scores:
+    rows[name] = {c: column(name, c) for c in ["copy", "new", "loss", "kl"]}
+    rows[name] |= {f"{c}:": arrow(column(name, c), column(base, c))
+                   for c in ["copy", "loss"]}
 print_table(rows)
 
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# TODO answer
+# Only $\beta = 0.1$ makes copies sharper, and it pays for them with about
+# twenty nats of $-$ELBO. 64 latent numbers change nothing to speak of; all else
+# makes copies softer.
 # </details>
 #
-# *What to see:* TODO causes
+# *What to see:* read the rows "64 units" and "epochs: 1" backward. A larger
+# network, and training to the end, make copies sharper *and* lower $-$ELBO: the
+# dullest cures are the only ones here that cost nothing but time. $\beta$ buys
+# sharpness with bound. And look at its column `new`: at $\beta = 0.1$ new
+# images are "sharper" than copies. They are tangles (05), and tangles have
+# edges. (The rows of one number rest on one training, the first seed.)
 #
 # ## Another likelihood
 #
@@ -629,6 +664,8 @@ def elbo_terms(model, x, nll):  # negative_elbo, for any -log p(x|z)
 
 k, two_maps = latent_dim, partial(make_maps, latent_dim, spreads=1)
 likelihoods = {  # network, -log p(x|z), mean of p(x|z)
+    "Bernoulli": (partial(make_vae, k), bernoulli_nll, torch.sigmoid),
+    "Bernoulli, 2": (partial(make_vae, 2), bernoulli_nll, torch.sigmoid),
     "σ = 1": (partial(make_vae, k), partial(gaussian_pixels, std=1.0),
               first_mean),
     "σ = 0.1": (partial(make_vae, k), partial(gaussian_pixels, std=0.1),
@@ -644,18 +681,19 @@ likelihoods = {  # network, -log p(x|z), mean of p(x|z)
                    mixture_mean)}
 
 # %% [markdown]
-# All are trained alike, for two epochs now, so that there are pictures to look
-# at (half a minute), and for 25 epochs beforehand: those are too large to
-# travel with the notebook, and only their scores are here. (The first seed.)
+# All of them train now, and alike: two epochs each, with as many steps. (Less
+# than a minute.) **That is short**: after 25 epochs each would be sharper, as
+# the Bernoulli is. So what follows compares likelihoods with each other, at
+# the same early hour, in one training each; not with the models from above.
 
 # %%
 jobs = {name: {"make_model": make_model,
                "loss_fn": partial(elbo_terms, nll=nll)}
         for name, (make_model, nll, _) in likelihoods.items()}
-quick = train_grid(
+short = train_grid(
     None, x_train, None, name="06_likelihood", epochs=2, on_shelf=False,
     over={"likelihood": jobs, "seed": seeds[:1]}, **settings)
-quick = {name: model for (name, _), (model, _) in quick.items()}
+quick = {name: model for (name, _), (model, _) in short.items()}
 
 # %% [markdown]
 # ### Two rulers
@@ -717,39 +755,35 @@ def levels(name, tails, params, x):
 # %%
 def scored(name, model):
     _, nll, mean_of = likelihoods[name]
-    row = looks(model, mean_of)
-    row |= evaluate(model, x_few, partial(elbo_terms, nll=nll))
+    terms = evaluate(model, x_few, partial(elbo_terms, nll=nll))
+    row = looks(model, mean_of) | {"kl": terms["kl"],
+                                   "loss": round(terms["loss"])}
     for ruler, tails in rulers.items():
-        if "mixture" not in name:
-            terms = partial(elbo_terms, nll=partial(levels, name, tails))
-            row[ruler] = evaluate(model, x_few, terms, batch_size=500)["loss"]
+        sliced = partial(elbo_terms, nll=partial(levels, name, tails))
+        row[ruler] = "-"  # for those that know black and white only
+        if "Bernoulli" not in name and "mixture" not in name:
+            row[ruler] = round(
+                evaluate(model, x_few, sliced, batch_size=500)["loss"])
     return row
 
 
-# %%
-finished = {}
-for name, job in jobs.items():
-    found = score_grid(
-        None, x_train, None, name="06_likelihood", epochs=epochs,
-        over={"likelihood": {name: job}, "seed": seeds[:1]},
-        measure=partial(scored, name), show_progress=False, **settings)
-    finished[name] = found[name, seeds[0]]
+table = {name: scored(name, model) for name, model in quick.items()}
+print_table(table)
 
 # %%
-def row_of(scores):  # whole nats for all but the KL
-    nats = {c: round(scores[c]) if c in scores else "-"
-            for c in ["loss", *rulers]}
-    return {c: scores[c] for c in ["copy", "new", "error", "kl"]} | nats
-
-
-table = {}
-for name in likelihoods:
-    table[name, 2] = row_of(scored(name, quick[name]))
-    table[name, epochs] = row_of(finished[name])
-print_table(table, columns=["", "epochs", *table["σ = 1", 2]])
-
-# %% [markdown]
-# TODO claims likelihood
+kept, wasted = [{name: row[ruler] for name, row in table.items()
+                 if row[ruler] != "-"} for ruler in ("tails kept",
+                                                     "tails wasted")]
+claim("tails wasted: the continuous Bernoulli is cheapest",
+      min(wasted, key=wasted.get) == "continuous", wasted=wasted)
+claim("tails kept: it is the dearest of all",
+      max(kept, key=kept.get) == "continuous", kept=kept)
+claim("σ = 1 against a shared σ: the ruler decides which is cheaper",
+      kept["σ = 1"] < kept["σ shared"]
+      and wasted["σ = 1"] > wasted["σ shared"], kept=kept, wasted=wasted)
+claim("on both, a σ per pixel is cheaper than a shared one",
+      all(row["σ per pixel"] < row["σ shared"] for row in (kept, wasted)),
+      kept=kept, wasted=wasted)
 
 # %% tags=["hide-input"]
 # Test digits, and the means of p(x|z) under each likelihood
@@ -769,7 +803,17 @@ show_figure(fig, alt="Test digits and their means under each likelihood. "
             "unsure strokes; location: sharp with gaps. Mixtures: overlays.")
 
 # %% [markdown]
-# *What to see:* TODO likelihoods
+# *What to see:*
+#
+# * $\sigma = 1$ blurs, $\sigma = 0.1$ sharpens: $\sigma^2$ is $\beta$ by
+#   another name (05).
+# * The continuous Bernoulli's copies are sharp where it is sure, and freckled
+#   elsewhere. Its squared error is larger than that of $\sigma = 1$, with far
+#   more sharpness. Sharp is not right.
+# * The discretized logistic has *one* $p(x|z)$ and two pictures: the mean is
+#   gray where the location, its median, decides.
+# * A mixture's mean is blurred more than one Bernoulli's with as many numbers,
+#   as it should be; it is its *components* that count:
 
 # %%
 @torch.no_grad()
@@ -778,53 +822,74 @@ def of_components(name):
     return sharpness(params.sigmoid().flatten(0, 1)[:, None])
 
 
-print(f"discretized: mean {table['discretized', 2]['copy']:.2f}, location "
+print(f"discretized: mean {table['discretized']['copy']:.2f}, location "
       f"{looks(quick['discretized'], first_mean)['copy']:.2f}")
 for name in ["mixture", "mixture, 2"]:
-    print(f"{name}: mean {table[name, 2]['copy']:.2f}, its components "
+    print(f"{name}: mean {table[name]['copy']:.2f}, its components "
           f"{of_components(name):.2f}")
+learned = 0.02 + quick["σ shared"].decoder.log_std.exp().item()
+print(f"the shared σ: {learned:.3f}; root of the mean squared error: "
+      f"{(table['σ shared']['error'] / 784) ** 0.5:.3f}")
 
 # %% [markdown]
-# TODO components
+# A shared $\sigma$ finds its place by itself, near the root of the mean squared
+# error. Each of a mixture's three images is sharper than their mean. Whether
+# three images per code are worth it is for $-$ELBO to say, and there the
+# Bernoulli is the rival: with 20 numbers the mixture gains nothing in two
+# epochs, with 2 numbers it saves some nats.
 #
 # ### One curve
 #
 # Put all models into one picture: how sharp the copies are, and how many nats
-# the code is allowed to cost, its *rate* (05). All have trained for 25 epochs,
-# unless they say something else.
+# the code is allowed to cost, its *rate* (05). Dots are the Bernoulli models
+# from above, after 25 epochs or one. Squares are the
+# likelihoods after two epochs.
 
 # %% tags=["hide-input"]
-# Sharpness against rate: the causes over all seeds, likelihoods of the first
-everything = {name: [scores[name, seed] for seed in seeds] for name in causes}
-everything |= {name: [finished[name]] for name in likelihoods}
+# Sharpness of copies against rate: a dot or square for each training
 fig, ax = plt.subplots(figsize=(8, 4))
 places = {}
-for name, found in everything.items():
-    mark, color = ("o", "C0") if name in causes else ("s", "C1")
-    ax.plot([row["kl"] for row in found], [row["copy"] for row in found],
-            mark, ms=5, color=color, zorder=2 + (mark == "o"))
-    ax.annotate(name, (found[0]["kl"], found[0]["copy"]), fontsize=9,
+
+
+def draw(name, rows, mark, color):
+    rates, copies = [[row[c] for row in rows] for c in ("kl", "copy")]
+    ax.plot(rates, copies, mark, ms=5, color=color)
+    ax.annotate(name, (rates[0], copies[0]), fontsize=9, color=color,
                 xytext=places.get(name, (7, -4)), textcoords="offset points")
+
+
+for name, row in table.items():
+    draw(name, [row], "s", "0.5")
+for name, rows in scores.items():
+    draw(name, rows, "o", "C0")
 whole = sharpness(x_few)
 ax.axhline(whole, color="0.5", ls=":", marker="")
 ax.text(4, whole - 0.1, "test images", fontsize=9)
 ticks = [4, 8, 16, 32, 64, 128]
 ax.set(xscale="log", xlim=(3.6, 150), xlabel="rate: kl, nats (logarithmic)",
        ylabel="sharpness of copies", title="Sharper copies have a higher rate"
-       " (●: Bernoulli, ■: another likelihood)")
+       " (●: 25 epochs, ■: two epochs)")
 ax.set_xticks(ticks, ticks)
 ax.minorticks_off()
-show_figure(fig, alt="TODO")
+show_figure(fig, alt="Sharpness of copies against the rate. Both rise "
+            "together along a band: from 0.4 near 5 nats to 1.2 at 22 and 1.6 "
+            "near 73 nats. After one epoch the same model has half the "
+            "sharpness at 17 nats. The continuous Bernoulli needs 103 nats "
+            "for 1.2. The test images are at 2.1.")
 
 # %% [markdown]
-# *What to see:* TODO curve
+# *What to see:* mostly, sharper copies cost a longer message. The exceptions
+# are the interesting ones. Training gains much for few nats: from one epoch to
+# 25, half again the rate and more than half again the sharpness. A $\sigma$ per
+# pixel pays twice that rate and is no sharper. The continuous Bernoulli pays
+# most of all for freckles. A mixture's mean lies below.
 #
 # ## The prior
 #
 # Are new images softer than copies? And if so, is the prior to blame, which
 # draws codes where few images have theirs? Notebook [04](04_latent_space.ipynb)
 # drew codes from a density fitted to the codes instead, here a mixture of
-# ten Gaussians. Four VAEs that have learned; the first seed.
+# ten Gaussians. VAEs that have learned; the first seed.
 
 # %%
 def fit_mixture(z):
@@ -848,12 +913,19 @@ def sources(model):  # sharpness of means at codes from three sources
 
 # %%
 drawn = {f"{k} numbers, β = {beta}": sources(model)
-         for (k, beta, _), (model, _) in sweep.items()}
+         for (k, beta, _), (model, _) in sweep.items() if beta <= 1}
 drawn |= {f"{latent_dim} numbers": sources(vae)}
 print_table(drawn)
 
 # %% [markdown]
-# *What to see:* TODO prior
+# *What to see:* at $\beta = 1$ new images are a little softer than images
+# decoded from posteriors, and nearly all of it is repaired: draw codes from a
+# density that fits them, and new images are as sharp as copies. This part of
+# the blur is no property of decoder or likelihood.
+#
+# At $\beta = 0.1$ with 64 numbers the column is no longer about blur. The prior
+# draws tangles there (05), and tangles have edges: by number they are sharper
+# than copies.
 #
 # ## The verdict
 #
@@ -873,7 +945,7 @@ def measured_plain(model):  # of an autoencoder
 plain_scores = score_grid(
     partial(make_autoencoder, latent_dim), x_train, plain_loss,
     name="06_ae_epochs", measure=measured_plain, **settings,
-    over={"epochs": sorted({1, 5, epochs}), "seed": seeds})
+    over={"epochs": sorted({1, epochs}), "seed": seeds})
 
 
 # %%
@@ -882,17 +954,33 @@ def lost(before, after):  # in percent, for each seed
 
 
 steps = {}
-for n, name in {1: "1 epoch", 5: "5 epochs", epochs: "VAE"}.items():
+for n in sorted({1, epochs}):
     plain_copies = [plain_scores[n, seed]["copy"] for seed in seeds]
-    copies, new = over_seeds(name, "copy"), over_seeds(name, "new")
+    copies, new = [column(f"epochs: {n}", c) for c in ["copy", "new"]]
     steps[n] = {"the mean": lost([whole] * len(seeds), plain_copies),
                 "the KL": lost(plain_copies, copies),
                 "the prior": lost(copies, new)}
 print("percent of the sharpness lost to")
 print_table(steps, digits=0, columns=["epochs", *steps[epochs]])
+claim("the prior takes least, all seeds, however long the training",
+      all(max(row["the prior"]) < min(row["the mean"] + row["the KL"])
+          for row in steps.values()), steps=steps)
+claim("25 epochs instead of 1: each of the three takes less, all seeds",
+      all(max(steps[epochs][part]) < min(steps[1][part])
+          for part in steps[1]) or epochs < 25, steps=steps)
 
 # %% [markdown]
-# TODO verdict
+# * **The mean** takes half after one epoch, and a quarter after 25. So half of
+#   that was missing training. The rest is what an autoencoder of this size does
+#   to images that it has not learned by heart (the conjecture above).
+# * **The KL's price**, $\beta$ or equally $\sigma$, takes nearly a third of
+#   what is left after one epoch, and still more than a fifth after 25. At the
+#   end the two take about as much; which one is the larger we would not claim.
+# * **The prior** takes least in every row: a tenth after one epoch, a twentieth
+#   at the end. A density fitted to the codes gives nearly all of it back.
+# * **The likelihood** acts through the rate that it makes worth paying. Its
+#   shape, pixel by pixel, repairs no mean; pixels that depend on each other,
+#   as in a mixture, can.
 #
 # ## Beyond digits
 #
@@ -922,32 +1010,65 @@ def pca_copies(name):
     codes = pca.transform(x.flatten(1).numpy())
     return torch.from_numpy(pca.inverse_transform(codes)).reshape(x.shape)
 
+# %% [markdown]
+# Ten thousand patches of two photographs are few. Trained as the digits were,
+# an autoencoder learns them by heart: on training patches it beats PCA, on
+# test patches it does not. Three things help. Light and shade are a matter for
+# a straight line, so the decoder is a linear layer *plus* a network. Pixels
+# are painted without a sigmoid. And a patch of a photograph that is turned or
+# mirrored is a patch of a photograph: so each batch is turned at random.
 
 # %%
+class Sum(nn.Module):  # of what two networks return
+    def __init__(self, one, other):
+        super().__init__()
+        self.one, self.other = one, other
+
+    def forward(self, z):
+        return self.one(z) + self.other(z)
+
+
 def make_net(x, vae):  # for images of any shape
     shape, n, k = x.shape[1:], x[0].numel(), latent_dim
-    decoder = mlp([k, 192, n], activation=nn.GELU, out_shape=shape)
-    start_at_mean_image(decoder, x)
-    encoder = mlp([n, 192, 2 * k if vae else k], activation=nn.GELU)
-    if not vae:
-        return Autoencoder(encoder, decoder)
-    return VAE(encoder, WithStd(decoder), latent_dim=k)
+    network = mlp([k, 128, n], activation=nn.GELU, out_shape=shape)
+    decoder = Sum(mlp([k, n], out_shape=shape), network)
+    if vae:
+        return VAE(mlp([n, 2 * k]), WithStd(decoder), latent_dim=k)
+    return Autoencoder(mlp([n, k]), decoder)
 
 
-def squared_loss(model, x):  # 100: as for a σ of 0.07
-    return {"loss": 100 * squared_error(model(x).sigmoid(), x)}
+# %%
+def turned(x):  # a quarter turn or more, or none, and mirrored or not
+    x = x.rot90(torch.randint(4, ()).item(), (2, 3))
+    return x.flip(3) if torch.rand(()) < 0.5 else x
+
+
+def squared_loss(model, x, turn):  # 100: as for a σ of 0.07
+    x = turned(x) if turn else x
+    return {"loss": 100 * squared_error(model(x), x)}
+
+
+def shade_nll(params, x):  # Gaussian pixels, without a sigmoid
+    std = 0.02 + params[:, 1:].exp()
+    p_x = Normal(params[:, :1], std, validate_args=False)
+    return -p_x.log_prob(x).flatten(1).sum(1)
+
+
+def shade_elbo(model, x, turn):
+    return elbo_terms(model, turned(x) if turn else x, shade_nll)
 
 
 # %%
 nets = {}
 for name, (x, _) in sets.items():
+    turn = name == "patches"
     jobs = {"autoencoder": {"make_model": partial(make_net, x, False),
-                            "loss_fn": squared_loss},
+                            "loss_fn": partial(squared_loss, turn=turn)},
             "VAE": {"make_model": partial(make_net, x, True),
-                    "loss_fn": partial(elbo_terms, nll=gaussian_pixels)}}
+                    "loss_fn": partial(shade_elbo, turn=turn)}}
     nets[name] = train_grid(
-        None, x, None, name=f"06_{name}", epochs=60, **settings,
-        over={"net": jobs, "seed": seeds[:1]}, on_shelf=name == "patches")
+        None, x, None, name=f"06_{name}", epochs=4 * epochs, **settings,
+        over={"net": jobs, "seed": seeds[:1]}, on_shelf=turn)
 
 
 # %%
@@ -959,16 +1080,16 @@ def copies_and_new(name):
     with local_seed(0):
         new = vae_net.decode(torch.randn_like(mu))
     return {"test image": x, "PCA, mean": pca_copies(name),
-            "autoencoder, mean": plain_net(x).sigmoid(),
-            "VAE, copy, mean": first_mean(vae_net.decode(mu)),
-            "VAE, new, mean": first_mean(new)}
+            "autoencoder, mean": plain_net(x),
+            "VAE, copy, mean": vae_net.decode(mu)[:, :1],
+            "VAE, new, mean": new[:, :1]}
 
 
 found = {name: copies_and_new(name) for name in sets}
 
 # %% [markdown]
 # First, have the networks learned? With as many numbers an autoencoder can do
-# all that PCA does, so its squared error on test images must be lower.
+# all that PCA does, so its squared error on test patches must be lower.
 
 # %%
 def weighted(images):  # nearly flat images would count as much as others
@@ -985,10 +1106,9 @@ for name, of_kind in found.items():
         "sharpness, % of the test images'": 100 * weighted(images) / whole_set}
         for kind, images in of_kind.items()}, digits=1)
 errors = {kind: squared_error(images, sets["patches"][1]).mean().item()
-          for kind, images in found.get("patches", {}).items()}
+          for kind, images in found["patches"].items()}
 claim("patches: the autoencoder's error is below PCA's",
-      not errors or errors["autoencoder, mean"] < errors["PCA, mean"],
-      errors=errors)
+      errors["autoencoder, mean"] < errors["PCA, mean"], errors=errors)
 
 # %% tags=["hide-input"]
 # Power spectra, and twelve images with much contrast
@@ -1020,13 +1140,17 @@ for name, of_kind in found.items():
                 "without texture or print; and new images, foggy.")
 
 # %% [markdown]
-# TODO photographs
+# *What to see:* foliage becomes fog; at a quarter of a cycle per pixel hardly
+# any power is left (mind the logarithmic axis). 20 numbers cannot say where
+# each leaf is. They say light and shade, and there PCA is hard to beat: the
+# networks are ahead of it by a few percent of its squared error. So what is
+# lost here is lost to the length of the code, not to the VAE.
+# Of a digit, most can be said in 20 numbers.
 #
 # ## Turn the noise yourself
 #
 # Pick a digit and a likelihood, and drag the noise from 0, the mean, to 1, a
-# sample of $p(x|z)$, and beyond. (Bernoulli is the VAE from above; the others
-# have trained for two epochs.)
+# sample of $p(x|z)$, and beyond. (The models are those of two epochs.)
 
 # %%
 def discretized_draw(params):
@@ -1054,8 +1178,7 @@ draws = {"Bernoulli": (torch.sigmoid,
                         continuous_bernoulli_sample),
          "discretized": (discretized_mean, discretized_draw),
          "mixture, 2": (mixture_mean, mixture_draw)}
-studio = {name: ((quick | {"Bernoulli": vae})[name], mean_of,
-                 noisy(mean_of, draw))
+studio = {name: (quick[name], mean_of, noisy(mean_of, draw))
           for name, (mean_of, draw) in draws.items()}
 blur_studio(studio, x_test)
 
@@ -1079,15 +1202,16 @@ def cheated(copies):
         noise = torch.randn_like(copies)
     return {"copy, mean": copies} | {
         f"with noise of {amount}": copies + amount * noise
-        for amount in (0.02, 0.04, 0.08)} | {
+        for amount in (0.03, 0.06, 0.1)} | {
         "black or white": (copies > 0.5).float()}
 
 
 # %%
+copies = five_kinds(x_few)["VAE, copy, mean"]
 print_table({name: {"Laplacian": sharpness(images),
                     "share": high_frequency_share(images).mean(),
                     "squared error": squared_error(images, x_few).mean()}
-             for name, images in cheated(kinds["VAE, copy, mean"]).items()})
+             for name, images in cheated(copies).items()})
 print(f"test images: Laplacian {whole:.2f}")
 copies = five_kinds(x_test[:12])["VAE, copy, mean"]
 fig = show_rows({"test image": x_test[:12]} | cheated(copies), size=0.6,
@@ -1097,8 +1221,9 @@ show_figure(fig, alt="Twelve test digits; soft copies; the same with three "
             "hard edges and broken strokes.")
 
 # %% [markdown]
-# *What to see:* TODO cheat
-# A measure of sharpness can say that
+# *What to see:* with noise of 0.06 the Laplacian of the copies is that of the
+# test images; in black and white they are "sharper". Neither shows one detail
+# more, and the squared error grows. A measure of sharpness can say that
 # something is missing; it cannot say that the right thing is there. Models are
 # compared by likelihood, or by people.
 #
@@ -1108,8 +1233,8 @@ show_figure(fig, alt="Twelve test digits; soft copies; the same with three "
 # |---|---|
 # | VAEs are blurry because of Gaussian noise | no noise is shown: the picture is a mean, and blurred because of what it averages |
 # | another pixel likelihood cures blur | as long as pixels are independent given $z$, the mean stays an average |
-# | the KL makes images blurry | TODO |
-# | $-$ELBO of −4,300 beats 116 | densities are no probabilities |
+# | the KL makes images blurry | it adds to the blur; an autoencoder of the same size, trained as long, has more than half of it |
+# | $-$ELBO of −4,100 beats 98 | densities are no probabilities |
 #
 # ## Recap
 #
