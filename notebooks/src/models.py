@@ -21,7 +21,7 @@ from build import NOTEBOOKS, sources
 from tutorial_utils.store.shelf import SHELF
 
 # The notebooks of the second edition, whose models have learned.
-ON_SHELF = ["05_beta", "05_table", "05_other_betas", "05_schedules"]
+ON_SHELF = ["05_beta", "06_blur", "05_table", "05_other_betas", "05_schedules"]
 
 
 def run(source: Path, **environment: str) -> bool:
