@@ -491,7 +491,8 @@ print("test MSE", span([test_mse(copier, linear_loss) for copier in copiers]))
 # next to nothing to learn. Beside it, the autoencoder with 32 numbers.
 
 # %%
-inked = (x_train > 0).sum(0) > 0.01 * len(x_train)
+n_inked = sum((part > 0).sum(0) for part in x_train.split(5000))
+inked = n_inked > 0.01 * len(x_train)
 generator = torch.Generator().manual_seed(0)
 unseen = {
     "digits": x_test[:1000],
