@@ -23,7 +23,7 @@ COLD_SECONDS = {
     "04_latent_space": 45,
     "05_beta": 55,
     "06_blur": 260,
-    "07_disentanglement": 293,
+    "07_disentanglement": 60,
     "08_denoising": 189,
     "09_applications": 182,
 }
