@@ -225,7 +225,7 @@ def networks(n_out):
 
 
 # %% [markdown]
-# Every model is trained once per seed; these three take about 20 seconds.
+# Every model is trained once per seed.
 
 # %%
 def make_plain():
@@ -403,8 +403,7 @@ for n, center in enumerate([0.0, 1.6, 2.4]):
 # hundredths. With two equal peaks one bell misses half of the explanation, and
 # pays $\log 2$ for it.
 #
-# As code. The factor $\beta$ is 1 unless you have a reason; three trainings,
-# about half a minute:
+# As code. The factor $\beta$ is 1 unless you have a reason:
 
 # %%
 def negative_elbo(model, x, *, beta=1.0):
@@ -463,13 +462,9 @@ show_figure(fig, alt="Four scatters of digit glyphs, each with the same "
 # %% [markdown]
 # *What to see:* the circle has radius 2 in every panel and holds 86 % of the
 # prior. It holds about three quarters of the VAE's codes, and less than half of
-# any other's. (For 2 and 3, the means $\mu$ are drawn.)
-#
-# Do not compare the other three shares with each other. The scale of an
-# autoencoder's codes is arbitrary: make all codes twice as large, let the
-# decoder halve them, and the images stay as they are, but another share is
-# inside. That is the point. Until change 3 nothing in the loss says where codes
-# should be, so no circle drawn beforehand can be the right one.
+# any other's. (For 2 and 3, the means $\mu$ are drawn.) The others' shares
+# depend on the scale of their codes, which is arbitrary: before change 3
+# nothing says where codes should be.
 #
 # ## A gradient through a random number
 #
@@ -511,7 +506,7 @@ for gradient, wanted in zip([mu.grad, logvar.grad], exact):
 
 # %% [markdown]
 # One draw gives a noisy gradient that is right on average. That is enough for
-# training. (And one check by finite differences, with the same $\varepsilon$:)
+# training. Finite differences, with the same $\varepsilon$, agree:
 
 # %%
 def toy_loss(mu, logvar):
@@ -530,9 +525,8 @@ assert abs(slope[0] - wiggle) < 0.02
 # ## Predict
 #
 # Draw 1,000 codes from $N(0, I)$ and decode them, with the plain autoencoder
-# and with the VAE, both with 2 numbers. A classifier names the digits (it
-# trains for a few seconds, unless 01 has done it). Which of the two paints all
-# ten classes? Which looks more like digits to it?
+# and with the VAE, both with 2 numbers. A classifier names the digits.
+# Which of the two paints all ten classes? Which looks more like digits to it?
 
 # %%
 judge = digit_classifier(data, retrain=RETRAIN)
@@ -618,12 +612,10 @@ show_figure(fig, alt="Three rows of twelve decoded images. The autoencoder's "
 
 # %% [markdown]
 # *What to see:* tangles above. Below, the judge is over 90 % sure of about four
-# images in ten; in 01, with 32 stretched numbers, it was one in three. So most
-# made-up codes give no clear digit here either, from the autoencoder or from
-# this VAE of one epoch. With stretched codes the judge finds the autoencoder's
-# images as good as the VAE's. So what the VAE adds here is not better images.
-# It is a density of codes that you know *before* training and that the loss
-# holds them near to, and a $p(x)$ that you can bound. Notebook 04 compares further, 06 asks why the digits are soft.
+# in ten, with stretched codes as with the VAE's (in 01, of one in three). So
+# most give no clear digit, and what the VAE adds here is not better images. It
+# is a density of codes that you know *before* training and that the loss keeps
+# them near to, and a $p(x)$ that you can bound.
 #
 # ## One image's posterior
 #
@@ -654,7 +646,8 @@ with torch.no_grad():
         kl = kl_standard_normal(mu, 2 * std.log()).item()
         print(f"{factor:4} σ: recon_loss {recon_loss:.1f} + kl {kl:.2f} "
               f"= {recon_loss + kl:.1f} nats")
-fig = show_rows(rows, size=0.65, title="σ hardly changes the 7, ten times σ does")
+fig = show_rows(rows, size=0.65, title="σ hardly changes the 7, "
+                "ten times σ does")
 show_figure(fig, alt="Four rows of eight images: a 7; decoded with a tenth of "
             "sigma, all equal; with sigma, nearly equal; with ten times "
             "sigma, bolder and fainter strokes, and not all of them a 7.")
@@ -675,11 +668,9 @@ for factor in [0.1, 1, 10]:
     print(f"{factor:4} σ: read as a 7: {span(shares)} of the draws")
 
 # %% [markdown]
-# *What to see:* within $\sigma$ the 7 stays as it is, and less noise costs more
-# KL than it saves in painting. Ten times the noise saves a few nats of KL, and
-# the painting gets worse by far more. It is too bold or too faint, or another
-# digit: depending on the training, four to eight draws in ten are still read
-# as a 7. For this image, the encoder's answer is a good balance.
+# *What to see:* less noise costs more KL than it saves in painting; ten times
+# the noise paints 7s too bold or too faint, and other digits. For this image,
+# the encoder's answer is a good balance.
 #
 # ## Where it breaks
 #

@@ -66,10 +66,10 @@ def read(images):  # which digit the classifier sees
 # %% [markdown]
 # ## A label beside the image
 #
-# A VAE draws *some* digit. You want a 4. Then tell it: a **conditional VAE**
-# is told what the image shows. The label $y$, ten numbers of which one is 1,
-# goes into the encoder and into the decoder. The loss stays, with $q(z|x, y)$
-# and $p(x|z, y)$. The code need no longer say which digit it is.
+# A VAE draws *some* digit. You want a 4. A **conditional VAE** is told what the
+# image shows: the label $y$, ten numbers of which one is 1, goes into the
+# encoder and into the decoder. The loss stays, with $q(z|x, y)$ and
+# $p(x|z, y)$. The code need no longer say which digit it is.
 
 # %%
 class ConditionalVAE(nn.Module):
@@ -111,9 +111,8 @@ def make_plain():  # a VAE that is told nothing, to compare with
 
 
 # %% [markdown]
-# We train it with $\beta = 1$ and with $\beta = 3$. To the end, that is 25
-# epochs, a minute or two for each model, so they come with the notebook. (For
-# the other seeds their recorded scores do.)
+# Trained to the end, for 25 epochs, with $\beta = 1$ and with $\beta = 3$. It
+# takes a minute or two each, so they come with the notebook.
 
 # %%
 x_and_y = x_train, one_hot(y_train, 10).float()
@@ -128,9 +127,8 @@ model = conditional[1, seeds[0]][0]
 # %% [markdown]
 # ### Ask for a digit
 #
-# To draw a 4, draw a code from the prior, and decode it with the label 4. Here
-# are ten codes for the model of $\beta = 1$. Each code is a column, decoded
-# with all ten labels.
+# Draw a code from the prior, and decode it with the label that you want. Here
+# are ten codes, one in each column, with all ten labels ($\beta = 1$).
 
 # %%
 @torch.no_grad()
@@ -160,28 +158,22 @@ print(f"read as their label: {obeyed.mean():.1%} of 10,000; by label:")
 print(*[f"{k}: {share:.1%} " for k, share in enumerate(obeyed.mean(1))])
 
 # %% [markdown]
-# *What to see.* Read a row: one digit, ten times, each time different. Read a
-# column: ten digits, and one hand. More than nine in ten are read as the label
-# that was asked for. A code from a rare corner of the prior gives a column of
-# tangles, whatever the label.
+# *What to see.* A row is one digit, each time different. A column is ten digits
+# by one hand. More than nine in ten are read as their label. A code from a rare
+# corner of the prior gives tangles.
 #
 # ### What is a label worth?
 #
-# There are ten labels. To name one of them takes $\log 10 = 2.3$ nats. So a
-# model that is told the label should need about 2.3 nats less for the image.
-#
-# More is not possible, if both models are equally good. Here is why. Let the
-# conditional model draw the label as well, each with the chance of a tenth.
-# Then it is told nothing any more, and pays $\log 10$ for the label:
+# At most $\log 10 = 2.3$ nats: so many name one of ten. For let the conditional
+# model draw its label first, each with the chance of a tenth. Now it is told
+# nothing either, and pays $\log 10$ more:
 #
 # $$-\log p(x) \;\le\; -\log p(x|y) + \log 10$$
 #
-# Let us see. We measure $-$ELBO and the KL on the test images; the tighter
-# bound of 50 draws, $-$IWAE ([03](03_mathematics.ipynb)), on 50 images of each
-# digit; and how often ten neighbors in the latent space tell the class. Pixels
-# are gray, but all models pay for them by the same sum, so they may be
-# compared. `rewritten` and the last lines of `measured` are for the section
-# after this one.
+# So told the label, a model that is equally good saves no more than that.
+# Beside $-$ELBO we measure the bound of 50 draws, $-$IWAE
+# ([03](03_mathematics.ipynb)), on 50 images of each digit; how often ten
+# neighbors in the latent space tell the class; and what the next section needs.
 
 # %%
 few, few_y = x_test[::5], y_test[::5]
@@ -273,24 +265,17 @@ claim("every seed: told the label, both bounds fall by more than log 10",
       min(saved["loss"] + saved["−IWAE"]) > math.log(10), saved=saved)
 
 # %% [markdown]
-# *What to see.* Told the label, the model saves almost five nats. That is twice
-# what a label can be worth! So something else has changed.
+# *What to see.* Almost five nats are saved, twice what a label can be worth! Half
+# a nat is the bound's: by the tighter one the saving is smaller, and still more
+# than $\log 10$. So the two models are not equally good. With a label drawn by
+# chance, the conditional one would describe digits better, by about two nats.
+# That is training, not news from the label.
 #
-# Is it the bound? $-$ELBO lies above $-\log p(x)$ by a gap, and the gaps of two
-# models may differ. They do, a little: by the tighter bound the saving is
-# about half a nat smaller. What is left is still more than 2.3. So the two
-# models are not equally good. Give the conditional one its label by chance,
-# and it describes digits better than the plain one, by about two nats. That is
-# training and the form of the model, not news from the label. A likely reason:
-# the plain VAE must pack ten separate classes into one bell.
+# ### Does it obey?
 #
-# ### Does it obey, or copy?
-#
-# Now a harder test. Take a test digit, encode it, and decode its code with
-# *another* label. Two voices speak to the decoder now. The label says what was
-# asked for. The code may still say what the image was. Whom does it obey?
-#
-# One training happens here and now: the same two models, after one epoch.
+# Now encode a test digit, and decode its code with *another* label. The label
+# says what was asked for. The code may still say what the image was. Whom does
+# the decoder obey? First we train both models for one epoch, here and now.
 
 # %%
 early = train_grid(
@@ -315,31 +300,24 @@ claim("every seed: at β = 3 the judge is sure of more, and −ELBO is higher",
           for name in ("judge is sure", "loss")))
 
 # %% [markdown]
-# *What to see.* Look at the models of one epoch first. At $\beta = 1$ the
-# decoder mostly listens to the code, which still tells the class. At
-# $\beta = 3$ it writes what you ask for. A common conclusion is that $\beta$
-# must rise, or the label is ignored.
+# *What to see.* After one epoch the model of $\beta = 1$ mostly obeys the code,
+# and a common conclusion is that $\beta$ must rise. That is a verdict about one
+# epoch. Trained to the end, it obeys the label in more than nine of ten cases.
+# For the class in the code costs nats, and the label says the same for nothing
+# ([05](05_beta.ipynb)). At $\beta = 1$ these nats are wasted already, and
+# training takes them out.
 #
-# That is a verdict about one epoch. Trained to the end, the model of
-# $\beta = 1$ obeys too, in more than nine of ten cases. Why does it come by
-# itself? Think of the bill of [05](05_beta.ipynb). To say the class in the code
-# costs nats. The label says the same for nothing. So those nats are wasted at
-# $\beta = 1$ already, and training takes them out. It only needs more than an
-# epoch to do so.
-#
-# What does $\beta = 3$ still buy? It takes more of the class out of the code
-# (a tenth would be chance), the judge is sure of more of the drawings, and
-# hardly any is read as something else. It costs eight or nine nats of $-$ELBO.
-# So it is a choice between a better bound and neater digits, and not a must.
+# $\beta = 3$ still buys something. Less of the class is left in the code (a tenth
+# would be chance), the judge is sure of more drawings, and hardly any is read
+# as something else. It costs eight or nine nats of $-$ELBO.
 
 # %% [markdown]
 # ## Write in somebody's style
 #
-# What is left in the code is mostly the hand. So take somebody's digit, encode
-# it, and decode the code with all ten labels. We take the model of
-# $\beta = 3$. Here are six hands to copy. Each is far from the average of its
-# class in one look (measured as in [07](07_disentanglement.ipynb)), and
-# ordinary in the others.
+# What is left in the code is mostly the hand. So encode somebody's digit, and
+# decode its code with all ten labels, here by the model of $\beta = 3$. Six
+# hands, each far from the average of its class in one look (measured as in
+# [07](07_disentanglement.ipynb)), and ordinary in the others:
 
 # %%
 look = looks(few)  # ink, slant, width
@@ -393,18 +371,14 @@ print_table({f"told, β = {beta}": {name: table[f"told, β = {beta}"][name]
              for beta in [1, 3]})
 
 # %% [markdown]
-# *What to see.* The pen, the slant and the width go over from one image to ten.
-# The table says how well, over all test images written as another digit: the
-# correlation of each look before and after, over the seeds. Slant is copied
-# best, width least. After all, a 1 is narrow whoever writes it, and nobody has
-# seen a wide one.
+# *What to see.* Pen, slant and width go over from one image to ten. The table
+# says how well: the correlation of each look before and after, over all test
+# images written as another digit. Slant is copied best, width least, since a 1
+# is narrow whoever writes it.
 #
-# By these numbers $\beta = 1$ copies the hand a little better. But look at the
-# two hard hands: there it writes some digits in pieces. A likely reason is that
-# the code of the wide 3 lies where it has hardly decoded a 1 or a 7. At
-# $\beta = 3$ the codes of every label must lie closer to the prior, and so to
-# each other. Where there is a 3, the other digits have been trained as well.
-# Not all can be read even so: nobody writes a 2 or a 1 as wide as that 3.
+# By these numbers $\beta = 1$ copies a little better. But from rare hands it
+# writes some digits in pieces. At $\beta = 3$ the codes of all labels lie closer
+# to the prior, and so to each other.
 #
 # Now mix two hands, and two labels.
 
@@ -432,8 +406,7 @@ show_figure(show_rows(strip, size=0.75, title="On paper: the hand changes, "
 # $p(x_\text{missing}|x_\text{seen})$. Bernoulli pixels are 0 or 1, so from
 # here on digits are **binarized**: white where the pixel is above ½. Then
 # −ELBO is an honest bound in nats, and a sample of the pixels is a binary
-# image. (Not drawn, as in 03: the nats of the two cannot be compared.) Three
-# seeds, about ten seconds.
+# image. (Not drawn, as in 03: the nats of the two cannot be compared.)
 
 # %%
 def binarize(x):
@@ -609,7 +582,7 @@ show_figure(show_rows(twin, size=0.7, title="On paper: ten answers, more and "
 # draws (IWAE); how rare the code is among training codes. How well a score
 # sorts odd from normal is its **AUC**: the probability that an odd image
 # scores higher than a normal one; 0.5 is guessing. Which digit will be hardest
-# to spot? (Ten trainings, about ten seconds.)
+# to spot?
 
 # %%
 without = []
@@ -693,17 +666,16 @@ show_figure(fig, alt="AUC of four scores for each digit left out, with "
 # the 1, worse for most others, and most for 4 and 5. (Intervals are over test
 # images; one training each.) 7 and 9 are hard, since a 9 without
 # its loop, or a 7 with one, is made of known strokes. Where AUC is below ½ the
-# score is not weak but **wrong**: it prefers what it has never seen. Below,
-# under *Where it breaks*, it gets worse.
+# score is not weak but **wrong**: it prefers what it has never seen.
 #
 # ## Generated images as training data
 #
 # You have $n$ labeled images of each digit. Would a classifier gain from
-# images that a conditional VAE makes up, trained **on the same $n$ only**? It
-# is common advice. The honest rival needs no model: turn, scale and shift the
+# images that a conditional VAE makes up, trained **on the same $n$ only**? The
+# honest rival needs no model: turn, scale and shift the
 # real images a little. Every classifier gets 10,000 images (real
 # ones are repeated; `both` is half and half) and equally many steps. Three
-# draws of the $n$ images; 15 small VAEs and 60 classifiers, about a minute.
+# draws of the $n$ images.
 
 # %%
 sizes = [5, 10, 50, 100, 500]
@@ -827,7 +799,7 @@ show_figure(fig, alt="Test accuracy against the number of real images per "
 # reaches $-$ELBO, turned into bits: the sender stores a code drawn from
 # $q(z|x)$, then the image given the code; the receiver, who can compute $q$
 # too, gets the bits that chose the code back. So the code costs only its KL.
-# Townsend and others built it, for these digits. Here we only count. One nat is $1/\log 2 = 1.44$
+# Townsend and others built it, for these digits. One nat is $1/\log 2 = 1.44$
 # bits. Against it: PNG and zlib for each digit alone, zlib and xz for all in
 # one file, and a model without a code: each pixel for itself. (The VAE is
 # measured on 500 of the digits.)
@@ -978,25 +950,10 @@ else:
 #
 # ## Recap
 #
-# You told a VAE the label, and got the digit you asked for, at $\beta = 1$ too,
-# once it was trained to the end · wrote in somebody's style · filled in what
-# was missing, in several ways · spotted what does not belong, and where that
-# fails · trained a classifier on made-up digits · counted bits · saw a
-# likelihood prefer a blank page.
-#
-# ### The series, in verdicts
-#
-# | | we asked | and found |
-# |---|---|---|
-# | [01](01_autoencoders.ipynb) | How short can a code be? | A linear autoencoder is PCA. A deeper one copies better. Codes that you make up give mostly no digit. |
-# | [02](02_generative_models.ipynb) | What must change, to invent digits? | Noise on the code, and a price for leaving the prior: the KL. |
-# | [03](03_mathematics.ipynb) | Why is this sum the right loss? | It is a bound on $-\log p(x)$. The gap is the KL to the true posterior. |
-# | [04](04_latent_space.ipynb) | What does the space look like? | Similar digits are neighbors. What a picture of it says has to be checked by numbers. |
-# | [05](05_beta.ipynb) | What does β do? | It is the price of a nat of code. Over some price nothing is sent. |
-# | [06](06_blur.ipynb) | Why the blur? | A mean of several possible images is soft. |
-# | [07](07_disentanglement.ipynb) | Does each cause get a number of its own? | The loss does not ask for it: turn the code, and the ELBO stays. |
-# | [08](08_denoising.ipynb) | How does noise go away? | By computing a mean. And what is left over points to where data are denser. |
-# | 09 | What is it good for? | Choosing, copying a hand, filling in. It adds nothing to your training data, and it spots only some of what is odd. |
+# You told a VAE the label, and got the digit you asked for · wrote in somebody's
+# style · filled in what was missing, in several ways · spotted what does not
+# belong, and where that fails · trained a classifier on made-up digits ·
+# counted bits · saw a likelihood prefer a blank page.
 #
 # ## Exercises
 #
@@ -1046,7 +1003,6 @@ check_bits_per_pixel(bits_per_pixel)
 #
 # Images `x` of the classes `y` [N, 10] shall become images, means of $p(x|z,
 # y)$, of the classes `new_y` in the same style, the same ones at each call.
-# `model.encode(x, y)` returns two things, as always.
 
 # %% tags=["exercise"]
 def write_as(model, x, y, new_y):
@@ -1086,8 +1042,6 @@ check_write_as(write_as)
 #
 # **This was the last notebook.** You started with a slider
 # ([00](00_start_here.ipynb)); now you can build what it moves, say what it
-# maximizes, and measure where it fails. What grew out of the VAE (codes from a
-# codebook, codes in several layers, flows, diffusion in a latent space) is
-# beyond it, and so is learning from few labels among many images. The [appendix](appendix.md) lists
-# which notebook answers which question, the notation, all terms and all
-# references.
+# maximizes, and measure where it fails. What grew out of the VAE (codebooks,
+# layers of codes, flows, latent diffusion) is beyond it. The
+# [appendix](appendix.md) has questions, notation, terms and references.
