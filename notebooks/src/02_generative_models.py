@@ -646,8 +646,7 @@ with torch.no_grad():
         kl = kl_standard_normal(mu, 2 * std.log()).item()
         print(f"{factor:4} σ: recon_loss {recon_loss:.1f} + kl {kl:.2f} "
               f"= {recon_loss + kl:.1f} nats")
-fig = show_rows(rows, size=0.65, title="σ hardly changes the 7, "
-                "ten times σ does")
+fig = show_rows(rows, size=0.65, title="σ hardly changes the 7, ten times σ does")
 show_figure(fig, alt="Four rows of eight images: a 7; decoded with a tenth of "
             "sigma, all equal; with sigma, nearly equal; with ten times "
             "sigma, bolder and fainter strokes, and not all of them a 7.")
