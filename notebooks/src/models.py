@@ -19,6 +19,7 @@ from pathlib import Path
 
 from build import NOTEBOOKS, sources
 
+from tutorial_utils.store.pretrained import PRETRAINED
 from tutorial_utils.store.scores import read_scores, write_scores
 from tutorial_utils.store.shelf import SHELF
 
@@ -53,7 +54,11 @@ def chosen(n: int) -> list[str]:
 
 
 def prune(asked: set[str]) -> list[str]:
-    """Take what no notebook asks for any more off the shelf and out of the table; its names."""
+    """Take what nobody asks for any more off the shelf and out of the table; its names.
+
+    The models that come with the package are copies of entries, which stay.
+    """
+    asked = asked | {entry for _, entry in PRETRAINED.values()}
     files = {file.stem: file for file in SHELF.glob("*.safetensors")}
     rows = read_scores()
     for name in files.keys() - asked:

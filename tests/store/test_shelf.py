@@ -17,7 +17,7 @@ from tutorial_utils.store import grid, scores, shelf, train
 from tutorial_utils.store.files import read_tensors
 from tutorial_utils.store.grid import score_grid, train_grid
 from tutorial_utils.store.packing import packed, unpacked
-from tutorial_utils.store.pretrained import digit_classifier
+from tutorial_utils.store.pretrained import PRETRAINED, digit_classifier
 from tutorial_utils.store.scores import read_scores
 from tutorial_utils.store.shelf import SHELF, StaleEntry, shelf_path
 from tutorial_utils.store.train import plan_many, trained
@@ -235,11 +235,14 @@ def test_make_models_hears_what_a_notebook_asked_for(writing, monkeypatch, tmp_p
 def test_make_models_takes_away_what_no_notebook_asks_for(writing, monkeypatch):
     monkeypatch.setattr(models, "SHELF", shelf.SHELF)
     toy()
-    shelf_path("old").write_bytes(shelf_path("toy").read_bytes())
+    _, shipped = PRETRAINED["vae_20d"]
+    for name in ("old", shipped):
+        shelf_path(name).write_bytes(shelf_path("toy").read_bytes())
     grid = {"over": {"seed": [0, 1]}, "n_jobs": 1, **SETTINGS, **QUIET}
     score_grid(make_model, X, copy_loss, measure=measured, name="scores", **grid)
     assert models.prune({"toy", "scores_1"}) == ["old", "scores_0"]
     assert not shelf_path("old").exists() and shelf_path("toy").exists()
+    assert shelf_path(shipped).exists()  # the package has a copy of it
     assert set(read_scores()) == {"scores_1"}
 
 
