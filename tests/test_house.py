@@ -208,3 +208,10 @@ def test_imports_load_only_what_they_need():
     assert "tutorial_utils.models" in second and "tutorial_utils.plotting" not in second
     for module, loaded in zip(LIGHT, others, strict=True):
         assert f"tutorial_utils.{module}" in loaded and not HEAVY & loaded, module
+
+
+def test_a_grid_of_images_needs_no_torchvision():
+    """Which takes 160 MB and seconds, nearly all of them for a compiler that nobody calls."""
+    draw = "import torch, tutorial_utils as t; t.show_images(torch.zeros(2, 1, 3, 3))"
+    (loaded,) = loaded_by(draw)
+    assert "tutorial_utils.plotting" in loaded and not {"torchvision", "torch._dynamo"} & loaded

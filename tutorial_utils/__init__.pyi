@@ -53,9 +53,6 @@ from .latent import (
     straight_line as straight_line,
 )
 from .latent import (
-    traversal_grid as traversal_grid,
-)
-from .latent import (
     traverse as traverse,
 )
 from .losses import (

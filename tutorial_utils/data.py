@@ -76,8 +76,11 @@ def load_images(
     Returns ImageData.  Raises ValueError for a bad argument, ConnectionError when a download is
     needed and fails, DamagedFile when a file that travels with the package is damaged.
     """
+    for size, n in (("n_train", n_train), ("n_test", n_test)):
+        positive_int(size, 1 if n is None else n)
     if one_of("name", name, NAMES) == "mnist":
-        parts = datasets.load_mnist(Path(str(files("tutorial_utils"))) / "assets" / "mnist")
+        folder = Path(str(files("tutorial_utils"))) / "assets" / "mnist"
+        parts = datasets.load_mnist(folder, n_train, n_test)
     elif name == "fashion_mnist":
         parts = datasets.load_fashion(_downloads(root))
     elif name == "cifar10":
@@ -85,10 +88,8 @@ def load_images(
     else:
         parts = datasets.load_small_digits() if name == "digits" else datasets.load_patches()
     data = ImageData(*parts)
-    if n_train is not None:
-        positive_int("n_train", n_train, at_most=len(data.x_train))
-    if n_test is not None:
-        positive_int("n_test", n_test, at_most=len(data.x_test))
+    for size, n, images in (("n_train", n_train, data.x_train), ("n_test", n_test, data.x_test)):
+        positive_int(size, len(images) if n is None else n, at_most=len(images))
     return ImageData(
         data.x_train[:n_train], data.y_train[:n_train], data.x_test[:n_test], data.y_test[:n_test]
     )

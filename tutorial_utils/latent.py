@@ -84,19 +84,12 @@ def _along(path: LatentPath, z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
     return path(z_a, z_b, t.to(float_tensor("z_a", z_a, ndim=1).device))
 
 
-def traversal_grid(
-    model: Autoencoder | VAE, z: Tensor, dims: Sequence[int], values: Tensor
-) -> Tensor:
-    """Traversals as one image: row r decodes z with its number dims[r] set to each of n values.
-
-    Shape [len(dims) * H, n * W].  As in Higgins et al. (2017), figure 1.  z: [D].  dims: from 0.
-    values: [n].  Raises TypeError or ValueError for a bad argument.
-    """
-    return traverse(model, z, dims, values).transpose(1, 2).flatten(2).flatten(0, 1)
-
-
 def traverse(model: Autoencoder | VAE, z: Tensor, dims: Sequence[int], values: Tensor) -> Tensor:
-    """As `traversal_grid`, image by image: [len(dims), n, H, W]."""
+    """Traversals: row r decodes z with its number dims[r] set to each of n values.
+
+    As in Higgins et al. (2017), figure 1.  z: [D].  dims: from 0.  values: [n].  Returns
+    [len(dims), n, H, W].  Raises TypeError or ValueError for a bad argument.
+    """
     finite("z", float_tensor("z", z, ndim=1))
     finite("values", float_tensor("values", values, ndim=1))
     if len(dims) == 0 or not all(0 <= dim < len(z) and dim == int(dim) for dim in dims):

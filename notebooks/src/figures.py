@@ -21,7 +21,7 @@ from torch import nn
 from torchvision.transforms.functional import pil_to_tensor
 
 from tutorial_utils.data import load_images
-from tutorial_utils.latent import decode_grid, morph
+from tutorial_utils.latent import decode_grid, morph, straight_line
 from tutorial_utils.models import encode_images
 from tutorial_utils.pages.playground import export_playground
 from tutorial_utils.plotting import plot_codes, show_image, show_rows
@@ -31,6 +31,7 @@ from tutorial_utils.support.animation import gif_bytes
 
 NOTEBOOKS = Path(__file__).parents[1]
 TOUR = (2, 3, 8, 7, 9, 1, 0)  # the digits that the GIF visits, by class
+WALK = (174, 111)  # test images, a 2 and a 7
 
 
 def draw_map(model, z, y) -> plt.Figure:
@@ -88,6 +89,15 @@ def draw_knob(page: Path, *, chosen: tuple[int, int] = (2, 7), side: int = 28) -
     return show_rows(stacked, size=0.82, above={"copied 1": labels})
 
 
+def draw_walks(models: dict, ends: torch.Tensor, n: int = 13) -> plt.Figure:
+    """A row of decoded images for each model: its straight line between the codes of two images."""
+    rows = {}
+    for name, model in models.items():
+        z = straight_line(*encode_images(model, ends)[0], torch.linspace(0, 1, n))
+        rows[name] = model.decode(z).sigmoid()
+    return show_rows(rows, size=0.8)
+
+
 def photograph(page: Path, picture: Path, ready: str) -> None:
     """The upper part of an HTML page as a PNG, taken by an installed Chromium.
 
@@ -116,6 +126,8 @@ if __name__ == "__main__":
     drawn = draw_map(plane, encode_images(plane, x)[0], y)
     drawn.savefig(figures / "manifold.png", bbox_inches="tight")
     write_atomically(figures / "morph.gif", tour_of_both(models, x, y))
+    walks = draw_walks(models, x[[*WALK]])
+    walks.savefig(figures / "two_walks.png", bbox_inches="tight")
     page = export_playground(models, figures / "playground.html")
     pages = {page: "window.playground"}
     if (exported := NOTEBOOKS / "beta.html").exists():

@@ -24,7 +24,19 @@ from tutorial_utils.store.scores import read_scores, write_scores
 from tutorial_utils.store.shelf import SHELF
 
 # The notebooks of the second edition, whose models have learned.
-ON_SHELF = ["05_beta", "05_table", "05_other_betas", "05_schedules"]
+ON_SHELF = [
+    "04_latent_space",
+    "04_width_and_depth",
+    "04_what_moves_a_code",
+    "04_drawing",
+    "05_beta",
+    "05_table",
+    "05_other_betas",
+    "05_schedules",
+    "06_blur",
+    "07_disentanglement",
+    "09_applications",
+]
 
 
 def run(source: Path, **environment: str) -> bool:

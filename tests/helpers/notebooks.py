@@ -18,7 +18,7 @@ SOLUTIONS = [NOTEBOOKS / "solutions" / path.relative_to(NOTEBOOKS) for path in L
 PATHS = LEARNERS + [path for path in SOLUTIONS if path.exists()]
 # The notebooks of the main line that are rewritten.  Add a name here with its new source: from then
 # on test_notebooks holds it to the headings and budgets of the second edition.
-SECOND_EDITION = {"05_beta"}
+SECOND_EDITION = {"04_latent_space", "05_beta"}
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 every_learners_notebook = pytest.mark.parametrize("path", LEARNERS, ids=lambda path: path.stem)
 

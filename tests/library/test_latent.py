@@ -9,7 +9,7 @@ from tutorial_utils.latent import (
     morph,
     name_of_dimension,
     straight_line,
-    traversal_grid,
+    traverse,
 )
 from tutorial_utils.models import Autoencoder, decode_images, encode_image, mlp
 
@@ -67,17 +67,16 @@ def test_grid_on_other_axes_may_be_a_rectangle(model):
     torch.testing.assert_close(grid[8:, :8], decode_images(model, torch.tensor([[-1.0, 0.5]]))[0])
 
 
-def test_grid_changes_one_number_per_row_and_keeps_the_others(deep):
+def test_a_traversal_changes_one_number_per_row_and_keeps_the_others(deep):
     z = torch.randn(12, generator=torch.Generator().manual_seed(1))
     values, dims, before = torch.linspace(-2, 2, 5), [7, 0, 11], z.clone()
-    grid = traversal_grid(deep, z, dims, values)
-    assert grid.shape == (3 * 8, 5 * 8) and torch.equal(z, before)
+    images = traverse(deep, z, dims, values)
+    assert images.shape == (3, 5, 8, 8) and torch.equal(z, before)
     for row, dim in enumerate(dims):
         for column, value in enumerate(values):
             code = z.clone()
             code[dim] = value
-            tile = grid[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
-            torch.testing.assert_close(tile, decode_images(deep, code[None])[0])
+            torch.testing.assert_close(images[row, column], decode_images(deep, code[None])[0])
 
 
 def test_dimensions_are_counted_from_one():

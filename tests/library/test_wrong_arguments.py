@@ -13,7 +13,7 @@ from helpers.toys import SETTINGS, X, copy_loss, make_model, weights
 from torch import nn
 
 from tutorial_utils.data import is_here, load_images
-from tutorial_utils.latent import decode_grid, morph, traversal_grid
+from tutorial_utils.latent import decode_grid, morph, traverse
 from tutorial_utils.models import VAE, mlp, reparameterize, start_at_mean_image
 from tutorial_utils.plotting import (
     claim,
@@ -98,7 +98,7 @@ CALLS = [
     (fit_quietly, {"loss_fn": copy_loss}, {"loss_fn": NO_LOSSES}),
     (evaluate, TRAINING, {"x": NO_DATA, "loss_fn": NO_LOSSES, "batch_size": NOT_WHOLE}),
     (estimated_minutes, {"speed": 1.0}, {"speed": NOT_POSITIVE}),
-    (traversal_grid, {"model": vae(12), "z": Z, "dims": [0], "values": VALUES}, TRAVERSAL),
+    (traverse, {"model": vae(12), "z": Z, "dims": [0], "values": VALUES}, TRAVERSAL),
     (morph, {"model": vae(12), "z_a": Z, "z_b": Z, "t": 0.5}, {"z_a": [Z[:1], [0, 0]]}),
     (decode_grid, {"model": vae(2), "n": 2}, {"model": [vae(12)], "n": NOT_WHOLE}),
     (to_png, {"image": IMAGES[0, 0]}, {"image": [IMAGES[0]]}),

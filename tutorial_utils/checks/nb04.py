@@ -46,8 +46,8 @@ check_midpoint_length = Check(
         math.sqrt(0.5),
         0.5,
     ),
-    praise="shorter than almost every sample of the prior: "
-    "the middle is where the decoder was hardly trained.",
+    praise="shorter than almost every sample of the prior. "
+    "Whether the decoder minds depends on which of the 64 numbers it reads.",
     hint="halve both ends: two nearly orthogonal pieces. How far do they lead together? "
     "One decimal is enough.",
     rtol=0.028,  # from 5.5 to 5.8

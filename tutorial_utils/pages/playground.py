@@ -96,7 +96,7 @@ def _images_or_mnist(x: Tensor | None, y: Tensor | None) -> tuple[Tensor, Tensor
     if (x is None) != (y is None):
         raise ValueError("x and y must be given together, or neither: the images and their classes")
     if x is None:
-        data = load_images("mnist")
+        data = load_images("mnist", n_train=1)
         return data.x_test, data.y_test
     y = classes_of(y, gray_images(x), "x")
     if len(set(y.tolist())) > 255:

@@ -20,10 +20,10 @@ COLD_SECONDS = {
     "01_autoencoders": 262,
     "02_generative_models": 144,
     "03_mathematics": 214,
-    "04_latent_space": 253,
+    "04_latent_space": 45,
     "05_beta": 55,
     "06_blur": 260,
-    "07_disentanglement": 293,
+    "07_disentanglement": 60,
     "08_denoising": 189,
     "09_applications": 182,
 }

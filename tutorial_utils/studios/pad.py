@@ -1,4 +1,4 @@
-"""Latent pad (notebooks 00 and 04): a map of codes, and a point on it that is decoded."""
+"""Latent pad (notebook 00): a map of codes, and a point on it that is decoded."""
 
 import io
 import math

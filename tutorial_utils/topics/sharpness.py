@@ -9,6 +9,8 @@ from torch import Tensor
 
 from ..support.arguments import finite, float_tensor, positive_int, positive_number
 
+PART = 250  # images that are measured at once: in double precision they need much memory
+
 
 def laplacian_sharpness(images: Tensor) -> Tensor:
     """Laplacian sharpness, [N]: the variance of the Laplacian over the variance of the pixels.
@@ -18,6 +20,10 @@ def laplacian_sharpness(images: Tensor) -> Tensor:
     same number.  Noise raises it, up to 20 for white noise; a constant image has 0.
     After Pech-Pacheco et al. (2000).
     """
+    return torch.cat([_laplacian_sharpness(part) for part in _checked(images).split(PART)])
+
+
+def _laplacian_sharpness(images: Tensor) -> Tensor:
     x = _centered(images)
     inner = x[..., 1:-1, 1:-1]
     neighbors = x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:]
@@ -35,9 +41,14 @@ def high_frequency_share(images: Tensor, *, cutoff: float = 0.25) -> Tensor:
 
     cutoff: in cycles per pixel, up to 0.5.
     """
-    x = _centered(images)
+    images = _checked(images)
     if positive_number("cutoff", cutoff) > 0.5:
         raise ValueError(f"cutoff must be above 0 and at most 0.5 cycles per pixel, got {cutoff!r}")
+    return torch.cat([_share_above(part, cutoff) for part in images.split(PART)])
+
+
+def _share_above(images: Tensor, cutoff: float) -> Tensor:
+    x = _centered(images)
     power = torch.fft.fft2(x).abs().square().sum(1)  # [N, H, W]
     power[:, 0, 0] = 0  # the mean
     return _ratio(power[:, _radius(x) > cutoff].sum(1), power.sum((1, 2)))
@@ -51,7 +62,7 @@ def radial_spectrum(images: Tensor) -> tuple[Tensor, Tensor]:
     toward their borders, which would otherwise count as high frequencies; the mean under this
     window is subtracted first.  That takes power from the lowest frequencies, and from the unit.
     """
-    x = _centered(images)
+    x = _centered(_checked(images))
     rows, columns = (
         torch.hann_window(n + 2, periodic=False, dtype=x.dtype)[1:-1] for n in x.shape[-2:]
     )
@@ -97,13 +108,19 @@ def bootstrap_interval(
     return low, high
 
 
-def _centered(images: Tensor) -> Tensor:
-    """The images in double precision, each channel minus its first pixel: 0 where constant."""
-    images = finite("images", float_tensor("images", images, ndim=4)).detach().cpu().double()
+def _checked(images: Tensor) -> Tensor:
+    """The images, on the CPU; raises unless they can be measured."""
+    images = finite("images", float_tensor("images", images, ndim=4)).detach().cpu()
     if min(images.shape[-2:]) < 3:
         raise ValueError(
             f"images must be at least 3 pixels high and wide, got shape {list(images.shape)}"
         )
+    return images
+
+
+def _centered(images: Tensor) -> Tensor:
+    """The images in double precision, each channel minus its first pixel: 0 where constant."""
+    images = images.double()
     return images - images[..., :1, :1]
 
 
