@@ -121,8 +121,9 @@ vae = {k: vaes[k, 1, seeds[0]][0] for k in sizes}  # [1]: the history
 copiers = {f"autoencoder {k}": learned[k, seeds[0]][0] for k in sizes}
 no_kl, collapsed = [vaes[64, beta, seeds[0]][0] for beta in (0, 200)]
 
-export_playground(vae[2], "playground.html")
-interpolation_studio(vae[2], x_test, y_test, judge=judge)
+walkers = {f"{k} numbers": vae[k] for k in (2, latent_dim)}
+export_playground(walkers, "playground.html")
+interpolation_studio(walkers, x_test, y_test, judge=judge)
 
 # %% tags=["hide-input"]
 # Three walks there and back, side by side, and on paper: with 2 numbers the
@@ -172,8 +173,8 @@ show_figure(fig, alt="Three rows of eleven images. With 2 numbers a 2 turns "
             "thins out to a 1, and a 4 closes to a 0.")
 
 # %% [markdown]
-# *What to see.* Drag $t$, choose other digits, other paths. Without a kernel,
-# the animation does it for you. The *judge*, the classifier from
+# *What to see.* Drag $t$, choose other digits, other paths, 2 numbers or more.
+# Without a kernel, the animation does it for you. The *judge*, the classifier from
 # [01](01_autoencoders.ipynb), says what it sees. With 2 numbers this walk, the
 # richest of 400, is a tour: from the 2 to the 1 it goes by way of most other
 # digits. With 64 numbers the strokes are sharp, and the 2 thins out to a 1;
@@ -202,6 +203,7 @@ show_figure(fig, alt="Three rows of eleven images. With 2 numbers a 2 turns "
 
 # %%
 def encoded(model, x):  # of each image: its mean, and a sample z
+    # an autoencoder has a code and no logvar: then both are the code
     mu, *logvar = encode_images(model, x)
     with local_seed(0):
         return mu, reparameterize(mu, *logvar) if logvar else mu

@@ -54,11 +54,13 @@ def slide_type(cell: NotebookNode) -> str:
 def folds(cell: NotebookNode) -> dict:
     """The metadata that folds the cell's code or outputs, as JupyterLab writes it itself.
 
-    Whoever runs a cell unfolds its outputs.
+    Whoever runs a cell unfolds its outputs.  nbconvert knows no folds, so that a converted page
+    leaves the code of a question out: its answer stands in it.
     """
     hidden = {name: True for tag, name in FOLDED.items() if tag in tags(cell)}
     collapsed = {"collapsed": True} if "outputs_hidden" in hidden else {}
-    return {"jupyter": hidden} | collapsed if hidden else {}
+    left_out = {"transient": {"remove_source": True}} if "predict" in tags(cell) else {}
+    return {"jupyter": hidden} | collapsed | left_out if hidden else {}
 
 
 def merge_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:

@@ -3,8 +3,8 @@
 import re
 
 from helpers.browser import installed
-from helpers.notebooks import NOTEBOOKS, outputs, read
-from nbconvert import SlidesExporter, WebPDFExporter
+from helpers.notebooks import NOTEBOOKS, every_learners_notebook, outputs, read
+from nbconvert import HTMLExporter, SlidesExporter, WebPDFExporter
 from playwright.async_api import BrowserType
 
 
@@ -20,6 +20,16 @@ def test_slides_have_a_section_for_each_heading_and_a_slide_for_each_cell():
     titles = [cell for cell in notebook.cells if re.search(r"^##? ", cell.source, re.MULTILINE)]
     assert sections == len([cell for cell in titles if cell.cell_type == "markdown"]) > 5
     assert slides == len(notebook.cells)
+
+
+@every_learners_notebook
+def test_a_page_asks_before_it_answers(path):
+    """The code of a question has its answer: a converted page leaves it out, and has the rest."""
+    notebook = read(path)
+    notebook.cells = [cell for cell in notebook.cells if "predict" in cell.metadata.get("tags", [])]
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    assert "Your guess, please" not in page
+    assert page.count("<summary>Answer") == len(notebook.cells)
 
 
 def test_webpdf_has_every_picture(monkeypatch):
