@@ -27,7 +27,7 @@ from torch.nn.functional import binary_cross_entropy, mse_loss, softplus
 from tqdm import tqdm
 
 from tutorial_utils import (
-    VAE, bernoulli_nll, constant, continuous_bernoulli_mean,
+    VAE, bernoulli_nll, claim, constant, continuous_bernoulli_mean,
     continuous_bernoulli_sample, evaluate, gaussian_nll, kl_standard_normal,
     load_images, log_partition, mlp, negative_elbo, reparameterize,
     show_figure, show_rows, squared_error, start_at_mean_image, trained,
@@ -201,16 +201,18 @@ def elbo(model, x, mu, logvar):  # of one image x [1, ...]; mu, logvar [1, 2]
 with torch.no_grad():
     mu, logvar = vae.encode(x)
 points, cell = torch.cartesian_prod(axis, axis), (axis[1] - axis[0]) ** 2
-all_gaps = torch.zeros(len(x))
+all_gaps, kls = torch.zeros(len(x)), torch.zeros(len(x))
 print("log p(x)    ELBO      gap   KL(q ‖ true)   gap − KL")
 for i in range(len(x)):
     bound = elbo(vae, x[[i]], mu[[i]], logvar[[i]])
     log_q = log_normal(points, mu[[i]], logvar[[i]])
     kl = (log_q.exp() * (log_q - log_posterior[i].flatten())).sum() * cell
     gap = all_gaps[i] = log_evidence[i] - bound
+    kls[i] = kl
     print(f"{log_evidence[i]:8.2f} {bound:8.2f} {gap:8.3f} {kl:11.3f} "
           f"{gap - kl:13.4f}")
-    assert abs(gap - kl) < 0.01 and gap > 0
+claim("each gap is above 0, and the KL to 0.01 nats",
+      (all_gaps > 0).all() and (all_gaps - kls).abs().max() < 0.01)
 
 # %%
 @torch.no_grad()
@@ -270,13 +272,19 @@ show_figure(fig, alt="Four panels with contour lines, the gap growing to the "
 # %%
 mu_1, logvar_1 = torch.tensor([1.0, -0.5]), torch.tensor([-1.0, 0.5])
 exact = kl_standard_normal(mu_1, logvar_1)
-torch.manual_seed(0)
-counts, errors = [10, 100, 1000, 10_000], []
-for n in counts:
+
+
+def kl_estimates(n):  # 200 of them, each from n draws
     mu_n, logvar_n = mu_1.expand(200, n, 2), logvar_1.expand(200, n, 2)
     z, zero = reparameterize(mu_n, logvar_n), torch.zeros(200, n, 2)
     log_ratio = log_normal(z, mu_n, logvar_n) - log_normal(z, zero, zero)
-    errors.append((log_ratio.mean(1) - exact).square().mean().sqrt().item())
+    return log_ratio.mean(1)
+
+
+torch.manual_seed(0)
+counts = [10, 100, 1000, 10_000]
+errors = [(kl_estimates(n) - exact).square().mean().sqrt().item()
+          for n in counts]
 from_torch = kl_divergence(Normal(mu_1, (0.5 * logvar_1).exp()),
                            Normal(0.0, 1.0)).sum()
 print(f"formula {exact:.4f}, torch {from_torch:.4f} nats")
@@ -371,11 +379,11 @@ show_figure(fig, alt="Variance ratio against dimension on logarithmic axes: "
 #
 # ## 4 · σ from what?
 #
-# An earlier tutorial found $\sigma = e^{\rho/2}$ (so $\rho = \log\sigma^2$)
-# less stable than $\sigma = \mathrm{softplus}(\rho) = \log(1 + e^\rho)$, for
-# the encoder's output $\rho$. Measure: two hidden layers as there (512 and 256
-# are our choice), 20 numbers, five seeds, four constant learning rates, the
-# first 100 steps. Forty short trainings take about half a minute.
+# A common claim is that $\sigma = e^{\rho/2}$ (so $\rho = \log\sigma^2$), for
+# the encoder's output $\rho$, is less stable than $\sigma =
+# \mathrm{softplus}(\rho) = \log(1 + e^\rho)$. Measure: hidden layers of 512 and
+# 256, 20 numbers, five seeds, four constant learning rates, the first 100
+# steps. Forty short trainings take about half a minute.
 
 # %%
 to_logvar = {"exp": lambda rho: rho,
@@ -427,10 +435,11 @@ for rate, kind in product(rates, to_logvar):
     print(line)
 
 # %%
-for rate in rates[:3]:  # the losses of exp and of softplus overlap
+for rate in rates[:3]:
     exp, soft = [[sigma_runs[rate, kind, s][0] for s in range(5)
                   if sigma_runs[rate, kind, s]] for kind in to_logvar]
-    assert max(min(exp), min(soft)) < min(max(exp), max(soft))
+    claim(f"rate {rate}: the losses of exp and softplus overlap",
+          max(min(exp), min(soft)) < min(max(exp), max(soft)))
 
 # %% [markdown]
 # *Verdict:* at each rate at which training runs, the two end with losses that
@@ -636,12 +645,14 @@ means = {
 }
 
 # %%
+off = {}
 print("in batches of 32                  β found      by hand")
 for name, (loss_fn, shape, latent_dim, by_hand) in (sums | means).items():
     found = audit_loss(loss_fn, shape=shape, latent_dim=latent_dim,
                        batch_size=32)
     print(f"{name:30} {found.effective_beta:10.4g}   {by_hand:10.4g}")
-    assert abs(found.effective_beta / by_hand - 1) < 0.02
+    off[name] = abs(found.effective_beta / by_hand - 1)
+claim("found from outside, each to 2 %", max(off.values()) < 0.02, off=off)
 
 # %% [markdown]
 # *What to see:* eleven losses that look alike weigh the KL from a millionth to
@@ -793,7 +804,8 @@ for model, exact in zip(vaes, log_evidences):
     family, encoder = (part.mean() for part in gaps[-1])
     print(f"mean gap {family + encoder:.2f} nats: family {family:.2f}, "
           f"encoder {encoder:.2f}")
-    assert encoder > 2 * family
+    claim("the encoder's part is more than twice the family's",
+          encoder > 2 * family)
 
 # %%
 fig, ax = plt.subplots(figsize=(8, 3))
@@ -823,7 +835,7 @@ images = torch.cat([x_test[:25], moved])
 def three_scores(model):  # −log p(x), −ELBO, −IWAE, in two rows
     torch.manual_seed(0)
     _, exact, _ = posterior_on_grid(model, images)
-    log_w = log_weights(model, images, k=512)
+    log_w = torch.cat([log_weights(model, images, k=64) for _ in range(8)])
     scores = torch.stack([exact, log_w.mean(0), iwae_bound(log_w)])
     return -scores.view(3, 2, 25).mean(2).T
 
@@ -833,11 +845,13 @@ for n, name in enumerate(["as they are", "shifted"]):
     for exact, neg_elbo, neg_iwae in [rows[n].tolist() for rows in scores]:
         print(f"{name:11} −log p(x) {exact:5.1f}, −ELBO {neg_elbo:5.1f}, "
               f"−IWAE, k = 512 {neg_iwae:5.1f}")
-        assert (neg_elbo - exact > 15) == (name == "shifted")
     columns = torch.stack([rows[n] for rows in scores])  # [model, score]
     ranks = columns.argsort(0)
     word = "alike" if (ranks[:, 0] == ranks.T).all() else "differently"
     print(f"{name:11} the columns rank the models {word}")
+    large = columns[:, 1] - columns[:, 0] > 15
+    claim(f"{name}: the gap is {'over' if n else 'under'} 15 nats, every seed",
+          (large == (name == "shifted")).all())
 
 # %% [markdown]
 # *What to see:* the shifted digits are less probable under the model, and on
@@ -877,7 +891,9 @@ def linear_vae_law(eigenvalues, *, beta, variance=1.0):
     return kl, error
 
 
-covariance = torch.cov(x_gray.flatten(1).T.double())
+mean = x_gray.mean(0)
+parts = ((part - mean).flatten(1).double() for part in x_gray.split(5000))
+covariance = sum(part.T @ part for part in parts) / (len(x_gray) - 1)
 eigenvalues = torch.linalg.eigvalsh(covariance).flip(0)
 print("largest eigenvalues", [round(v, 3) for v in eigenvalues[:6].tolist()])
 
@@ -926,8 +942,10 @@ for b, kls, error in zip(betas, measured, errors):
     print(f"β = {b:4}: active {active:2}, law {predicted:2} · KL "
           f"{kls.sum():5.2f}, law {law.sum():5.2f} nats · error "
           f"{error:.2f}, law {law_error.sum():.2f}")
-    assert abs(error / law_error.sum() - 1) < 0.03
-    assert abs(active - predicted) <= 1 and abs(kls.sum() - law.sum()) < 0.15
+    off_error = abs(error / law_error.sum() - 1)
+    off_kl, off_active = abs(kls.sum() - law.sum()), abs(active - predicted)
+    claim("the error to 3 %, the KL to 0.15 nats, the count to one",
+          off_error < 0.03 and off_kl < 0.15 and off_active <= 1)
 
 # %%
 curve = torch.logspace(-0.45, 1.2, 300)
