@@ -109,15 +109,16 @@ show_figure(fig, alt="Three rows of four images. Drawn: a 3, a 7 with a bar, "
             "a cross and a house, each with the digit that the judge names. "
             "Below, the copies of the models with 2 and with 20 numbers: the "
             "3 is copied by both, the 7 with its bar by 20 numbers only; the "
-            "house becomes a 0, and the cross nothing that one could name.")
+            "house becomes a 0 in both, and the cross an 8 with 2 numbers, "
+            "and loose strokes with 20.")
 
 # %% [markdown]
 # *What to see.* All copies are means of $p(x|z)$, at the mean of $q(z|x)$. The
 # model with 2 numbers gives you *a* 3. The one with 20 numbers gives you more
-# of *your* 3: its corners, its width, where it bends. A 7 with a bar is rare
-# in MNIST, and the model with 2 numbers has no place for it; with 20, the bar
-# is kept. Neither can paint a house. A decoder puts together what it has seen,
-# and it has seen digits.
+# of *your* 3: its corners, its width, where it bends. Few 7s of MNIST have a
+# bar, and the model with 2 numbers has no place for one; with 20, the bar is
+# kept. Neither can paint a cross or a house. A decoder puts together what it
+# has seen, and it has seen digits.
 #
 # ## How MNIST was made
 #
@@ -205,6 +206,7 @@ def of_size(x, side):  # the longer side, in pixels
     return resampled(x, zoom, torch.zeros(len(x), 2))
 
 
+# %%
 def thickened(x, quarters):  # quarter pixels added at each edge, or taken away
     if quarters < 0:
         return 1 - thickened(1 - x, -quarters)
@@ -291,8 +293,6 @@ show_figure(fig, alt="Six charts, against pixels moved, the longer side and "
             "gray bar), falling to both sides, steeply when moved. Below, the "
             "median of −ELBO, which rises with moving, with larger digits and "
             "with thicker strokes, but falls for smaller digits.")
-
-# %%
 for name in models:
     claim(f"{name}: four pixels to the right, and most copies are wrong",
           right[name, "moved right", 4] < 0.5)
@@ -308,14 +308,16 @@ for name in models:
 # thinner does little harm. People have pens of many kinds, and MNIST has their
 # strokes; but it has one place and one size. (To thicken a stroke by quarters
 # of a pixel, the image is enlarged and reduced. That alone makes it softer,
-# and costs some thirty nats, also at 0.)
+# and costs fifteen to thirty nats, also at 0.)
 #
 # Do not expect $-$ELBO to warn you. It does so where digits are moved or too
 # large. But a small digit has little ink, and little can go wrong: its
-# $-$ELBO is *lower* than that of a proper digit, and its copy is no digit.
+# $-$ELBO is *lower* than that of a proper digit, and its copy is mostly wrong.
 #
-# And the judge, which we ask about copies? Its own verdict on the images falls
-# just as much, dotted in gray. It went to the same school.
+# And the judge, which we ask about copies? It went to the same school. Of the
+# images themselves, dotted in gray, it names fewer and fewer as well; where
+# they are moved, only a little later. So some copies that it calls wrong may
+# be right to your eye. But look at those of the 7 above.
 #
 # ### Astronomic numbers
 #
@@ -389,6 +391,8 @@ claim("mended, nine in ten of the right copies are right again",
 #
 # * Back to [04 · Seeing the latent space](../04_latent_space.ipynb), where a
 #   digit can also be walked to another one.
+# * To change a digit by its code instead, one number at a time:
+#   [What moves a code?](04_what_moves_a_code.ipynb) has the sliders.
 # * Which images are unlike the others, and does $-$ELBO know it? That is a
 #   question of [09 · Applications](../09_applications.ipynb).
 # * LeCun and others (1998), *Gradient-based learning applied to document

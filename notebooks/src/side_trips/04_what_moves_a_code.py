@@ -23,6 +23,7 @@ from itertools import permutations
 
 import matplotlib.pyplot as plt
 import torch
+from torch import nn
 from torch.func import jacrev, vmap
 from torch.nn.functional import adaptive_avg_pool2d, cosine_similarity
 
@@ -32,9 +33,10 @@ from tutorial_utils import (
 )
 from tutorial_utils.checks.nb04 import check_central_difference
 from tutorial_utils.studios.predict import predict
+from tutorial_utils.studios.traversal import traversal_panel
 
 # %%
-RETRAIN = False  # True: train all models again, a minute
+RETRAIN = False  # True: train all models again, a few minutes
 seeds = [0, 1, 2]  # figures show the first; tables show all
 places = [-2.0, -1.0, 0.0, 1.0, 2.0]  # five, the third is 0
 sizes = {"factor 1": 20, "factor 2": 12, "factor 3": 8, "coins": 8}
@@ -43,6 +45,7 @@ claim("sizes: 48 columns in all, and fewer for each next factor",
       n_1 + n_2 + n_3 + n_coins == 48 and n_1 > n_2 > n_3 > 0)
 
 data = load_images("mnist")
+y_test = data.y_test
 settings = {"epochs": 15, "batch_size": 256, "lr": 1e-2,
             "schedule": warmup_then_linear, "retrain": RETRAIN}
 
@@ -123,7 +126,7 @@ def encoder_jacobian(model, x):  # [N, 48] -> [N, 3, 48]
 encoder_maps = {seed: encoder_jacobian(model, rows).mean(0)
                 for seed, model in table_models.items()}
 
-# %%
+
 def hits(map_, model):  # of the columns of each factor, how many are on top
     found = {}
     for j, k in enumerate(taken(model)[0].tolist()):
@@ -133,6 +136,7 @@ def hits(map_, model):  # of the columns of each factor, how many are on top
     return dict(sorted(found.items()))
 
 
+# %%
 print_table({f"encoder, seed {seed}": hits(encoder_maps[seed], model)
              for seed, model in table_models.items()})
 claim("encoder, every seed: the columns of its factor are on top",
@@ -169,8 +173,8 @@ predict("f(z + h)/h, and h becomes smaller and smaller. What does it do?",
         "is divided by less and less.")
 
 # %% [markdown]
-# What changes is a difference: $f(z + h) - f(z)$. That is the **forward
-# difference**. Better still, look to both sides.
+# What changes is a difference: $f(z + h) - f(z)$. Divided by $h$, that is the
+# **forward difference**. Better still, look to both sides.
 #
 # ### Exercise · The central difference (five minutes, three lines)
 #
@@ -208,6 +212,8 @@ def decoder_jacobian(model, z):  # [N, 3] -> [N, 48, 3]
     return vmap(jacrev(painter(model)))(z)
 
 
+# %% tags=["hide-input"]
+# The largest error against the step, both logarithmic, one line for each seed
 def quotients(f, z, h):  # three ways, for the first number of the code
     step = h * torch.eye(len(z))[0]
     up, middle, down = f(z + step), f(z), f(z - step)
@@ -229,9 +235,6 @@ claim("every seed: at h = 0.01 the central difference is right to 0.001",
       all(errors[seed, "central"][at] < 1e-3 for seed in seeds))
 claim("every seed: f(z + h)/h is off by more than 10 there",
       all(errors[seed, "f(z + h) / h"][at] > 10 for seed in seeds))
-
-# %% tags=["hide-input"]
-# The largest error against the step, both logarithmic, one line for each seed
 fig, ax = plt.subplots(figsize=(7.5, 3.4))
 styles = {"f(z + h) / h": ("C1", ":"), "forward": ("0.5", "--"),
           "central": ("C0", "-")}
@@ -319,7 +322,11 @@ show_figure(fig, alt="Two heat maps of mean derivatives, 3 latent numbers by "
 # Now a table that nobody made for the purpose: the 3s and 8s of MNIST, on
 # 8 × 6 fields, each 1 where there is enough ink. Again 48 columns of 0 and 1,
 # and again three numbers. But nobody knows the factors, if there are any. At
-# least we can look at the maps as pictures.
+# least we can look. The sliders move one number at a time, and the decoded
+# fields follow. Below them the maps are drawn as pictures.
+#
+# Try it: pull $z_1$ from end to end. What does it do? Put $z_2$ to one end,
+# pull $z_1$ again, and keep in mind what you saw.
 
 
 # %%
@@ -334,7 +341,13 @@ found = train_grid(
     make_small, x_digits, negative_elbo, name="04_fields", **settings,
     over={"seed": seeds})
 digit_models = {seed: model for seed, (model, _) in found.items()}
-digits = threes_and_eights(data.x_test, data.y_test)[:1000]
+digits = threes_and_eights(data.x_test, y_test)[:1000]
+y_digits = y_test[(y_test == 3) | (y_test == 8)][:1000]
+
+model = digit_models[seeds[0]]
+as_fields = nn.Sequential(model.decoder, nn.Unflatten(1, (1, 8, 6)))
+traversal_panel(VAE(model.encoder, as_fields, latent_dim=3),
+                digits.view(-1, 1, 8, 6), y_digits)
 
 # %% tags=["hide-input"]
 # Four rows as fields; the maps of encoder and decoder, first seed
@@ -342,9 +355,9 @@ model = digit_models[seeds[0]]
 maps = {"encoder": encoder_jacobian(model, digits).mean(0),
         "decoder": decoder_map(model, model.encode(digits)[0])}
 fig, axes = plt.subplots(1, 10, figsize=(9.5, 1.9))
-for ax, row in zip(axes[:4], digits):
-    show_image(row.view(8, 6), ax=ax)
-axes[0].set_title("four rows", loc="left")
+chosen = [i for k in (3, 8) for i in (y_digits == k).nonzero()[:2, 0]]
+for ax, i in zip(axes, chosen):
+    show_image(digits[i].view(8, 6), ax=ax, title=f"a row:\n{y_digits[i]}")
 for n, (name, map_) in enumerate(maps.items()):
     for j, ax in enumerate(axes[4 + 3 * n:7 + 3 * n]):
         show_image(map_[j].view(8, 6) / map_.abs().max(), cmap="PuOr",
@@ -354,10 +367,12 @@ show_figure(fig, alt="Four rows of the table as fields of 8 by 6: coarse 3s "
             "mean derivative as pictures in purple and orange.")
 
 # %% [markdown]
-# *What to see.* Purple fields fill with ink as the number rises, orange ones
-# lose it; the darkest field is the largest value of its map. In the decoder's
-# maps one can see strokes that move: purple on one side, orange on the other.
-# It is tempting to give each number a name.
+# *What to see.* The darkest field has the largest value of its map. In the
+# encoder's maps ink on purple fields raises the number, and ink on orange ones
+# lowers it. In the decoder's maps purple fields fill with ink as the number
+# rises, and orange ones lose it. So there one can see strokes that move:
+# purple on one side, orange on the other. It is tempting to give each number a
+# name.
 #
 # ## Where do you stand?
 #
@@ -397,7 +412,7 @@ found = effects(digit_models[seeds[0]], 0, 1)
 fig, axes = plt.subplots(1, 5, figsize=(6.5, 2.1))
 for ax, place, effect, cosine in zip(axes, places, found, cosines(found)):
     show_image(effect.view(8, 6) / found.abs().max(), cmap="PuOr", vmin=-1,
-               title=f"$z_2$ = {place:g}\ncosine {cosine:.2f}", ax=ax)
+               title=f"$z_2 = {place:g}$\ncosine {cosine:.2f}", ax=ax)
 show_figure(fig, alt="Five pictures in purple and orange: what z_1 does to "
             "the digits while z_2 goes from -2 to 2. The pattern changes from "
             "picture to picture, and the cosine with the middle one falls to "

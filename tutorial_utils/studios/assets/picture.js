@@ -3,6 +3,8 @@
 function render({ model, el }) {
   const img = document.createElement("img");
   img.draggable = false;
+  img.style.maxHeight = "100%"; // all of an image that is not square is in the square frame
+  img.style.objectFit = "contain";
   el.append(img);
 
   function show() {
