@@ -1,6 +1,9 @@
 # %% [markdown]
 # # 0 · Start here
 #
+# ![Animation: handwritten digits turn into one another, a 2 into a 3, an 8, a
+# 7, a 9, a 1 and a 0.](figures/morph.gif)
+#
 # What would it take to turn one handwritten digit into another, smoothly,
 # with a digit at every step?
 #
@@ -8,12 +11,14 @@
 # data · walk through the space the slider moves in · check that this computer
 # is ready · learn how the series works.
 #
-# *Builds on nothing · about 1 min on two CPU cores ·
-# [Solutions](solutions/00_start_here.ipynb)*
+# *Builds on nothing · a quarter of an hour of study, about 1 min on two CPU
+# cores · [Solutions](solutions/00_start_here.ipynb) · only here to drag the
+# slider? [This page](figures/playground.html) needs neither Python nor a
+# network.*
 #
-# New to Jupyter? Click on a cell and press **Shift + Enter**: it runs, and the
-# next one is selected. To run them all, choose *Run → Run All Cells* in the
-# menu.
+# New to Jupyter? Choose *Run → Run All Cells* in the menu, and the sliders
+# appear. Or go step by step, from the first cell on: **Shift + Enter** runs a
+# cell and selects the next.
 
 # %%
 import matplotlib.pyplot as plt
@@ -33,16 +38,17 @@ from tutorial_utils.studios.predict import predict
 # ## One digit becomes another
 #
 # A **variational autoencoder** (VAE) has two halves. The **encoder** squeezes
-# an image into a short list of numbers, its **code**. The **decoder** paints
-# an image from a code.
+# an image $x$ into a short list of numbers, its **code** $z$. The **decoder**
+# paints an image from a code. (*Variational* is about how the codes are kept
+# together; [02](02_generative_models.ipynb) gets to it.)
 #
 # ![An image of 784 pixels goes into the encoder, a trapezoid that narrows;
 # out comes a code of two numbers; the decoder, a trapezoid that widens, paints
 # an image of 784 pixels from it.](figures/encoder_decoder.svg)
 #
 # Two small VAEs travel with this tutorial. One has a code of two numbers, the
-# other a code of twenty. Both learned from the same 60,000 digits, and they
-# have never seen the 10,000 test images that you can choose from here.
+# other a code of twenty. They have never seen the images that you can choose
+# from here.
 #
 # Choose two digits and drag $t$, or click the slider and use the **← →** keys.
 # Then switch to 20 numbers and walk again: what changes?
@@ -56,14 +62,14 @@ interpolation_studio(models, x_test, y_test)
 
 # %% [markdown]
 # What did you drag? At $t = 0$ you see the decoder's picture of the first
-# digit's code $z_a$. At $t = 1$ you see its picture of the second digit's code
-# $z_b$. Between them you see pictures of the codes on the straight line that
-# joins the two:
+# digit's code $z_a$, at $t = 1$ that of the second digit's code $z_b$. Between
+# them lie the codes on the straight line that joins the two:
 #
 # $$z(t) = (1 - t)\, z_a + t\, z_b$$
 #
-# Here is the same without a slider, for paper: nine steps along two such
-# lines.
+# Here is the same without a slider, to print: nine steps along two such lines.
+# The decoder gives one number for each pixel, and `sigmoid` brings it between
+# 0, which is black, and 1, which is white.
 
 # %%
 steps = torch.linspace(0, 1, 9)
@@ -71,15 +77,15 @@ pairs = {"5 to 0": (23, 3), "1 to 2": (2, 1)}  # positions in the test set
 rows = {}
 for name, (a, b) in pairs.items():
     for size, model in models.items():
-        z, *_ = encode_images(model, x_test[[a, b]])
-        images = model.decode(straight_line(z[0], z[1], steps)).sigmoid()
-        rows[f"{name},\n{size}"] = images
+        z_a, z_b = encode_images(model, x_test[[a, b]])[0]
+        z = straight_line(z_a, z_b, steps)  # the formula above, for nine t
+        rows[f"{name},\n{size}"] = model.decode(z).sigmoid()
 
 # %% tags=["hide-input"]
 # The two walks with each model, and t above
 above = {next(iter(rows)): [f"t = {t:g}" for t in steps.tolist()]}
-fig = show_rows(rows, size=0.72, above=above, title="Two numbers pass other "
-                "digits on the way; twenty are sharper, and go directly")
+fig = show_rows(rows, size=0.72, above=above, title="These two walks pass "
+                "other digits with two numbers, and none with twenty")
 show_figure(fig, alt="Four rows of nine decoded digits. A 5 turns into a 0: "
             "with 2 numbers, soft, through a 6; with 20 numbers, sharp and "
             "directly. A 1 turns into a 2: with 2 numbers through an 8; with "
@@ -89,32 +95,30 @@ show_figure(fig, alt="Four rows of nine decoded digits. A 5 turns into a 0: "
 # Then as an animation, there and back, with both models side by side:
 
 # %%
-walk = torch.linspace(0, 1, 25)
-frames = []
+walk, halves = torch.linspace(0, 1, 25), []
 for model in models.values():
-    z, *_ = encode_images(model, x_test[[23, 3]])
-    frames.append(model.decode(straight_line(z[0], z[1], walk)).sigmoid())
-frames = torch.cat(frames, dim=3)
+    z_a, z_b = encode_images(model, x_test[[*pairs["5 to 0"]]])[0]
+    z = straight_line(z_a, z_b, walk)
+    halves.append(model.decode(z).sigmoid())
+frames = torch.cat(halves, dim=3)  # side by side
+label = "2 numbers          20 numbers"
 show_animation(torch.cat([frames, frames.flip(0)]), seconds=0.08, enlarge=5,
-               labels=["2 numbers          20 numbers"] * 50,
+               labels=[label] * 50,
                alt="Animation: a handwritten 5 turns into a 0 and back; on "
                "the left, with 2 numbers, soft and through a 6, on the right, "
                "with 20 numbers, sharp and directly.")
 
 # %% [markdown]
-# *What to see:* most steps are digits, not two digits printed over each other.
+# *What to see:* most steps are digits, but not all.
 #
 # With two numbers the pictures are soft. Two numbers are few for everything a
-# digit can be. Now and then an end is another digit altogether. And ten kinds
-# of digits share one plane, so a line from one to another often crosses a
-# third: here a 6, and an 8.
+# digit can be. And ten kinds of digits share one plane, so a line from one to
+# another often crosses others: here a 6, an 8 and more.
 #
 # Twenty numbers leave room for slant, thickness and the form of each stroke,
-# so the pictures are sharp. There is room between the digits, too: a line
-# meets a third one less often. But half way it may pass what is no digit.
-#
-# Each picture is the *mean* of what the decoder thinks possible; notebook 06
-# shows why that blurs.
+# so the pictures are sharp. There is room between the digits, too. So a line
+# may lead from one to the other without a third, and may pass shapes that are
+# no digit. ([04](04_latent_space.ipynb) counts both on hundreds of walks.)
 #
 # ## The data
 #
@@ -129,29 +133,25 @@ print("from", x_test.min().item(), "to", x_test.max().item())
 fig, ax = plt.subplots(figsize=(7, 2.6))
 first = [(y_test == k).nonzero()[:4].flatten() for k in range(10)]
 columns = torch.stack(first, dim=1).flatten()  # four rows, classes 0 to 9
-title = "Four test images of each class, 0 to 9: no two alike"
+title = "Four test images of each class, 0 to 9: one digit, many forms"
 show_images(x_test[columns], n_columns=10, title=title, ax=ax)
 show_figure(fig, alt="Grid of forty handwritten digits in ten columns, one "
-            "column per class from 0 to 9, in four different hands.")
+            "column per class from 0 to 9, each of them in four forms.")
 
 # %% [markdown]
-# *What to see:* the digits of one column differ in slant, thickness and form.
-# A model of these images has to know what may vary and what may not.
-#
 # ## Predict
 #
 # A plain cross-fade mixes the *pixels* of two images,
 # $(1 - t)\,x_a + t\,x_b$. A walk mixes their *codes*. Take a 2 and a 4: what
-# will lie in the middle, at $t = 0.5$? Decide first. In the saved notebook the
-# picture below is folded until you open it.
+# will lie in the middle, at $t = 0.5$? Decide first, then open the picture below.
 
 # %% tags=["predict"]
 # Your guess, please
 predict("Half way from a 2 to a 4, what do you see?",
-        ["both times a 2 and a 4, each at half brightness",
-         "pixels: both at half brightness; codes: one shape",
-         "both times one shape, between a 2 and a 4"],
-        answer="pixels: both at half brightness; codes: one shape",
+        ["pixels and codes alike: both digits, each half as bright",
+         "pixels: both digits, each half as bright; codes: one shape",
+         "pixels and codes alike: one shape, between a 2 and a 4"],
+        answer="pixels: both digits, each half as bright; codes: one shape",
         because="Mixing pixels prints one digit over the other, an image "
         "nobody would write. The decoder paints one shape, digit or not: it "
         "has learned to paint strokes like those in its training data.")
@@ -161,9 +161,9 @@ a, b = 1, 4  # a 2 and a 4
 fade = 0.5 * x_test[a] + 0.5 * x_test[b]
 pictures = {"image a": x_test[a], "mixed pixels": fade}
 for size, model in models.items():
-    # [None]: a batch of one; sigmoid: makes each number a pixel, 0 to 1
     z_a, z_b = encode_images(model, x_test[[a, b]])[0]
-    middle = model.decode((0.5 * z_a + 0.5 * z_b)[None]).sigmoid()
+    z = (0.5 * z_a + 0.5 * z_b)[None]  # [None]: a batch of one
+    middle = model.decode(z).sigmoid()
     pictures[f"mixed codes,\n{size}"] = middle[0]
 pictures["image b"] = x_test[b]
 
@@ -178,25 +178,25 @@ show_figure(fig, alt="Five images: a 2; the cross-fade, in which a gray 2 and "
             "numbers, one shape each; a 4.")
 
 # %% [markdown]
-# *What to see:* with two numbers a 9 lies in the middle, soft but whole. With
-# twenty it is a sharp stroke that is no digit yet.
+# *What to see:* with two numbers a 9 lies in the middle. With twenty it is
+# something like a 6. Neither is a 2 or a 4, but each is one shape.
 #
 # ## The space in which you walked
 #
-# If twenty numbers paint so much better, why bother with two? Because two
+# If twenty numbers paint so much sharper, why bother with two? Because two
 # numbers are a point on a map, and a map can be seen at a glance. Nobody sees
 # twenty dimensions (notebook 04 tries). So we look at the small model:
 
 # %%
 model = models["2 numbers"]
 z_test, _ = encode_images(model, x_test)  # one code for each test image
-print(model.encoder)
-print("codes of the first three test images:")
-print(z_test[:3])
+for k in range(3):
+    z_1, z_2 = z_test[k]
+    print(f"test image {k}, a {y_test[k]}: code ({z_1:5.2f}, {z_2:5.2f})")
 
 # %% [markdown]
-# The encoder ends in 4 numbers: the 2 of the code, and 2 that say how sure it
-# is of them. We drop the latter here; notebook 02 needs them.
+# (`_` is what we drop here: of each code, how sure the encoder is of it. In
+# [02](02_generative_models.ipynb) it becomes important.)
 #
 # Below, the map shows the codes of test images, each drawn as its class. Drag
 # on it, or click it and use the **arrow keys** (with Shift: larger steps), and
@@ -206,46 +206,66 @@ print(z_test[:3])
 latent_pad(model, z_test, y_test)
 
 # %% [markdown]
-# And as two pictures: the map, and what the decoder paints all over it.
+# And as two pictures: the map, and what the decoder paints in its inner part.
 
 # %%
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4.6))
-plot_codes(z_test, y_test, title="Codes of 2,000 test images", ax=left)
+n = 15  # images in a row, at codes that are closer together in the middle
+painted = decode_grid(model, n)
+
+# %% tags=["hide-input"]
+# The codes of 2,000 test images, with each class named at its mean; a frame
+# around what is decoded on the right
+edge = torch.special.ndtri(torch.tensor(1 - 0.5 / n)).item()
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 5))
+plot_codes(z_test, y_test, title="Codes of 2,000 of the 10,000 test images",
+           ax=left)
+for k in range(10):
+    left.text(*z_test[y_test == k].mean(0).tolist(), str(k), size=17,
+              weight="bold", ha="center", va="center",
+              bbox={"boxstyle": "circle,pad=0.1", "fc": "white", "alpha": 0.8})
+left.add_patch(plt.Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False,
+                             linewidth=1.5))
 left.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal")
-title = "What the decoder paints in its inner part"
-show_image(decode_grid(model, n=15), title=title, ax=right)
-right.set(xlabel="$z_1$, from low to high", ylabel="$z_2$, from low to high")
-show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, each "
-            "class in its own region, some overlapping. Right: a grid of "
-            "decoded digits that change gradually from place to place.")
+show_image(painted, title="What the decoder paints inside the frame", ax=right)
+side = len(painted)
+where = [side / n / 2, side / 2, side - side / n / 2]
+names = [f"{-edge:.1f}", "0", f"{edge:.1f}"]
+right.set(xlabel="$z_1$", ylabel="$z_2$")
+right.grid(False)
+right.set_xticks(where, names)
+right.set_yticks(where, names[::-1])
+show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, with the "
+            "name of each class at its middle; 0, 1, 6 and 7 have regions of "
+            "their own, 3, 5 and 8 overlap in the middle, 4 and 9 lie side by "
+            "side. Right: a grid of decoded digits that change gradually from "
+            "place to place.")
 
 # %% [markdown]
 # *What to see:* nobody told the model about classes, yet equal digits lie
-# together, and digits that look alike, such as 4 and 9, share a region. The
-# grid on the right covers the inner part of the map, without the rim. It is
-# spaced for codes that follow a bell curve in each direction: dense in the
-# middle. Far outside, where there are no codes, the decoder still paints
-# something; do not trust it.
+# together. Digits that look alike share a region: 4 and 9, and in the middle
+# 3, 5 and 8. The grid on the right shows what lies inside the frame. Its steps
+# are finer in the middle, where most codes are. Far outside, where there are
+# none, the decoder still paints something; do not trust it.
 #
 # ## Is this computer ready?
 #
 # The next cell prints what you have, trains a small network for about a
 # second, and estimates from its speed how long each notebook takes here the
-# first time. The second time, trained models come from a cache and a notebook
-# takes seconds.
+# first time. The second time, models come from a cache, and it takes seconds.
 
 # %%
 print(machine_report())
 speed = training_speed()
 print(f"trains on {speed:,.0f} images per second\n")
-for name, minutes in estimated_minutes(speed).items():
-    print(f"{name:20} about {max(1, round(minutes))} min")
+minutes = estimated_minutes(speed)
+for name, each in minutes.items():
+    print(f"{name:20} about {max(1, round(each))} min")
+print(f"{'the whole series':20} about {sum(minutes.values()):.0f} min")
 
 # %% [markdown]
-# You need no GPU, and no network: the images and the two models came with the
-# installation. If a cell of this notebook fails, copy what the one above
-# printed into an issue on the project's page; that is what a helper will ask
-# for first.
+# If you can read these lines, it is ready. You need no GPU and no internet. The
+# minutes are computing time, most of it in trainings that you can leave alone.
+# If something fails, send the first three lines to whoever helps you.
 #
 # ## How the series works
 #
@@ -257,12 +277,12 @@ for name, minutes in estimated_minutes(speed).items():
 # * **Explain** what you saw, then read *What to see*.
 # * **Exercises** at the end have checks. A check tells you what went wrong.
 #   Solutions are a click away.
-# * Change numbers in the *config* cells. Models that you have trained once are
-#   kept. `RETRAIN = True` trains them anew.
+# * Change numbers in the *config* cells, near the top of a notebook. Models
+#   that you have trained once are kept. `RETRAIN = True` trains them anew.
 #
 # | notebook | the question it answers |
 # |---|---|
-# | 00 · Start here | What does a VAE do? |
+# | 00 · Start here | What would it take to turn one digit into another? |
 # | [01 · Autoencoders](01_autoencoders.ipynb) | How short can a code be, and what is wrong with codes that were only made to be short? |
 # | [02 · Generative models](02_generative_models.ipynb) | What must change so that you can make up a code, and get a digit? |
 # | [03 · The mathematics](03_mathematics.ipynb) | Why is this sum the right loss, and how far is it from what we want? |
@@ -273,16 +293,20 @@ for name, minutes in estimated_minutes(speed).items():
 # | [08 · Denoising autoencoders](08_denoising.ipynb) | How does noise go away? |
 # | [09 · What it is good for](09_applications.ipynb) | What can you do with a VAE? |
 #
-# Formulas and code use the same letters in all notebooks. You need none of
-# them yet; the [appendix](appendix.md#Notation) is where to look them up, with
+# Formulas and code use the same letters in all notebooks. You need not learn
+# them now; the [appendix](appendix.md#Notation) is where to look them up, with
 # a glossary, all references, and which notebook answers which question.
 #
 # ## Recap
 #
-# * A digit turns into another on a straight line between two *codes*, not by
-#   mixing pixels.
-# * A code of twenty numbers paints sharper digits than one of two.
-# * Two numbers make a map, on which digits that look alike lie together.
+# *What would it take to turn one digit into another?*
+#
+# * A code for each of them, and a decoder that paints what lies between: walk
+#   on a straight line between the *codes*. Mixing pixels will not do.
+# * With a digit at every step? At most of them. With two numbers the line meets
+#   other digits; with twenty also shapes that are none.
+# * A code of twenty numbers paints sharper digits than one of two. But two
+#   numbers make a map, on which digits that look alike lie together.
 #
 # ## Exercises
 #
@@ -290,6 +314,7 @@ for name, minutes in estimated_minutes(speed).items():
 #
 # An image has 28 × 28 pixels, its code here 2 numbers. How many times fewer
 # numbers is that? Put a number, or a calculation, in place of the three dots.
+# (And with 20 numbers? Which would you pay for?)
 
 # %% tags=["exercise"]
 times_smaller = ...
@@ -310,9 +335,10 @@ check_compression(times_smaller)
 #
 # <details><summary>What you may have found</summary>
 #
-# Moving inside a class changes slant and width; moving across a border passes
-# through shapes between two digits. Shapes that are no digit lie mostly on
-# such borders and outside the cloud of codes.
+# A 4 turns into a 9 in the lower part of the frame. Moving inside a class
+# changes slant and width; moving across a border passes through shapes between
+# two digits. Shapes that are no digit lie mostly on such borders and outside
+# the cloud of codes.
 # </details>
 #
 # ## References
