@@ -127,3 +127,11 @@ def test_labels_stand_under_the_frames_and_leave_them_as_they_were(animation):
     captions = labelled[:, 32:].reshape(3, -1)
     assert captions[0].max() < 10 < 200 < captions[1].max()
     assert (captions[1] != captions[2]).any()
+
+
+@animation
+def test_tabs_put_each_part_of_a_label_under_its_share_of_the_frame(animation):
+    frames, labels = torch.zeros(3, 8, 30), ["I\tI\tI", "\tI\t", "I\t\t"]
+    below = decode(animation(frames, enlarge=4, labels=labels)).astype(int)[:, 32:]
+    thirds = [[bool((part > 200).any()) for part in np.split(line, 3, axis=1)] for line in below]
+    assert thirds == [[True] * 3, [False, True, False], [True, False, False]]

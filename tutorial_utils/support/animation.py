@@ -24,8 +24,8 @@ def gif_bytes(
     """The GIF that loops forever through gray frames [T, H, W] (or [T, 1, H, W]) in [0, 1].
 
     0 is black, 1 is white.  seconds: how long each frame stays.  enlarge: screen pixels per image
-    pixel.  labels: a text under each frame.  levels: of gray, from 2 to 256; 64 look the same in
-    half the bytes.
+    pixel.  labels: a text under each frame; tabs divide it into parts, each under its share of the
+    frame.  levels: of gray, from 2 to 256; 64 look the same in half the bytes.
     """
     import imageio.v3 as imageio
 
@@ -75,10 +75,14 @@ def _pixels(
 
 
 def _caption(text: str, width: int) -> np.ndarray:
-    """White on black, centered, as large as fits up to 14 pixels: [22, width]."""
-    fitting = (n for n in range(14, 7, -1) if bold_font(n).getlength(text) <= width - 4)
-    image = Image.new("L", (width, 22))
-    ImageDraw.Draw(image).text((width / 2, 11), text, 255, bold_font(next(fitting, 7)), anchor="mm")
+    """White on black, as large as fits up to 14 pixels, each part centered: [22, width]."""
+    parts = text.split("\t")
+    room, image = width / len(parts), Image.new("L", (width, 22))
+    widest = max(parts, key=bold_font(14).getlength)
+    fitting = (n for n in range(14, 7, -1) if bold_font(n).getlength(widest) <= room - 4)
+    font = bold_font(next(fitting, 7))
+    for i, part in enumerate(parts):
+        ImageDraw.Draw(image).text(((i + 0.5) * room, 11), part, 255, font, anchor="mm")
     return np.array(image)
 
 
