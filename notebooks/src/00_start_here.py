@@ -101,7 +101,7 @@ for model in models.values():
     z = straight_line(z_a, z_b, walk)
     halves.append(model.decode(z).sigmoid())
 frames = torch.cat(halves, dim=3)  # side by side
-label = "2 numbers          20 numbers"
+label = "2 numbers\t20 numbers"  # each under its half
 show_animation(torch.cat([frames, frames.flip(0)]), seconds=0.08, enlarge=5,
                labels=[label] * 50,
                alt="Animation: a handwritten 5 turns into a 0 and back; on "
@@ -242,10 +242,9 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, with the "
 
 # %% [markdown]
 # *What to see:* nobody told the model about classes, yet equal digits lie
-# together. Digits that look alike share a region: 4 and 9, and in the middle
-# 3, 5 and 8. The grid on the right shows what lies inside the frame. Its steps
-# are finer in the middle, where most codes are. Far outside, where there are
-# none, the decoder still paints something; do not trust it.
+# together, and those that look alike share a region: 4 and 9, and in the middle
+# 3, 5 and 8. Far outside, where there are no codes, the decoder still paints
+# something; do not trust it.
 #
 # ## Is this computer ready?
 #
@@ -275,8 +274,8 @@ print(f"{'the whole series':20} about {sum(minutes.values()):.0f} min")
 # * **Run** the cells from top to bottom. Cells that take longer than a few
 #   seconds say so.
 # * **Explain** what you saw, then read *What to see*.
-# * **Exercises** at the end have checks. A check tells you what went wrong.
-#   Solutions are a click away.
+# * **Exercises** have checks that tell you what went wrong. Solutions are a
+#   click away.
 # * Change numbers in the *config* cells, near the top of a notebook. Models
 #   that you have trained once are kept. `RETRAIN = True` trains them anew.
 #
@@ -314,7 +313,6 @@ print(f"{'the whole series':20} about {sum(minutes.values()):.0f} min")
 #
 # An image has 28 × 28 pixels, its code here 2 numbers. How many times fewer
 # numbers is that? Put a number, or a calculation, in place of the three dots.
-# (And with 20 numbers? Which would you pay for?)
 
 # %% tags=["exercise"]
 times_smaller = ...
