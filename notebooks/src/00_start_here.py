@@ -92,7 +92,7 @@ show_figure(fig, alt="Four rows of nine decoded digits. A 5 turns into a 0: "
             "20 numbers directly, through steps that are neither.")
 
 # %% [markdown]
-# Then as an animation, there and back, with both models side by side:
+# And there and back, with both models side by side:
 
 # %%
 walk, halves = torch.linspace(0, 1, 25), []
@@ -185,7 +185,7 @@ show_figure(fig, alt="Five images: a 2; the cross-fade, in which a gray 2 and "
 #
 # If twenty numbers paint so much sharper, why bother with two? Because two
 # numbers are a point on a map, and a map can be seen at a glance. Nobody sees
-# twenty dimensions (notebook 04 tries). So we look at the small model:
+# twenty dimensions. So we look at the small model:
 
 # %%
 model = models["2 numbers"]
@@ -206,7 +206,7 @@ for k in range(3):
 latent_pad(model, z_test, y_test)
 
 # %% [markdown]
-# And as two pictures: the map, and what the decoder paints in its inner part.
+# And as two pictures:
 
 # %%
 n = 15  # images in a row, at codes that are closer together in the middle
