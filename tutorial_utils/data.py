@@ -82,7 +82,7 @@ def load_images(
         folder = Path(str(files("tutorial_utils"))) / "assets" / "mnist"
         parts = datasets.load_mnist(folder, n_train, n_test)
     elif name == "fashion_mnist":
-        parts = datasets.load_fashion(_downloads(root))
+        parts = datasets.load_fashion(_downloads(root), n_train, n_test)
     elif name == "cifar10":
         parts = datasets.load_cifar10(_downloads(root))
     else:

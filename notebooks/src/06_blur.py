@@ -18,7 +18,6 @@ from statistics import median
 
 import matplotlib.pyplot as plt
 import torch
-from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from torch import nn
@@ -47,11 +46,12 @@ from tutorial_utils.topics.sharpness import (
 
 # %%
 RETRAIN = False  # True: train all models again, which takes hours
-seeds = [0, 1]  # figures show the first; tables show all
+seeds = [0, 1, 2]  # figures show the first; tables show all
 latent_dim = 20
 epochs = 25
 photos = ["patches"]  # also "cifar10", which may be downloaded
 claim("photos has patches, which the text is about", "patches" in photos)
+claim("latent_dim is between 3 and 100", 3 <= latent_dim <= 100)
 
 data = load_images("mnist")
 x_train, x_test = data.x_train, data.x_test
@@ -131,47 +131,6 @@ show_figure(fig, alt="Two sevens, four pixels apart; their gray average; two "
 # of its means are sharp. So blur does not come from probability as such, but
 # from **one mean, with pixels that are independent given $z$**.
 #
-# Why not guess one of the two? Because being sharp in the wrong place is
-# expensive:
-
-# %%
-seven = x_test[:1]
-shifts = range(9)
-guesses = {"sharp": seven, "blurred, 2 pixels": gaussian_filter(seven, 2.0),
-           "empty": 0 * seven}
-fig, ax = plt.subplots(figsize=(6, 2.8))
-for (name, guess), line in zip(guesses.items(), ["o-", "s--", "^:"]):
-    errors = [squared_error(guess.roll(d, -1), seven).item() for d in shifts]
-    ax.plot(shifts, errors, line, label=name)
-ax.set(xlabel="pixels beside the right place", ylabel="squared error",
-       title="Three pixels off, sharp costs more than empty")
-ax.legend(title="guess")
-show_figure(fig, alt="Squared error against the shift. The sharp seven starts "
-            "at 0, passes the blurred one after one pixel and the empty image "
-            "after two, and goes on to 99; the blurred rises from 25 to 68.")
-
-# %% [markdown]
-# *What to see:* two pixels off, a sharp seven costs nearly as much as an empty
-# image, three pixels off a third more. There is a law here too. If $x'$ is
-# drawn as the truth $x$ is, independently, $\mathbb{E}\lVert x - x'\rVert^2 =
-# 2\,\mathbb{E}\lVert x - \mathbb{E}[x]\rVert^2$: sharp at random costs twice
-# as much as the mean.
-
-# %%
-places = torch.cat([seven.roll(d, -1) for d in range(-4, 5)])
-
-
-def expected_error(guess):  # if all nine places are equally likely
-    return squared_error(guess.expand_as(places), places).mean().item()
-
-
-of_mean = expected_error(places.mean(0, keepdim=True))
-of_sharp = sum(expected_error(place) for place in places.split(1)) / 9
-print(f"the mean: {of_mean:.1f}; one of the nine at random: {of_sharp:.1f}, "
-      f"{of_sharp / of_mean:.2f} times as much")
-assert math.isclose(of_sharp, 2 * of_mean, rel_tol=1e-5)
-
-# %% [markdown]
 # ## Sharpness as a number
 #
 # In a sharp image, neighbors differ. Two measures; both divide by the image's
@@ -198,37 +157,46 @@ for measure, value in zip(measures, by_hand):
     assert math.isclose(value, measure(x_test[:1]).item(), rel_tol=1e-5)
 
 # %%
-with local_seed(0):
-    noise = torch.randn_like(x_few)
-altered = {"image": x_few, "moved by 2 pixels": x_few.roll(2, -1),
-           "half the contrast": 0.25 + 0.5 * x_few,
-           "blurred, 0.7 pixels": gaussian_filter(x_few, 0.7),
-           "blurred, 1.5 pixels": gaussian_filter(x_few, 1.5),
-           "noise of 0.15": x_few + 0.15 * noise}
-print(f"{'':19} {'Laplacian':>22} {'share above 1/4':>24}")
-for name, images in altered.items():
-    print(f"{name:19}", *[
-        f"{values.mean():.3f} ({low:.3f} to {high:.3f})"
-        for values in [measure(images) for measure in measures]
-        for low, high in [bootstrap_interval(values)]])
-fig = show_rows({name: images[:10] for name, images in altered.items()},
+def with_interval(values):
+    low, high = bootstrap_interval(values)
+    return f"{values.mean():.3f} ({low:.3f} to {high:.3f})"
+
+
+def with_noise(images):
+    with local_seed(0):
+        return images + 0.15 * torch.randn_like(images)
+
+
+# %%
+change = {"image": lambda x: x, "moved by 2 pixels": lambda x: x.roll(2, -1),
+          "half the contrast": lambda x: 0.25 + 0.5 * x,
+          "blurred, 0.7 pixels": lambda x: gaussian_filter(x, 0.7),
+          "blurred, 1.5 pixels": lambda x: gaussian_filter(x, 1.5),
+          "noise of 0.15": with_noise}
+print_table({name: {"Laplacian": with_interval(laplacian_sharpness(f(x_few))),
+                    "share above ¼": with_interval(
+                        high_frequency_share(f(x_few)))}
+             for name, f in change.items()})
+fig = show_rows({name: f(x_few[:10]) for name, f in change.items()},
                 size=0.6, title="Only noise makes them sharper, by number")
 show_figure(fig, alt="Ten test digits, then the same moved, with half the "
             "contrast, slightly and strongly blurred, and with gray noise.")
 
 # %% [markdown]
-# *What to see:* moving the image or taking contrast away changes nothing or
-# next to nothing; blur lowers both numbers; **noise raises them**. Keep that
-# in mind. In parentheses, the 95 % **bootstrap** interval: draw 2,000 of the
-# 2,000 numbers with replacement, take the mean, do it a thousand times, and
-# keep the middle 95 %.
+# *What to see:* moving the image or taking contrast away changes next to
+# nothing; blur lowers both numbers; **noise raises them**. In parentheses, the
+# 95 % **bootstrap** interval: draw 2,000 of the 2,000 numbers with
+# replacement, take the mean, a thousand times, and keep the middle 95 %.
 #
 # ## Five kinds of images
 #
 # Now an autoencoder and a VAE with 20 latent numbers. The VAE is the network
-# of [05](05_beta.ipynb), trained as there, for 25 epochs. The autoencoder has
-# the same layers, and minimizes the cross-entropy alone. Both come with the
-# notebook.
+# of [05](05_beta.ipynb), trained as there, for 25 epochs; the autoencoder has
+# the same layers, and minimizes the cross-entropy alone.
+#
+# Have they learned? With as many numbers an autoencoder can do all that PCA
+# ([01](01_autoencoders.ipynb)) does, so its squared error on test images must
+# be lower.
 
 # %%
 def make_vae(k):  # k latent numbers; with two, a deeper network learns more
@@ -241,18 +209,17 @@ def make_vae(k):  # k latent numbers; with two, a deeper network learns more
     return VAE(encoder, decoder, latent_dim=k)
 
 
-# %%
 def make_autoencoder(k):  # the same layers, but for the last of the encoder
     vae = make_vae(k)
     vae.encoder[-2] = nn.Linear(vae.encoder[-2].in_features, k)
     return Autoencoder(vae.encoder, vae.decoder)
 
 
+# %%
 def plain_loss(model, x):  # of the autoencoder
     return {"loss": bernoulli_nll(model(x), x)}
 
 
-# %%
 settings = {"batch_size": 128, "lr": 3e-3, "schedule": warmup_then_linear,
             "retrain": RETRAIN}
 models = train_grid(
@@ -262,6 +229,26 @@ models |= train_grid(
     make_autoencoder, x_train, plain_loss, name="06_ae", epochs=epochs,
     over={"k": [latent_dim], "seed": seeds[:1]}, **settings)
 (vae, _), (autoencoder, _) = models.values()
+
+
+# %%
+def pca_copies(images, x):  # of x; the axes are those of the images (01)
+    images, flat = images.flatten(1), x.flatten(1)
+    mean = images.mean(0)
+    covariance = images.T @ images / len(images) - mean.outer(mean)
+    axes = torch.linalg.eigh(covariance).eigenvectors[:, -latent_dim:]
+    return (mean + (flat - mean) @ axes @ axes.T).reshape(x.shape)
+
+
+with torch.no_grad():
+    copies = {"PCA": pca_copies(x_train, x_few),
+              "autoencoder": autoencoder(x_few).sigmoid(),
+              "VAE": vae.decode(vae.encode(x_few)[0]).sigmoid()}
+errors = {name: squared_error(images, x_few).mean().item()
+          for name, images in copies.items()}
+print_table(errors, columns=["copies by", "squared error"])
+claim("digits: the autoencoder's error is below PCA's",
+      errors["autoencoder"] < errors["PCA"], errors=errors)
 
 # %% [markdown]
 # Test images are compared with their **copies**, which is short for
@@ -309,10 +296,8 @@ show_figure(fig, alt="Intervals of both measures for the five kinds of "
 # %% [markdown]
 # *What to see:* the autoencoder's copies have three quarters of the sharpness
 # of the images, though nothing in it is random. The VAE's copies have a bit
-# over half of it, and its new images hardly less than the copies. Samples of
-# $p(x|z)$ have three times as much as the images by the Laplacian, more than
-# twice as much by the share: speckles. From here on we compare means. (That
-# the order is the same with other seeds is claimed further down.)
+# over half of it, its new images hardly less. Samples of $p(x|z)$ have three
+# times as much as the images: speckles. From here on we compare means.
 #
 # ### Who shares a code?
 #
@@ -323,10 +308,9 @@ show_figure(fig, alt="Intervals of both measures for the five kinds of "
 #
 # $$\mathbb{E}[x|z] = \frac{\sum_j q(z|x_j)\,x_j}{\sum_j q(z|x_j)}.$$
 #
-# If the weights are $w_j$ with entropy $H$, then $e^H$ is an effective number
-# of images that share the code (05 counted classes so). We take the codes of
-# test images, once with 2 numbers, once with 20. How far is the copy from that
-# average, and how far from its own image?
+# If the weights have entropy $H$, then $e^H$ is an effective number of images
+# that share the code (05 counted classes so). How far is a copy from that
+# average, and how far from its own image, with 2 numbers and with 20?
 
 # %%
 sweep = train_grid(
@@ -336,7 +320,7 @@ vae_2 = sweep[2, 1, seeds[0]][0]
 
 
 def posteriors(model):  # of all training images
-    parts = [encode_images(model, part) for part in x_train.split(10_000)]
+    parts = [encode_images(model, part) for part in x_train.split(2000)]
     mu, logvar = [torch.cat(part) for part in zip(*parts)]
     return Normal(mu, (0.5 * logvar).exp())
 
@@ -376,17 +360,14 @@ show_figure(fig, alt="Twelve test digits. With two numbers: soft copies, and "
 # *What to see:* with 2 numbers the story of the toy is the story of the VAE.
 # Some seventy training images share a typical code, and the copy *is* their
 # average: the squared error between the two is about 1, and 26 to the image
-# that was to be copied. That blur is no failure of the network. No decoder
-# could do better with such a code.
+# that was to be copied. No decoder could do better with such a code.
 #
 # With 20 numbers the story ends. Hardly anybody shares a code. The best mean,
-# as far as training images go, would be one single training image: perfectly
-# sharp, and wrong. The network paints something else, nearer to the test image
-# than that, and softer than both. So that it "averages neighbors", as one can
-# read, is not what we measured. Our conjecture is that it has not learned
-# 60,000 images by heart, and paints what images of such codes have in common.
-# The autoencoder is soft as well, and there codes are points that no two
-# images share.
+# as far as training images go, would be one other training image: sharp, and
+# wrong. The network paints something nearer to the test image, and softer. So
+# it does not average neighbors, as one can read. Our conjecture: it has not
+# learned 60,000 images by heart, and paints what images of such codes have in
+# common. The autoencoder is soft as well, and its codes are points.
 #
 # ## Predict
 #
@@ -394,9 +375,8 @@ show_figure(fig, alt="Twelve test digits. With two numbers: soft copies, and "
 # numbers; hidden layers of 64 units (256 so far); one epoch instead of 25? And
 # which lower $-$ELBO at the same time?
 #
-# Columns: the Laplacian of copies and of new images (means), $-$ELBO (`loss`,
-# at $\beta = 1$) and its KL. An arrow: all seeds are above, or below, the
-# VAE's.
+# An arrow means that all seeds are above, or below, the VAE's; `=`, that their
+# ranges overlap. Some rows rest on the first seed alone.
 
 # %%
 def make_wide(units):  # make_vae with hidden layers of this many units
@@ -413,7 +393,7 @@ def sharpness(images):
 
 
 @torch.no_grad()
-def looks(model, mean_of=torch.sigmoid):  # of a VAE: how sharp its means are
+def softness(model, mean_of=torch.sigmoid):  # of the means of a VAE
     mu, _ = model.encode(x_few)
     with local_seed(0):
         new = mean_of(model.decode(torch.randn_like(mu)))
@@ -423,7 +403,7 @@ def looks(model, mean_of=torch.sigmoid):  # of a VAE: how sharp its means are
 
 
 def measured(model):
-    return looks(model) | evaluate(model, x_test, negative_elbo)
+    return softness(model) | evaluate(model, x_test, negative_elbo)
 
 
 # %%
@@ -458,39 +438,36 @@ def arrow(values, base):  # "=" if the ranges of the seeds overlap
 
 
 # %%
-base, rows = f"epochs: {epochs}", {}
+# Laplacian of copies and of new images, -ELBO (loss, at β = 1) and its KL
+base, whole, rows = f"epochs: {epochs}", sharpness(x_few), {}
 for name in scores:
     rows[name] = {c: column(name, c) for c in ["copy", "new", "loss", "kl"]}
     rows[name] |= {f"{c}:": arrow(column(name, c), column(base, c))
                    for c in ["copy", "loss"]}
 print_table(rows)
+print(f"test images: {whole:.2f}")
 
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Only $\beta = 0.1$ makes copies sharper, and it pays for them with about
-# twenty nats of $-$ELBO. 64 latent numbers change nothing to speak of; all else
-# makes copies softer.
+# Only $\beta = 0.1$ makes copies sharper, and pays about twenty nats of
+# $-$ELBO for it. 64 latent numbers change next to nothing; all else makes
+# copies softer.
 # </details>
 #
 # *What to see:* read the rows "64 units" and "epochs: 1" backward. A larger
-# network, and training to the end, make copies sharper *and* lower $-$ELBO: the
-# dullest cures are the only ones here that cost nothing but time. $\beta$ buys
-# sharpness with bound. And look at its column `new`: at $\beta = 0.1$ new
-# images are "sharper" than copies. They are tangles (05), and tangles have
-# edges. (The rows of one number rest on one training, the first seed.)
+# network, and training to the end, make copies sharper *and* lower $-$ELBO:
+# the dullest cures cost nothing but time. And at $\beta = 0.1$ new images are
+# "sharper" than copies: they are tangles (05), and tangles have edges.
 #
 # ## Another likelihood
 #
 # "It is the Gaussian", "it is the Bernoulli": is it? Keep the network, change
 # $p(x|z)$:
 #
-# * **Gaussian** pixels with $\sigma = 1$, with $\sigma = 0.1$, with one
-#   learned $\sigma$ for all pixels, or with a $\sigma$ per pixel that the
-#   decoder paints as a second map. (Here $\sigma$ is short for $\sigma_x$ of
-#   03 and 05, the noise of a pixel.) Both kinds of learned $\sigma$ have a
-#   floor of 0.02: on pixels that are always black the density would grow
-#   without end.
+# * **Gaussian** pixels with a $\sigma$ (the $\sigma_x$ of 03 and 05) of 1, of
+#   0.1, one learned for all pixels, or one per pixel, which the decoder paints
+#   as a second map.
 # * **Continuous Bernoulli** (03): a density on $[0, 1]$.
 # * **Discretized logistic**: a bell-shaped curve with location and scale, of
 #   which each of the 256 gray levels gets its slice: a probability, not a
@@ -498,12 +475,11 @@ print_table(rows)
 # * **Mixture** of three images, as in the toy, with 20 and with 2 numbers.
 #
 # A slice of a symmetric curve with distribution function $F$ (the area to the
-# left) is $F(\text{high}) - F(\text{low})$. The **tails**, what lies beyond
-# black and beyond white, can be given to black and to white; the discretized
-# logistic does so. For precision the slice is computed on the left side, from
-# logarithms.
+# left) is $F(\text{high}) - F(\text{low})$. The **tails**, beyond black and
+# white, can be given to black and to white; the discretized logistic does so.
 
 # %%
+# For precision, computed on the left side of the curve, from logarithms.
 def level_nll(log_cdf, location, scale, x, tails=True):
     level = (255 * x).round()
     low = ((level - 0.5) / 255 - location) / scale
@@ -571,16 +547,16 @@ show_figure(fig, alt="Six panels, p(x given z) of one pixel with mean 0.3. "
             "white, each stacked of three images.")
 
 # %% [markdown]
-# *What to see:* six answers to the question how gray a pixel is that is 0.3 on
-# average. Bernoulli and mixture know black and white only; seen from one pixel
-# they look alike, but the mixture's coin is tossed once for the whole image.
-# The wide Gaussian believes mostly in what is no gray at all.
+# *What to see:* Bernoulli and mixture know black and white only. Seen from one
+# pixel they look alike, but the mixture's coin is tossed once for the whole
+# image.
 #
-# Now the functions, $-\log p(x|z)$ and the mean of $p(x|z)$. The mean of the
-# mixture is the average of its three; that of the discretized logistic is the
-# area under $1 - F$, since the part beyond black or white is moved there.
+# Now $-\log p(x|z)$ and the mean of $p(x|z)$. The networks are `make_vae`,
+# with a decoder that paints more than one map where needed.
 
 # %%
+# A learned σ has a floor of 0.02: on pixels that are always black the density
+# would grow without end.
 def normal(params, std=None):  # params [B, 1 or 2, 28, 28]
     std = std or 0.02 + params[:, 1:].exp()
     return Normal(params[:, :1].sigmoid(), std, validate_args=False)
@@ -594,7 +570,6 @@ def first_mean(params):
     return params[:, :1].sigmoid()
 
 
-# %%
 def location_and_scale(params):
     return params[:, :1].sigmoid(), 0.002 + params[:, 1:].exp()
 
@@ -603,6 +578,7 @@ def discretized(params, x):
     return level_nll(logsigmoid, *location_and_scale(params), x)
 
 
+# The area under 1 - F: what is beyond black or white is moved there.
 def discretized_mean(params):
     location, scale = location_and_scale(params)
     return scale * (softplus(location / scale)
@@ -619,11 +595,7 @@ def three_images(params, x):  # params [B, 3, 28, 28]
 def mixture_mean(params):
     return params.sigmoid().mean(1, keepdim=True)
 
-# %% [markdown]
-# The networks are `make_vae`, with a decoder that returns more than one map of
-# parameters where that is needed.
 
-# %%
 def make_maps(k, pictures=1, spreads=0):  # make_vae that paints more maps
     model = make_vae(k)
     image, n = model.decoder[-2].bias.detach(), pictures + spreads
@@ -662,6 +634,7 @@ def elbo_terms(model, x, nll):  # negative_elbo, for any -log p(x|z)
     return {"loss": loss, "recon_loss": recon_loss, "kl": kl}
 
 
+# %%
 k, two_maps = latent_dim, partial(make_maps, latent_dim, spreads=1)
 likelihoods = {  # network, -log p(x|z), mean of p(x|z)
     "Bernoulli": (partial(make_vae, k), bernoulli_nll, torch.sigmoid),
@@ -681,56 +654,58 @@ likelihoods = {  # network, -log p(x|z), mean of p(x|z)
                    mixture_mean)}
 
 # %% [markdown]
-# All of them train now, and alike: two epochs each, with as many steps. (Less
-# than a minute.) **That is short**: after 25 epochs each would be sharper, as
-# the Bernoulli is. So what follows compares likelihoods with each other, at
-# the same early hour, in one training each; not with the models from above.
+# All train alike, two epochs each. Two of them train now, on your machine; the
+# others come with the notebook. **Two epochs are short**: after 25 each would
+# be sharper, as the Bernoulli is. So we compare likelihoods with each other,
+# at the same early hour, not with the models above.
 
 # %%
 jobs = {name: {"make_model": make_model,
                "loss_fn": partial(elbo_terms, nll=nll)}
         for name, (make_model, nll, _) in likelihoods.items()}
-short = train_grid(
-    None, x_train, None, name="06_likelihood", epochs=2, on_shelf=False,
-    over={"likelihood": jobs, "seed": seeds[:1]}, **settings)
-quick = {name: model for (name, _), (model, _) in short.items()}
+here, short = ["Bernoulli", "continuous"], {}
+for train_here in [False, True]:
+    some = {name: jobs[name] for name in jobs
+            if (name in here) == train_here}
+    short |= train_grid(
+        None, x_train, None, name="06_likelihood", epochs=2, **settings,
+        over={"likelihood": some, "seed": seeds[:1]},
+        on_shelf=not train_here)
+quick = {name: short[name, seeds[0]][0] for name in likelihoods}
 
 # %% [markdown]
 # ### Two rulers
 #
-# Their $-$ELBOs cannot be compared: densities can be larger than 1, and a
-# negative $-\log p$ means no more than that. So slice each density into the
-# 256 **levels**, as above, and all are probabilities of the same 8-bit image.
-# (A Bernoulli pixel gives no probability to gray at all.) But what of the
-# tails?
+# Their $-$ELBOs cannot be compared: a density can be larger than 1. So slice
+# each density into the 256 **levels**, as above, and all are probabilities of
+# the same 8-bit image.
+# But what of the tails?
 #
 # * Leave them out. What a model gives to "darker than black" is wasted. That
 #   is the fair price of [03](03_mathematics.ipynb), where noise of one level
 #   stood in for the slices.
 # * Give them to black and white. That is fair as well: whoever shows the image
-#   clips it. But it is another model, one that says "black" when it means
-#   "black or darker".
+#   clips it. But it is another model, whose "black" means "black or darker".
 #
 # How much hangs on it? Take $\sigma = 1$ and a *perfect* decoder, whose mean
 # is the image itself.
 
 # %%
-perfect, rulers = x_few.double(), {"tails wasted": False, "tails kept": True}
+rulers = {"tails wasted": False, "tails kept": True}
 for ruler, tails in rulers.items():
-    price = level_nll(log_ndtr, perfect, 1.0, perfect, tails).mean()
-    print(f"σ = 1, perfect mean, {ruler}: {price:.0f} nats")
+    prices = [level_nll(log_ndtr, x, 1.0, x, tails)  # a part at a time
+              for x in x_few.double().split(100)]
+    print(f"σ = 1, perfect mean, {ruler}: {torch.cat(prices).mean():.0f} nats")
 print(f"8 bits for each pixel: {784 * math.log(256):.0f} nats")
 
 # %% [markdown]
-# Same model, same picture, 5,065 nats or 1,321. On the first ruler it is worse
-# than no model, on the second it saves two thirds. So both columns stand in
-# the table, and only what both of them say is a verdict.
-#
-# The continuous Bernoulli has no tails. Its density is proportional to
-# $e^{ax}$ with the logit $a$, so its slice is a difference of two
-# exponentials; where $a > 0$, black and white are swapped first.
+# Same model, same picture, 5,065 nats or 1,381. On the first ruler it is worse
+# than no model, on the second it saves two thirds. So the table has both
+# columns, and only what both of them say is a verdict.
 
 # %%
+# No tails. The density is proportional to exp(a x) with the logit a, so a
+# slice is a difference of exponentials; where a > 0, black and white swap.
 def continuous_levels(params, x):
     logit, x = -params.abs(), torch.where(params > 0, 1 - x, x)
     low = ((255 * x).round() - 0.5).clamp(min=0) / 255
@@ -740,7 +715,6 @@ def continuous_levels(params, x):
     return -(log_p - (-logit.expm1()).log()).flatten(1).sum(1)
 
 
-# %%
 def levels(name, tails, params, x):
     params, x = params.double(), x.double()
     if name == "continuous":
@@ -755,15 +729,16 @@ def levels(name, tails, params, x):
 # %%
 def scored(name, model):
     _, nll, mean_of = likelihoods[name]
-    terms = evaluate(model, x_few, partial(elbo_terms, nll=nll))
-    row = looks(model, mean_of) | {"kl": terms["kl"],
+    terms = evaluate(model, x_few, partial(elbo_terms, nll=nll),
+                     batch_size=250)
+    row = softness(model, mean_of) | {"kl": terms["kl"],
                                    "loss": round(terms["loss"])}
     for ruler, tails in rulers.items():
         sliced = partial(elbo_terms, nll=partial(levels, name, tails))
         row[ruler] = "-"  # for those that know black and white only
         if "Bernoulli" not in name and "mixture" not in name:
             row[ruler] = round(
-                evaluate(model, x_few, sliced, batch_size=500)["loss"])
+                evaluate(model, x_few, sliced, batch_size=100)["loss"])
     return row
 
 
@@ -808,12 +783,12 @@ show_figure(fig, alt="Test digits and their means under each likelihood. "
 # * $\sigma = 1$ blurs, $\sigma = 0.1$ sharpens: $\sigma^2$ is $\beta$ by
 #   another name (05).
 # * The continuous Bernoulli's copies are sharp where it is sure, and freckled
-#   elsewhere. Its squared error is larger than that of $\sigma = 1$, with far
-#   more sharpness. Sharp is not right.
+#   elsewhere. Its squared error is larger than that of $\sigma = 1$. Sharp is
+#   not right.
 # * The discretized logistic has *one* $p(x|z)$ and two pictures: the mean is
 #   gray where the location, its median, decides.
-# * A mixture's mean is blurred more than one Bernoulli's with as many numbers,
-#   as it should be; it is its *components* that count:
+# * A mixture's mean is blurred more than one Bernoulli's; it is its
+#   *components* that count:
 
 # %%
 @torch.no_grad()
@@ -823,7 +798,7 @@ def of_components(name):
 
 
 print(f"discretized: mean {table['discretized']['copy']:.2f}, location "
-      f"{looks(quick['discretized'], first_mean)['copy']:.2f}")
+      f"{softness(quick['discretized'], first_mean)['copy']:.2f}")
 for name in ["mixture", "mixture, 2"]:
     print(f"{name}: mean {table[name]['copy']:.2f}, its components "
           f"{of_components(name):.2f}")
@@ -832,23 +807,25 @@ print(f"the shared σ: {learned:.3f}; root of the mean squared error: "
       f"{(table['σ shared']['error'] / 784) ** 0.5:.3f}")
 
 # %% [markdown]
-# A shared $\sigma$ finds its place by itself, near the root of the mean squared
-# error. Each of a mixture's three images is sharper than their mean. Whether
-# three images per code are worth it is for $-$ELBO to say, and there the
-# Bernoulli is the rival: with 20 numbers the mixture gains nothing in two
-# epochs, with 2 numbers it saves some nats.
+# A shared $\sigma$ finds its place by itself, near the root of the mean
+# squared error. Each of a mixture's three images is sharper than their mean.
+# Are they worth it? By $-$ELBO, with 20 numbers the mixture gains nothing on
+# the Bernoulli in two epochs, with 2 numbers it saves some nats.
 #
 # ### One curve
 #
-# Put all models into one picture: how sharp the copies are, and how many nats
-# the code is allowed to cost, its *rate* (05). Dots are the Bernoulli models
-# from above, after 25 epochs or one. Squares are the
+# How sharp are copies, and how many nats is the code allowed to cost, its
+# *rate* (05)? Dots are the Bernoulli models from above, squares the
 # likelihoods after two epochs.
 
 # %% tags=["hide-input"]
 # Sharpness of copies against rate: a dot or square for each training
 fig, ax = plt.subplots(figsize=(8, 4))
-places = {}
+places = {"64 numbers": (7, 4), "epochs: 25": (7, -11), "discretized": (7, 3),
+          "Bernoulli": (-52, -3), "64 units": (7, -10), "σ shared": (7, 4),
+          "σ = 0.1": (7, -10), "σ = 1": (-10, 7), "Bernoulli, 2": (7, -6),
+          "64 numbers, β = 4": (-60, 8), "mixture, 2": (7, -5),
+          "continuous": (-52, 8)}  # of the labels, beside their points
 
 
 def draw(name, rows, mark, color):
@@ -862,7 +839,6 @@ for name, row in table.items():
     draw(name, [row], "s", "0.5")
 for name, rows in scores.items():
     draw(name, rows, "o", "C0")
-whole = sharpness(x_few)
 ax.axhline(whole, color="0.5", ls=":", marker="")
 ax.text(4, whole - 0.1, "test images", fontsize=9)
 ticks = [4, 8, 16, 32, 64, 128]
@@ -872,24 +848,22 @@ ax.set(xscale="log", xlim=(3.6, 150), xlabel="rate: kl, nats (logarithmic)",
 ax.set_xticks(ticks, ticks)
 ax.minorticks_off()
 show_figure(fig, alt="Sharpness of copies against the rate. Both rise "
-            "together along a band: from 0.4 near 5 nats to 1.2 at 22 and 1.6 "
-            "near 73 nats. After one epoch the same model has half the "
-            "sharpness at 17 nats. The continuous Bernoulli needs 103 nats "
-            "for 1.2. The test images are at 2.1.")
+            "together along a band: from 0.4 near 5 nats to 1.2 at 22 and 1.5 "
+            "near 54 nats. After one epoch the same model has little more "
+            "than half the sharpness at 17 nats. The continuous Bernoulli "
+            "needs 102 nats for 1.2. The test images are at 2.1.")
 
 # %% [markdown]
 # *What to see:* mostly, sharper copies cost a longer message. The exceptions
 # are the interesting ones. Training gains much for few nats: from one epoch to
-# 25, half again the rate and more than half again the sharpness. A $\sigma$ per
-# pixel pays twice that rate and is no sharper. The continuous Bernoulli pays
-# most of all for freckles. A mixture's mean lies below.
+# 25, a third more rate and three quarters more sharpness. A $\sigma$ per pixel
+# pays twice the Bernoulli's rate and is no sharper.
 #
 # ## The prior
 #
-# Are new images softer than copies? And if so, is the prior to blame, which
-# draws codes where few images have theirs? Notebook [04](04_latent_space.ipynb)
-# drew codes from a density fitted to the codes instead, here a mixture of
-# ten Gaussians. VAEs that have learned; the first seed.
+# Why are new images softer than copies? The prior draws codes where few images
+# have theirs. [04](04_latent_space.ipynb) drew codes from a density fitted to
+# the codes instead, here a mixture of ten Gaussians. (The first seed.)
 
 # %%
 def fit_mixture(z):
@@ -918,22 +892,15 @@ drawn |= {f"{latent_dim} numbers": sources(vae)}
 print_table(drawn)
 
 # %% [markdown]
-# *What to see:* at $\beta = 1$ new images are a little softer than images
-# decoded from posteriors, and nearly all of it is repaired: draw codes from a
-# density that fits them, and new images are as sharp as copies. This part of
-# the blur is no property of decoder or likelihood.
-#
-# At $\beta = 0.1$ with 64 numbers the column is no longer about blur. The prior
-# draws tangles there (05), and tangles have edges: by number they are sharper
-# than copies.
+# *What to see:* draw codes from a density that fits them, and new images are
+# about as sharp as copies. This part of the blur is no property of decoder or
+# likelihood. (At $\beta = 0.1$ the prior draws tangles.)
 #
 # ## The verdict
 #
-# Step by step, from the test images to the VAE's new images ($\beta = 1$,
-# Bernoulli, 20 numbers). Each step in percent of what was left before it: from
-# test images to copies of the autoencoder, from these to copies of the VAE,
-# from these to new images. In each row both networks have trained for as many
-# epochs.
+# Step by step, from the test images to copies of the autoencoder, to copies of
+# the VAE, to its new images ($\beta = 1$, Bernoulli, 20 numbers). Each step in
+# percent of what was left before it.
 
 # %%
 @torch.no_grad()
@@ -962,36 +929,38 @@ for n in sorted({1, epochs}):
                 "the prior": lost(copies, new)}
 print("percent of the sharpness lost to")
 print_table(steps, digits=0, columns=["epochs", *steps[epochs]])
-claim("the prior takes least, all seeds, however long the training",
-      all(max(row["the prior"]) < min(row["the mean"] + row["the KL"])
+claim("each takes something, and the prior least, all seeds",
+      all(0 < min(row["the prior"])
+          and max(row["the prior"]) < min(row["the mean"] + row["the KL"])
           for row in steps.values()), steps=steps)
-claim("25 epochs instead of 1: each of the three takes less, all seeds",
-      all(max(steps[epochs][part]) < min(steps[1][part])
-          for part in steps[1]) or epochs < 25, steps=steps)
+if epochs >= 25:
+    claim("25 epochs instead of 1: mean and KL take less, all seeds",
+          all(max(steps[epochs][part]) < min(steps[1][part])
+              for part in ["the mean", "the KL"]), steps=steps)
 
 # %% [markdown]
-# * **The mean** takes half after one epoch, and a quarter after 25. So half of
-#   that was missing training. The rest is what an autoencoder of this size does
-#   to images that it has not learned by heart (the conjecture above).
+# * **The mean** takes half after one epoch, and a quarter after 25: half of
+#   that was missing training. The rest is what an autoencoder of this size
+#   does to images that it has not learned by heart (the conjecture above).
 # * **The KL's price**, $\beta$ or equally $\sigma$, takes nearly a third of
-#   what is left after one epoch, and still more than a fifth after 25. At the
-#   end the two take about as much; which one is the larger we would not claim.
-# * **The prior** takes least in every row: a tenth after one epoch, a twentieth
-#   at the end. A density fitted to the codes gives nearly all of it back.
-# * **The likelihood** acts through the rate that it makes worth paying. Its
-#   shape, pixel by pixel, repairs no mean; pixels that depend on each other,
-#   as in a mixture, can.
+#   what is left after one epoch, more than a fifth after 25. At the end the
+#   two take about as much; which one is the larger we would not claim.
+# * **The prior** takes least, less than a tenth at the end, and a density
+#   fitted to the codes gives nearly all of it back.
+# * **The likelihood** acts through the rate that it makes worth paying. Pixel
+#   by pixel it repairs no mean; pixels that depend on each other, as in a
+#   mixture, can.
 #
 # ## Beyond digits
 #
 # Photographs have detail at every scale. An autoencoder and a VAE with a
 # shared $\sigma$, both with 20 numbers, on 10,000 gray patches of two
-# photographs, on Fashion-MNIST if it is on this machine, and on what `photos`
-# names, beside PCA (01) with as many numbers.
+# photographs, and on Fashion-MNIST if it is on this machine, beside PCA.
 
 # %%
 names = photos + ["fashion_mnist"] * is_here("fashion_mnist")
 sets = {}
+data = x_train = None  # memory for others; to go back, run from the top
 for name in names:
     try:
         x = load_images(name, n_train=10_000, n_test=2000)
@@ -1001,22 +970,15 @@ for name in names:
     gray = [images.mean(1, keepdim=True) for images in (x.x_train, x.x_test)]
     # of 256 levels again, for training and for testing
     sets[name] = [(255 * images).round() / 255 for images in gray]
+    del x, gray
 
-
-# %%
-def pca_copies(name):
-    images, x = sets[name]
-    pca = PCA(latent_dim, random_state=0).fit(images.flatten(1).numpy())
-    codes = pca.transform(x.flatten(1).numpy())
-    return torch.from_numpy(pca.inverse_transform(codes)).reshape(x.shape)
 
 # %% [markdown]
-# Ten thousand patches of two photographs are few. Trained as the digits were,
-# an autoencoder learns them by heart: on training patches it beats PCA, on
-# test patches it does not. Three things help. Light and shade are a matter for
-# a straight line, so the decoder is a linear layer *plus* a network. Pixels
-# are painted without a sigmoid. And a patch of a photograph that is turned or
-# mirrored is a patch of a photograph: so each batch is turned at random.
+# Ten thousand patches are few, and trained as the digits were, an autoencoder
+# learns them by heart: on test patches PCA beats it. Three things help. Light
+# and shade are a matter for a straight line, so the decoder is a linear layer
+# *plus* a network. Pixels are painted without a sigmoid. And a patch that is
+# turned or mirrored is a patch again: so each batch is turned at random.
 
 # %%
 class Sum(nn.Module):  # of what two networks return
@@ -1068,7 +1030,7 @@ for name, (x, _) in sets.items():
                     "loss_fn": partial(shade_elbo, turn=turn)}}
     nets[name] = train_grid(
         None, x, None, name=f"06_{name}", epochs=4 * epochs, **settings,
-        over={"net": jobs, "seed": seeds[:1]}, on_shelf=turn)
+        over={"net": jobs, "seed": seeds[:1]}, on_shelf=name != "cifar10")
 
 
 # %%
@@ -1079,24 +1041,19 @@ def copies_and_new(name):
     mu, _ = vae_net.encode(x)
     with local_seed(0):
         new = vae_net.decode(torch.randn_like(mu))
-    return {"test image": x, "PCA, mean": pca_copies(name),
+    return {"test image": x, "PCA, mean": pca_copies(sets[name][0], x),
             "autoencoder, mean": plain_net(x),
             "VAE, copy, mean": vae_net.decode(mu)[:, :1],
             "VAE, new, mean": new[:, :1]}
 
 
-found = {name: copies_and_new(name) for name in sets}
-
-# %% [markdown]
-# First, have the networks learned? With as many numbers an autoencoder can do
-# all that PCA does, so its squared error on test patches must be lower.
-
-# %%
 def weighted(images):  # nearly flat images would count as much as others
     contrast = images.flatten(1).var(1)
     return (laplacian_sharpness(images) * contrast).sum() / contrast.sum()
 
 
+# %%
+found = {name: copies_and_new(name) for name in sets}
 for name, of_kind in found.items():
     x, whole_set = sets[name][1], weighted(of_kind["test image"])
     print(name)
@@ -1107,8 +1064,9 @@ for name, of_kind in found.items():
         for kind, images in of_kind.items()}, digits=1)
 errors = {kind: squared_error(images, sets["patches"][1]).mean().item()
           for kind, images in found["patches"].items()}
-claim("patches: the autoencoder's error is below PCA's",
-      errors["autoencoder, mean"] < errors["PCA, mean"], errors=errors)
+if epochs >= 25:
+    claim("patches: the autoencoder's error is below PCA's",
+          errors["autoencoder, mean"] < errors["PCA, mean"], errors=errors)
 
 # %% tags=["hide-input"]
 # Power spectra, and twelve images with much contrast
@@ -1141,16 +1099,15 @@ for name, of_kind in found.items():
 
 # %% [markdown]
 # *What to see:* foliage becomes fog; at a quarter of a cycle per pixel hardly
-# any power is left (mind the logarithmic axis). 20 numbers cannot say where
-# each leaf is. They say light and shade, and there PCA is hard to beat: the
-# networks are ahead of it by a few percent of its squared error. So what is
-# lost here is lost to the length of the code, not to the VAE.
-# Of a digit, most can be said in 20 numbers.
+# any power is left. 20 numbers cannot say where each leaf is. They say light
+# and shade, and there PCA is hard to beat: the autoencoder is ahead of it by a
+# few percent. So what is lost here is lost to the length of the code, not to
+# the VAE. (New images are fog, or tangles.)
 #
 # ## Turn the noise yourself
 #
 # Pick a digit and a likelihood, and drag the noise from 0, the mean, to 1, a
-# sample of $p(x|z)$, and beyond. (The models are those of two epochs.)
+# sample of $p(x|z)$, and beyond.
 
 # %%
 def discretized_draw(params):
@@ -1208,11 +1165,11 @@ def cheated(copies):
 
 # %%
 copies = five_kinds(x_few)["VAE, copy, mean"]
+kinds = {"test image": x_few} | cheated(copies)
 print_table({name: {"Laplacian": sharpness(images),
                     "share": high_frequency_share(images).mean(),
                     "squared error": squared_error(images, x_few).mean()}
-             for name, images in cheated(copies).items()})
-print(f"test images: Laplacian {whole:.2f}")
+             for name, images in kinds.items()})
 copies = five_kinds(x_test[:12])["VAE, copy, mean"]
 fig = show_rows({"test image": x_test[:12]} | cheated(copies), size=0.6,
                 title="Sharper by number, not by eye")
@@ -1224,17 +1181,15 @@ show_figure(fig, alt="Twelve test digits; soft copies; the same with three "
 # *What to see:* with noise of 0.06 the Laplacian of the copies is that of the
 # test images; in black and white they are "sharper". Neither shows one detail
 # more, and the squared error grows. A measure of sharpness can say that
-# something is missing; it cannot say that the right thing is there. Models are
-# compared by likelihood, or by people.
+# something is missing, not that the right thing is there.
 #
 # ### Sentences to read twice
 #
 # | you may read | better |
 # |---|---|
-# | VAEs are blurry because of Gaussian noise | no noise is shown: the picture is a mean, and blurred because of what it averages |
-# | another pixel likelihood cures blur | as long as pixels are independent given $z$, the mean stays an average |
-# | the KL makes images blurry | it adds to the blur; an autoencoder of the same size, trained as long, has more than half of it |
-# | $-$ELBO of −4,100 beats 98 | densities are no probabilities |
+# | VAEs are blurry because of Gaussian noise | no noise is shown: the picture is a mean of images |
+# | another pixel likelihood cures blur | with pixels independent given $z$, the mean stays an average |
+# | the KL makes images blurry | it adds to the blur; an autoencoder has half of it |
 #
 # ## Recap
 #
@@ -1319,27 +1274,24 @@ check_noise_that_fools(noise_std)
 # %% [markdown]
 # ## References
 #
-# * Bishop (1994), *Mixture density networks*: the average of two right answers
-#   can be wrong.
+# * Bishop (1994), *Mixture density networks*.
 # * Mathieu, Couprie and LeCun (2016), *Deep multi-scale video prediction
 #   beyond mean square error*,
 #   [arXiv:1511.05440](https://arxiv.org/abs/1511.05440).
 # * Rybkin, Daniilidis and Levine (2021), *Simple and effective VAE training
 #   with calibrated decoders*,
-#   [arXiv:2006.13202](https://arxiv.org/abs/2006.13202): the shared σ.
+#   [arXiv:2006.13202](https://arxiv.org/abs/2006.13202).
 # * Mattei and Frellsen (2018), *Leveraging the exact likelihood of deep latent
-#   variable models*, [arXiv:1802.04826](https://arxiv.org/abs/1802.04826):
-#   densities without a bound.
+#   variable models*, [arXiv:1802.04826](https://arxiv.org/abs/1802.04826).
 # * Loaiza-Ganem and Cunningham (2019), *The continuous Bernoulli*,
 #   [arXiv:1907.06845](https://arxiv.org/abs/1907.06845).
 # * Salimans and others (2017), *PixelCNN++*,
-#   [arXiv:1701.05517](https://arxiv.org/abs/1701.05517): the discretized
-#   logistic.
+#   [arXiv:1701.05517](https://arxiv.org/abs/1701.05517).
 # * Theis, van den Oord and Bethge (2016), *A note on the evaluation of
 #   generative models*, [arXiv:1511.01844](https://arxiv.org/abs/1511.01844).
 # * Pech-Pacheco and others (2000), *Diatom autofocusing in brightfield
-#   microscopy*, [doi.org/10.1109/ICPR.2000.903548](https://doi.org/10.1109/ICPR.2000.903548):
-#   the variance of the Laplacian.
+#   microscopy*,
+#   [doi.org/10.1109/ICPR.2000.903548](https://doi.org/10.1109/ICPR.2000.903548).
 #
 # **Next:** [07 · Disentanglement](07_disentanglement.ipynb), which asks
 # whether each number of a code can be made to say one thing.

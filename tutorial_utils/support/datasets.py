@@ -99,14 +99,17 @@ def fashion_is_here(root: Path) -> bool:
     )
 
 
-def load_fashion(root: Path) -> Split:
-    """Fashion-MNIST: from `root`, else from Debian's package, else downloaded to `root`."""
+def load_fashion(root: Path, n_train: int | None = None, n_test: int | None = None) -> Split:
+    """Fashion-MNIST: from `root`, else from Debian's package, else downloaded to `root`.
+
+    Of each part the first so many images.
+    """
     raw = root / "FashionMNIST" / "raw"  # torchvision's layout
     for folder in (raw, DEBIAN_FASHION):
         if not os.path.isdir(folder):
             continue
         try:
-            return read_idx_folder(folder, IDX_SHA256["fashion_mnist"])
+            return read_idx_folder(folder, IDX_SHA256["fashion_mnist"], n_train, n_test)
         except DamagedFile as error:
             print(f"Fashion-MNIST: {error} Looking further.")
     for file in raw.glob("*-ubyte*"):  # torchvision trusts whatever lies there
@@ -116,7 +119,7 @@ def load_fashion(root: Path) -> Split:
     _download(
         "fashion_mnist", root, lambda: FashionMNIST(root, download=True), f"{raw}, {DEBIAN_FASHION}"
     )
-    return read_idx_folder(raw, IDX_SHA256["fashion_mnist"])
+    return read_idx_folder(raw, IDX_SHA256["fashion_mnist"], n_train, n_test)
 
 
 def load_cifar10(root: Path) -> Split:
