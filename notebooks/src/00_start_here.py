@@ -220,8 +220,9 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 5))
 plot_codes(z_test, y_test, title="Codes of 2,000 of the 10,000 test images",
            ax=left)
 for k in range(10):
+    beside = {4: "top", 9: "bottom"}  # the two share a place
     left.text(*z_test[y_test == k].mean(0).tolist(), str(k), size=17,
-              weight="bold", ha="center", va="center",
+              weight="bold", ha="center", va=beside.get(k, "center"),
               bbox={"boxstyle": "circle,pad=0.1", "fc": "white", "alpha": 0.8})
 left.add_patch(plt.Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False,
                              linewidth=1.5))

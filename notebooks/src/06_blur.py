@@ -930,7 +930,7 @@ for n in sorted({1, epochs}):
 print("percent of the sharpness lost to")
 print_table(steps, digits=0, columns=["epochs", *steps[epochs]])
 claim("each takes something, and the prior least, all seeds",
-      all(0 < min(row["the prior"])
+      all(min(row["the prior"]) > 0
           and max(row["the prior"]) < min(row["the mean"] + row["the KL"])
           for row in steps.values()), steps=steps)
 if epochs >= 25:

@@ -86,11 +86,17 @@ def test_the_slider_page_holds_what_the_widget_shows(tmp_path):
         assert parts == model_slider("β", panels(), start=label).view.parts
 
 
-def test_deep_reference_model_fits(tmp_path, mnist):
-    encoder = mlp([784, 256, 128, 64, 4], activation=nn.GELU)
-    decoder = mlp([2, 64, 128, 256, 784], activation=nn.GELU, out_shape=(1, 28, 28))
-    path = export_playground(VAE(encoder, decoder, latent_dim=2), tmp_path / "a.html")
-    assert path.stat().st_size <= MAX_BYTES
+def new_vae(k: int, down: list[int], up: list[int]) -> VAE:
+    encoder = mlp([784, *down, 2 * k], activation=nn.GELU)
+    decoder = mlp([k, *up, 784], activation=nn.GELU, out_shape=(1, 28, 28))
+    return VAE(encoder, decoder, latent_dim=k)
+
+
+def test_the_models_of_notebook_04_fit_just_trained_as_well_as_from_the_shelf(tmp_path):
+    plane, larger = new_vae(2, [256, 128, 64], [64, 128, 256]), new_vae(32, [256], [256, 256])
+    for models in (plane, {"2 numbers": plane, "32 numbers": larger}):
+        path = export_playground(models, tmp_path / "a.html")
+        assert path.stat().st_size <= MAX_BYTES
 
 
 def weights_of(path) -> list[list]:
