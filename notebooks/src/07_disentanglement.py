@@ -7,8 +7,7 @@
 # **You will** · draw images whose causes are known · tell uncorrelated from
 # independent from disentangled · measure with three metrics · split the KL
 # into three terms, and see what a batch makes of them · compare two methods
-# over seeds · read traversals · rotate a model until nothing is left but its
-# ELBO.
+# over seeds · rotate a model until nothing is left but its ELBO.
 #
 # *Builds on [06](06_blur.ipynb) · about 1 min on two CPU cores ·
 # [Solutions](solutions/07_disentanglement.ipynb)*
@@ -75,17 +74,17 @@ show_figure(fig, alt="Five rows of sprites. In each, one factor runs through "
 # %% [markdown]
 # *What to see:* one factor moves, four stay. (The factors called $x$ and $y$
 # are places; in $p(x)$ and $I(x; z)$, $x$ is still the image.) There is no
-# test set: these 4,608 images are all there are.
+# test set: these are all the images there are.
 #
 # ## Three words
 #
 # Two latent numbers are **uncorrelated** if no straight line predicts one from
 # the other; **independent** if nothing does; **disentangled** if each moves
 # with one factor of its own. A common claim takes the first word for the
-# third. Take two factors $u$, $v$, and make codes from them; "rotated" is by
-# 45°. The **mutual information** $I(a; b)$ is how many nats one says about the
-# other, 0 if and only if they are independent. (MIG, below, is 1 for a
-# disentangled code.)
+# third. So make codes from two factors $u$ and $v$ ("rotated" is by 45°). The
+# **mutual information** $I(a; b)$ is how many nats one says about the other: 0
+# if and only if they are independent. MIG, explained below, is 1 for a
+# disentangled code.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -128,14 +127,12 @@ show_figure(fig, alt="Four scatters of two numbers, a minus for u below 0, a "
 # %% [markdown]
 # *What to see*, from left to right: correlated; uncorrelated, but not
 # independent, for where $z_1$ is large, $z_2$ must be near 0; independent, but
-# not disentangled: both numbers mix $u$ and $v$; disentangled. Each word asks
-# for more than the one before, where the factors are independent, as here.
+# not disentangled: both numbers mix $u$ and $v$; disentangled.
 #
-# But the words are no ladder that a code climbs. Read MIG from top to bottom:
-# 0.50, then nearly 0, then 0, then 1. The first code is correlated, and yet
-# its $z_1$ is $u$ itself, a number of its own. In the second there is no
-# correlation left, and no such number either: what decorrelated it has mixed
-# it. So whoever removes correlations may *destroy* what was disentangled.
+# But a code does not climb these words like a ladder. Read MIG from top to
+# bottom: 0.50, then nearly 0, then 0, then 1. The correlated code has $u$
+# itself as its $z_1$. What decorrelated it has mixed it: so whoever removes
+# correlations may *destroy* what was disentangled.
 #
 # Look at the last two: **the clouds are the same.** Only someone who knows $u$
 # can tell them apart.
@@ -143,16 +140,15 @@ show_figure(fig, alt="Four scatters of two numbers, a minus for u below 0, a "
 # ## Three metrics
 #
 # They compare **dimensions**, which is what latent numbers are called here,
-# with factors. **MIG**, the mutual information gap, takes the table of the
-# mutual information $I(z_j; v_k)$, by bins, in units of the factor's entropy
-# $H(v_k)$:
+# with factors. **MIG**, the mutual information gap, takes the table of all
+# $I(z_j; v_k)$, in units of the factor's entropy $H(v_k)$:
 #
 # $$\text{MIG} = \frac{1}{K} \sum_k \frac{1}{H(v_k)} \left( I(z_{j_1}; v_k) -
 # I(z_{j_2}; v_k) \right)$$
 #
 # with $j_1$ and $j_2$ the dimensions that say most and second most about
-# factor $k$. Here it is in full. The entropy comes for free: it is what a
-# factor says about itself, $H(v) = I(v; v)$.
+# factor $k$. Here it is in full. The entropy is what a factor says about
+# itself, $H(v) = I(v; v)$.
 
 # %%
 def information(a, b):  # I(a; b) of two columns of whole numbers, in nats
@@ -165,6 +161,7 @@ def information(a, b):  # I(a; b) of two columns of whole numbers, in nats
 def mig_by_hand(z, factors):
     gaps = []
     for v in factors.T:
+        # each dimension is cut into 24 bins of equal counts
         told = [information(bins, v) for bins in levels(z, 24).T]
         first, second = torch.stack(told).topk(2).values
         gaps.append((first - second) / information(v, v))
@@ -172,25 +169,20 @@ def mig_by_hand(z, factors):
 
 
 # %% [markdown]
-# From here on we use the package's `mig`. It has 24 bins of equal counts, as
-# above, and differs in one thing: it subtracts what chance alone would give.
-# (Even a code of pure noise seems to say a little, for 24 bins times 8 levels
-# are many cells, and 4,608 images fill them unevenly.)
+# From here on we use the package's `mig`. It differs in one thing: it subtracts
+# what chance alone would give. (With 24 bins times 8 levels, even pure noise
+# seems to say a little.)
 #
 # **SAP**, separated attribute predictability, takes the same gap of how well
-# one dimension alone predicts a factor. Ours mixes two rulers: for factors
-# with an order, the $R^2$ of a straight line; for the shape, how often a small
-# decision tree is right, with 0 for guessing. **DCI** lets a random forest,
-# many decision trees that vote, predict factors from all dimensions. From how
-# much the trees use each dimension: does a dimension serve one factor
-# (*disentanglement*, D), is a factor in one dimension (*completeness*, C)?
-# From its errors on other images: are factors predicted at all
-# (*informativeness*, I)?
+# one dimension alone predicts a factor: for factors with an order, the $R^2$ of
+# a straight line; for the shape, how often a small decision tree is right, with
+# 0 for guessing. **DCI** lets many trees, a forest, predict factors from all
+# dimensions, and looks at how much they use each: does a dimension serve one
+# factor (*disentanglement*, D), is a factor in one dimension (*completeness*,
+# C)? And are factors predicted at all, on other images (*informativeness*, I)?
 #
-# So these are *our* values, good for comparing our models with each other.
-# Papers take other bins, means in place of samples, support vector machines
-# and other trees, and other images: do not compare a number below with one
-# from the literature. First on codes that we know:
+# Papers take other bins, predictors and images: do not compare a number below
+# with one from the literature. First on codes that we know:
 
 # %%
 noise = torch.randn(len(x), 5, generator=generator)
@@ -217,43 +209,42 @@ claim("by hand, MIG is the package's up to chance, a hundredth or so",
 # %% [markdown]
 # *What to see:* order, sign and scale do not matter; rotation does. The
 # metrics disagree on a code that says $x$ twice: MIG and SAP punish it; to D
-# and C it is perfect, since the forest used only the sharper copy. Read the
-# axes before you trust a number: taken from a transposed table, the gap
-# compares factors, not dimensions (exercise 1).
+# and C it is perfect, since the forest used only the sharper copy. And read the
+# axes: from a transposed table, the gap compares factors, not dimensions
+# (exercise 1).
 #
 # ## The KL in three terms
 #
-# An earlier notebook (04) split the mean KL: what a code says about its image,
-# and how far the aggregate posterior $q(z) = \frac1N \sum_n q(z|x_n)$ is from
-# the prior. Split once more: put the product of $q$'s own **marginals**
-# $q(z_j)$, the distribution of each number by itself, into the middle: $\bar
-# q(z) = \prod_j q(z_j)$.
+# [04](04_latent_space.ipynb) split the mean KL: what a code says about its
+# image, and how far the aggregate posterior $q(z) = \frac1N \sum_n q(z|x_n)$ is
+# from the prior. Split once more, with the product of $q$'s own **marginals**
+# $q(z_j)$, the distribution of each number by itself, in the middle: $\bar q(z)
+# = \prod_j q(z_j)$.
 #
 # $$\log \frac{q(z|x)}{p(z)} = \log \frac{q(z|x)}{q(z)} + \log
 # \frac{q(z)}{\bar q(z)} + \log \frac{\bar q(z)}{p(z)}$$
 #
-# Averaged over images and codes, with $p(z) = \prod_j p(z_j)$:
+# Averaged over images and codes:
 #
 # $$\text{kl} = \underbrace{I(x; z)}_{\text{mutual information}} +
-# \underbrace{\text{KL}(q(z) \,\|\, \textstyle\prod_j q(z_j))}_{\text{total
-# correlation}} + \underbrace{\textstyle\sum_j \text{KL}(q(z_j) \,\|\,
-# p(z_j))}_{\text{dimension-wise KL}}$$
+# \underbrace{\text{KL}(q(z) \,\|\, \textstyle\prod_j q(z_j))
+# }_{\text{total correlation}} +
+# \underbrace{\textstyle\sum_j \text{KL}(q(z_j) \,\|\, p(z_j))
+# }_{\text{dimension-wise KL}}$$
 #
 # The **total correlation** (TC) is 0 if and only if the numbers are
-# independent. $\beta$ makes all three expensive, what the code says about the
-# image too.
+# independent. $\beta$ makes all three expensive.
 #
-# To measure the terms we need two densities at each sample $z$. Both are
-# averages over images: $q(z)$ of the posteriors $q(z|x_n)$, and $q(z_j)$ of
-# their $j$-th factors. (Posteriors are diagonal, so $q(z|x_n)$ is a product
-# over $j$.) Take $M$ samples and $N$ images. How probable is the number $j$ of
-# sample $m$ under the posterior of image $n$? That is a table with three axes,
-# $[M, N, D]$. `z[:, None]` has the shape $[M, 1, D]$, and broadcasting does
-# the rest. Then average over $n$. As these are logarithms, that is `logsumexp`
-# minus $\log N$. For $q(z)$, sum over $j$ before: a product of densities.
+# To measure the terms we need two densities at each sample $z$, and both are
+# averages over images: $q(z)$ of $q(z|x_n)$, and $q(z_j)$ of $q(z_j|x_n)$. How
+# probable is number $j$ of each of $M$ samples under the posterior of each of
+# $N$ images? That is a table with three axes, $[M, N, D]$: `z[:, None]` has the
+# shape $[M, 1, D]$, and broadcasting does the rest. The mean over $n$ is
+# `logsumexp` minus $\log N$, as these are logarithms. For $q(z)$, first sum over
+# $j$, since posteriors are diagonal.
 
 # %%
-def log_normal(z, mu, logvar):  # log N(z_j; mu_j, var_j), each number alone
+def log_normal(z, mu, logvar):  # as in 03, but of each number alone
     return -0.5 * ((z - mu).square() / logvar.exp() + logvar
                    + math.log(2 * math.pi))
 
@@ -284,23 +275,21 @@ def kl_terms(mu, logvar, rows, seed=0):  # z of these rows, q(z) from all
 
 # %% [markdown]
 # **β-TCVAE** (Chen and others) multiplies the middle term only: recon_loss +
-# kl + $(\beta - 1)$ TC. What is factorial costs nothing extra, however much it
-# says.
+# kl + $(\beta - 1)$ TC. Independent numbers cost nothing extra, however much
+# they say.
 #
 # ### What a batch cannot see
 #
-# A training step has a batch of 64 images at hand, not all 4,608. So it is
-# common to average over the batch, instead of over all images. Is that the
-# same? Do not argue, measure: on a code whose TC we know. Let each image say
-# its five factors, with a little noise of standard deviation $s$. Every
-# combination of factors occurs exactly once, so the five numbers are
+# A training step has a batch of, say, 64 images at hand, so it is common to
+# average over these. Is that the same? Measure it, on a code whose TC we know.
+# Let each image say its five factors, with noise of standard deviation $s$.
+# Every combination of factors occurs exactly once, so the five numbers are
 # independent: **the TC is 0**, whatever $s$ is. The smaller $s$, the more the
 # code says.
 #
 # In a batch, the one posterior that always fits $z$, its own image's, is one
 # of 64. In truth it is one of 4,608. The *stratified* estimate of Chen and
-# others gives it its true weight, $1/4608$, and shares the rest among the
-# other 63.
+# others gives it that weight, $1/4608$, and shares the rest among the other 63.
 
 # %%
 def tc_in_batch(mu, logvar, weight_of_own):
@@ -347,18 +336,14 @@ claim("batches of 64 charge over 0.5 nats where the code says 4 or more",
 # something, and a verdict on it would be one on the estimate.
 #
 # Larger batches err less, but 640 is not enough for a code of seven nats.
-# The stratified estimate errs to the other side, and is negative, which no TC
-# can be: its average is right *before* the logarithm, and too low after it.
-# (The paper's other estimate, *minibatch-weighted*, divides by $NM$ instead of
-# $M$. That adds a constant, $(D - 1) \log N$ less, and moves no gradient.) If
-# you ever see a negative TC, or one that changes with the batch size, this is
-# why.
+# The stratified estimate mostly errs to the other side. If you ever see a
+# negative TC, or one that changes with the batch size, this is why.
 #
 # So we take all 4,608 images in each step. Two things make that affordable.
-# First, one number alone says little, two nats at most: for the marginals
-# $q(z_j)$, 256 random images are plenty. It is the joint density of all
-# numbers that needs every image, and it can be had fast: its exponent is
-# quadratic in $z$, so the whole table $[M, N]$ is two matrix products.
+# First, one number alone says little: for the marginals $q(z_j)$, 256 random
+# images are plenty. Only the joint density needs every image, and it can be had
+# fast: its exponent is quadratic in $z$, so the whole table $[M, N]$ is two
+# matrix products.
 
 # %%
 def log_joint_fast(z, mu, logvar):  # as log_joint: [M]
@@ -374,14 +359,10 @@ slow, fast = [density(mu[:64], mu, logvar)
 claim("the fast log q(z) is the same", torch.allclose(slow, fast, atol=0.01))
 
 # %% [markdown]
-# Second, the gradient. Think of $q(z)$ as a landscape on which the samples
-# stand. When weights change, the samples move, and the landscape changes under
-# them. The second effect is 0 on average: a density adds up to 1, so what it
-# gains at some of its samples, it loses at others. So the landscape can be
-# built under `no_grad`. (The same is true of one posterior: where $z$ stays,
-# the gradient of $\log q(z|x)$ is 0 on average. The code adds just that,
-# `own - own.detach()`. It is worth nothing, and cancels most of the noise that
-# a moving $z$ makes.)
+# Second, the gradient. When weights change, the samples move, and $q$ changes
+# under them. The second effect is 0 on average: a density adds up to 1, so what
+# it gains at some of its samples, it loses at others. So $q(z)$ can be computed
+# under `no_grad`.
 
 # %%
 def with_tc(out, images, tc, beta):  # out: what the model returns
@@ -395,6 +376,8 @@ def tcvae_loss(model, images, beta):  # q(z) from all images
     out = model(images)
     with torch.no_grad():
         mu, logvar = model.encode(x)
+    # by the same law own - own.detach(), which is 0, moves nothing on average;
+    # but it cancels most of the noise that a moving z makes
     own = log_normal(out.z.detach(), out.mu, out.logvar).sum(1)
     joint = log_joint_fast(out.z, mu, logvar) + own - own.detach()
     some = torch.randperm(len(x))[:256]
@@ -412,11 +395,10 @@ def batch_loss(model, images, beta):  # q(z) from the batch: for comparison
 # %% [markdown]
 # ## Predict
 #
-# Some values of $\beta$, some seeds, two methods: the **β-VAE**, which is the
-# VAE of 05, and the β-TCVAE. (At $\beta = 1$ they are the same.) A third, the
-# β-TCVAE with the TC of its batch, is there for comparison only. The models
-# have learned for 100 epochs, which took about an hour. So their scores, and
-# the models that we show, come with the notebook.
+# Two methods: the **β-VAE** of [05](05_beta.ipynb), and the β-TCVAE. (At
+# $\beta = 1$ they are the same.) A third, the β-TCVAE with the TC of its batch,
+# is for comparison only. Each learned for 100 epochs: more than an hour in all.
+# So the scores, and the models that we show, come with the notebook.
 
 # %%
 def make_vae():
@@ -436,11 +418,10 @@ methods = {  # the name of its files, its loss, its values of β
     "TC in batches": ("07_batches", batch_loss, [10])}
 
 # %% [markdown]
-# What is the best that a model can do? All 4,608 images are equally frequent,
-# so to say which one it is takes $\log 4608 = 8.4$ nats. No code does it with
-# less. And even for a decoder that knows the image, gray pixels cost
-# something: the cross-entropy of a gray value with itself is not 0 (03). Both
-# together are the floor of $-$ELBO.
+# What is the best that a model can do? To say which of 4,608 equally frequent
+# images it is takes $\log 4608 = 8.4$ nats. And even a decoder that knows the
+# image pays for gray pixels: the cross-entropy of a gray value with itself is
+# not 0 (03). Both together are the floor of $-$ELBO.
 
 # %%
 gray = torch.special.entr(x) + torch.special.entr(1 - x)
@@ -496,10 +477,11 @@ for method, (name, loss_fn, its_betas) in methods.items():
 # %% tags=["predict"]
 # Your guess, please
 predict("Which β disentangles the β-VAE best, by MIG?",
-        ["the smallest, 1", "one in the middle", "the largest, 40"],
-        answer="one in the middle", because="A larger β pushes the numbers "
-        "toward independence, but it also charges for what they say. At 40 "
-        "almost nothing is left to disentangle.")
+        [f"the smallest, {min(betas)}", "one in the middle",
+         f"the largest, {max(betas)}"], answer="one in the middle",
+        because="A larger β pushes the numbers toward independence, but it "
+        "also charges for what they say. At 40 almost nothing is left to "
+        "disentangle.")
 
 # %% tags=["after-predict"]
 def of_seeds(method, beta, column):
@@ -507,7 +489,8 @@ def of_seeds(method, beta, column):
     return [scores[method, beta, seed][column] for seed in seeds]
 
 
-columns = ["loss", "active", "I(x;z)", "TC", "corr", "MIG"]  # loss: −ELBO
+# loss: −ELBO; active: numbers in use; corr: the largest correlation of these
+columns = ["loss", "active", "I(x;z)", "TC", "corr", "MIG"]
 print_table({(method, beta): {c: of_seeds(method, beta, c) for c in columns}
              for method, (_, _, its_betas) in methods.items()
              for beta in its_betas}, columns=["", "β", *columns])
@@ -551,40 +534,31 @@ claim("no model is below the floor",
 
 # %% [markdown]
 # *What to see:* for the β-VAE, an *intermediate* $\beta$ is best. At 1 the
-# numbers share what they know: the TC is several nats, and MIG is next to
-# nothing. At 10 it is highest, in every seed alike. At 40 the model has hardly
-# anything left to say. A common claim expects the highest $\beta$ to
-# disentangle best.
+# numbers share what they know: the TC is several nats, and MIG is low. At 4 MIG
+# depends on the seed, at 10 hardly. At 40 almost nothing is left to say.
 #
 # The β-TCVAE charges for dependence only, so it can go on talking. At
 # $\beta = 10$ it says two nats more than the β-VAE, and its $-$ELBO is ten
 # nats lower or more. Its good seeds have a higher MIG than any β-VAE. But look
-# at the spread: a seed can miss by half, and then it lies *below* the β-VAE.
+# at the spread: a seed can miss by half, and then it may lie *below* the β-VAE.
 # So which method is better? By $-$ELBO and information, every seed answers. By
-# MIG, one pair of seeds shows whichever you like. Put `seeds = [5, 6, 7]` into
-# the config cell, if you have an hour, and look again. **One seed proves
-# nothing**, three prove little, and no loss tells you which seed was lucky.
+# MIG, one pair of seeds shows whichever you like. If you have an hour, put
+# `seeds = [5, 6, 7]` into the config cell. **One seed proves nothing**, three
+# prove little, and no loss tells you which seed was lucky.
 #
-# How good are these models? The floor is 22.4 nats. At $\beta = 1$ they reach
-# 35 to 37. A part of the gap is a code that says things twice, its TC of four
-# nats. The other part is soft edges. So they have learned a lot, and not all:
-# small networks on two cores. Read what follows as a statement about *these*
-# trainings.
+# How good are these models? The floor is 22.4 nats, and at $\beta = 1$ they
+# reach 35 to 37. A part of the gap is the TC, a code that says things twice;
+# another is soft edges. Read this as a statement about *these* networks.
 #
-# And the estimate? Compare the rows of $\beta = 10$. With the TC of its batch
-# of 128, a model says about a nat less than with the TC of all images, and its
-# $-$ELBO is about two nats higher. That is what the bias costs, and it is
-# easily taken for a verdict on the method.
-#
-# The table also repeats the three words. At $\beta = 1$ correlations are small
-# (`corr`, the largest), yet the TC is over two nats: far from independent. At
-# $\beta = 10$ the TC is nearly 0, and MIG still far from 1.
+# And the estimate? With the TC of its batch of 128, a model of $\beta = 10$
+# says about a nat less, with a $-$ELBO two to three nats higher. That is what
+# the bias costs, and it is easily taken for a verdict on the method.
 #
 # ## Read a traversal
 #
-# Change one number, keep the others. Rows are sorted by KL and named by
-# measurement: the factor of whose entropy this dimension tells the largest
-# share. All images are means of $p(x|z)$.
+# Change one number, keep the others. Rows are sorted by KL, and named by the
+# factor of whose entropy this dimension tells the largest share. All images are
+# means of $p(x|z)$.
 
 # %%
 def best_seed(method, beta):
@@ -659,19 +633,15 @@ show_figure(fig, alt="Three heat maps of dimension by factor. At beta 1 no "
 # nowhere. Every sprite has become a round blob, the mean of all forms of its
 # size, and seven numbers stay at the prior.
 #
-# Is form not worth its nats? For the β-VAE each nat costs ten, and that may
-# well be too much. For the β-TCVAE it costs one. Look at the row $s = 0.2$ of
-# the code that said all five factors: seven nats of information, about one nat
-# of dimension-wise KL, no TC. Such a code would be cheap at any $\beta$, and
-# its decoder could paint every form. So the loss does not forbid form. The
-# training did not find it. (Collapse that is an accident: you met it in 05.)
-#
-# The correlations are small in all three models. They tell none of this.
+# Is form not worth its nats? For the β-VAE, which pays ten for each, perhaps
+# not. But the β-TCVAE pays one. And a code that says all five factors is cheap
+# at any $\beta$: in the row $s = 0.2$ above, it has seven nats of information,
+# about one of dimension-wise KL, and no TC. So the loss does not forbid form.
+# The training did not find it.
 #
 # ## Turn it
 #
 # Choose a method, β and seed, and move the numbers that have something to say.
-# Which seeds do you like?
 
 # %%
 traversal_studio(models, x, factors, names)
@@ -755,11 +725,10 @@ show_figure(fig, alt="Traversals of eight dimensions of a digit. Several "
             "others change its slant or its width a little.")
 
 # %% [markdown]
-# *What to see:* not one number, in any seed, tells half of anything that we
-# can name. Most tell a little of several things, and change the class on the
-# way. Whether that is a failure, no metric can say without
-# labels: perhaps the model has found other causes, for which we have no word.
-# A low loss or a low TC does not know what *we* care about.
+# *What to see:* no number tells half of anything that we can name. Most tell a
+# little of several things, and many change the class on the way. Perhaps the
+# model has found other causes, for which we have no word: without labels, no
+# metric can tell.
 #
 # ## Where it breaks
 #
@@ -806,14 +775,13 @@ claim("−ELBO stays, to 0.001 nats", abs(before["−ELBO"] - after["−ELBO"])
 claim("MIG falls", after["MIG"] < before["MIG"], table=table)
 
 # %% [markdown]
-# *What to see:* the same images, the same $-$ELBO in all digits, no
+# *What to see:* the same images, the same $-$ELBO in all digits, hardly any
 # correlation before or after, and the disentanglement of $x$ and $y$ is gone.
 # Both models give every image the same $p(x)$: **no amount of data can prefer
 # one**; Locatello and others proved it for every model of this kind. Then why
-# did training find the axes at all? Because of two things that are not in the
-# data. The TC changes when a code turns, and the β-TCVAE pays for it. And our
-# encoder can only say *diagonal* Gaussians; a β-VAE has nothing else. How
-# strong are these two, in each of our models?
+# did training find the axes? Because of two things that are not in the data.
+# The TC changes when a code turns, and the β-TCVAE pays for it. And our encoder
+# can only say *diagonal* Gaussians. How strong are these two?
 
 # %%
 def prices_of_turning(model):  # by 45°, in nats; and what marks the numbers
@@ -843,16 +811,13 @@ print_table(prices)
 # Turning the β-VAE of $\beta = 10$ changes its TC by next to nothing. What
 # holds its axes is the other bias alone: the posterior that it would need is
 # not diagonal, and the nearest diagonal one is about a tenth of a nat away,
-# again counted ten times. At $\beta = 1$ both are smaller, and MIG is low.
-#
-# Biases help if your factors lie along such axes, and not if they lie askew.
-# Without a bias, or labels, disentanglement cannot be learned.
+# again counted ten times. Without a bias, or labels, disentanglement cannot be
+# learned.
 #
 # ### Sentences to read twice
 #
 # | you may read | better |
 # |---|---|
-# | disentangled means uncorrelated | uncorrelated < independent < disentangled |
 # | the higher β, the more disentangled | an intermediate β; too high, and nothing is left to disentangle |
 # | method A disentangles better than B | over how many seeds? |
 # | the VAE discovered the factors | with biases that happened to fit; data alone cannot |
@@ -861,8 +826,8 @@ print_table(prices)
 #
 # You drew images whose causes are known · told uncorrelated from independent
 # from disentangled · measured with three metrics · split the KL into three
-# terms, and seen what a batch makes of them · compared two methods over seeds
-# · read traversals · rotated a model until nothing was left but its ELBO.
+# terms, and saw what a batch makes of them · compared two methods over seeds ·
+# rotated a model until nothing was left but its ELBO.
 #
 # ## Exercises
 #

@@ -144,6 +144,7 @@ def make_vae():
     return VAE(mlp([784, 256, 2 * latent_dim]), decoder, latent_dim=latent_dim)
 
 
+# %%
 def denoise(kind, high, low=0.0):
     return partial(denoising_loss, add_noise=noises[kind], high=high, low=low)
 
@@ -284,6 +285,7 @@ def by(name, noisy, kind, level):  # what a method makes of noisy images
     return images.clamp(0, 1)
 
 
+# %%
 rivals = {name: partial(by, name)
           for name in [*filters, "linear", "AE", "VAE", "denoiser"]}
 methods = {name: partial(by, name) for name in ("nothing", "copier")} | rivals
@@ -325,6 +327,8 @@ for k in (1, 3):
             least, most = bootstrap_interval(likeness[key])
             line += f"   {low:4.1f}–{high:4.1f} {least:.2f}–{most:.2f}"
         print(line)
+
+# %%
 for kind in noises:
     leads = {}
     for level in levels[kind][1:3]:
@@ -392,8 +396,8 @@ show_figure(fig, alt="One digit at four levels of two kinds of noise, a row "
 # ## Trained here, used there
 #
 # A network that has learned one level, or one kind: what does it do elsewhere?
-# Networks for one level were trained once, the others three times: their
-# numbers are means. PSNR at the second level in the second table.
+# Networks for one level were trained once, the others once per seed: their
+# numbers are means. The table on the right is at the second level of each kind.
 
 # %%
 def crossed(trained_on, used_on):  # mean PSNR and spread over seeds
@@ -406,6 +410,7 @@ def crossed(trained_on, used_on):  # mean PSNR and spread over seeds
     return torch.tensor([[cell.mean() for cell in row] for row in table])
 
 
+# %%
 three = [0.25, 0.5, 1.0]
 by_level = crossed([*one_level, "Gaussian"],
                    [("Gaussian", level) for level in three])
@@ -531,6 +536,7 @@ def guess(noisy, sigma, model=flat[0]):
     return noisy - sigma * model(with_level(noisy, log_sigma))
 
 
+# %%
 for sigma in (0.1, 0.3, 1.0):
     with local_seed(1):
         clean = points[torch.randint(20000, (5000,))]
@@ -623,6 +629,7 @@ def walk_down(denoise, x, sigmas):
     return x
 
 
+# %%
 sigmas = torch.logspace(math.log10(3), math.log10(0.03), 40).tolist() + [0]
 with local_seed(0):
     start = 3 * torch.randn(3000, 2)

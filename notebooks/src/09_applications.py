@@ -164,7 +164,7 @@ print(*[f"{k}: {share:.1%} " for k, share in enumerate(obeyed.mean(1))])
 #
 # ### What is a label worth?
 #
-# At most $\log 10 = 2.3$ nats: so many name one of ten. For let the conditional
+# At most $\log 10 = 2.3$ nats: that many name one of ten. For let the conditional
 # model draw its label first, each with the chance of a tenth. Now it is told
 # nothing either, and pays $\log 10$ more:
 #
@@ -373,8 +373,8 @@ print_table({f"told, β = {beta}": {name: table[f"told, β = {beta}"][name]
 # %% [markdown]
 # *What to see.* Pen, slant and width go over from one image to ten. The table
 # says how well: the correlation of each look before and after, over all test
-# images written as another digit. Slant is copied best, width least, since a 1
-# is narrow whoever writes it.
+# images written as another digit. Slant is copied best, width least: a 1 is
+# narrow whoever writes it.
 #
 # By these numbers $\beta = 1$ copies a little better. But from rare hands it
 # writes some digits in pieces. At $\beta = 3$ the codes of all labels lie closer

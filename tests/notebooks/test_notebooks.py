@@ -40,6 +40,9 @@ from nbconvert import HTMLExporter
 
 # A notebook that has not yet been rewritten with the helpers of `plotting` has its own `span`.
 NOT_TAUGHT = {"span"}
+# 07 has a `log_normal` of each number alone.  Its trained models are found by this text, so that
+# another name must wait until they are trained again, with its second edition.
+OF_ITS_OWN = {"07_disentanglement": {"log_normal"}}
 REQUIRED = ["Predict", "Where it breaks", "Recap", "Exercises", "References"]
 REQUIRED_SECOND = ["Where it breaks", "Recap", "Where to go", "References"]
 # What a side trip, and a notebook of the second edition, may have at most.
@@ -394,7 +397,8 @@ def test_widgets_have_static_twins(path):
 
 @every_notebook
 def test_what_is_taught_is_what_the_package_does(path, packaged, guards):
-    assert set(drifted(code(read(path)), packaged, guards)) <= NOT_TAUGHT
+    own = NOT_TAUGHT | OF_ITS_OWN.get(path.stem, set())
+    assert set(drifted(code(read(path)), packaged, guards)) <= own
 
 
 @every_notebook
