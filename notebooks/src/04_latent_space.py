@@ -23,7 +23,7 @@
 # *Builds on [03](03_mathematics.ipynb) · an hour of study, about 1 min on two
 # CPU cores · [Solutions](solutions/04_latent_space.ipynb) · only here to turn
 # one digit into another? [This page](figures/playground.html) needs neither
-# Python nor a network.*
+# Python nor the internet.*
 
 # %%
 import math
@@ -47,7 +47,7 @@ from tutorial_utils.studios.interpolation import interpolation_studio
 from tutorial_utils.studios.predict import predict
 
 # %%
-RETRAIN = False  # True: train all models again, most of an hour
+RETRAIN = False  # True: train all models again, an hour or so
 seeds = [0, 1, 2]  # figures show the first; "Was it luck?" compares all
 latent_dim = 20  # of the model in the middle: from 3 to 32 numbers
 
@@ -73,7 +73,9 @@ claim("latent_dim is from 3 to 32", 3 <= latent_dim <= 32)
 # 2 and 20 numbers two things differ; between 20 and 64 only one.
 #
 # `train_grid` looks there first, and trains what it does not find: one model
-# for each combination of the values in `over`.
+# for each combination of the values in `over`. It returns pairs of a model and
+# the history of its training. (`name` is where to look. Some of these models
+# also serve notebook 05.)
 
 
 # %%
@@ -117,7 +119,7 @@ learned = train_grid(
 
 # %%
 judge = digit_classifier(data, retrain=RETRAIN)
-vae = {k: vaes[k, 1, seeds[0]][0] for k in sizes}  # [1]: the history
+vae = {k: vaes[k, 1, seeds[0]][0] for k in sizes}  # [0]: the model
 copiers = {f"autoencoder {k}": learned[k, seeds[0]][0] for k in sizes}
 no_kl, collapsed = [vaes[64, beta, seeds[0]][0] for beta in (0, 200)]
 
@@ -175,7 +177,7 @@ show_figure(fig, alt="Three rows of eleven images. With 2 numbers a 2 turns "
             "thins out to a 1, and a 4 closes to a 0.")
 
 # %% [markdown]
-# *What to see.* Drag $t$, choose other digits, other paths, 2 numbers or more.
+# *What to see.* Drag $t$, choose other digits, 2 numbers or more.
 # Without a kernel, the animation does it for you. The *judge*, the classifier
 # from [01](01_autoencoders.ipynb), says what it sees. With 2 numbers this
 # walk, the richest of 400, is a tour: from the 2 to the 1 it goes by way of
@@ -199,7 +201,7 @@ show_figure(fig, alt="Three rows of eleven images. With 2 numbers a 2 turns "
 # decoder has been trained on just these codes. So if you want to draw new
 # codes from the prior, it is $q(z)$ that should look like the prior.
 #
-# First come two numbers for each model of 2 numbers: how far do the means
+# First a table, for three models with 2 latent numbers: how far do the means
 # spread, and how far do the samples? Then a picture. In its last column the
 # prior is drawn as lines, and the samples as shades of blue, with the same
 # levels. If the two agree, each shade ends at a line.
@@ -264,8 +266,8 @@ show_figure(fig, alt="Six maps of the plane of 2 numbers. Beta 1: Means of "
 # %% [markdown]
 # *What to see.* At $\beta = 1$, above, means and samples look the same. And
 # $q(z)$ fills the prior's disk: unevenly, with hills, but with few gaps.
-# (Without a KL the codes spread over six times the prior's width. That is the
-# first line of the table.)
+# (Without a KL the codes spread almost six times as wide as the
+# prior. That is the first line of the table.)
 #
 # Now look below, at $\beta = 200$. All means lie on one point, and a point
 # does not look like $N(0, I)$ at all. But the decoder gets samples, and each
@@ -274,8 +276,7 @@ show_figure(fig, alt="Six maps of the plane of 2 numbers. Beta 1: Means of "
 # says anything about its image.
 #
 # So a plot of means alone may say nothing about whether codes fit the prior.
-# Here it is right at $\beta = 1$ and wrong at $\beta = 200$. Print both
-# numbers.
+# Here it is right at $\beta = 1$ and wrong at $\beta = 200$. Print both stds.
 #
 # ### The decoded map
 #
@@ -284,9 +285,11 @@ show_figure(fig, alt="Six maps of the plane of 2 numbers. Beta 1: Means of "
 # The third is cut to the prior: slice a bell curve into 15 pieces of equal
 # share, and take the middle of each. These are **normal quantiles**. How much
 # of the prior does each grid cover, and how many of its 225 images stand where
-# codes are common, say, within 2 of the center?
+# codes are common, say, within 2 of the center? (Of the prior, 86 % lies
+# there.)
 
 # %%
+print(f"within 2 of the center: {1 - math.exp(-2):.0%} of the prior")
 grids = {
     "linear, −1 to 1": torch.linspace(-1, 1, 15),
     "linear, −4 to 4": torch.linspace(-4, 4, 15),
@@ -317,8 +320,8 @@ show_figure(fig, alt="Three grids of 15 by 15 decoded digits. From -1 to 1: "
 
 # %% [markdown]
 # *What to see.* A square of $\pm 1$ hides half of what the prior would draw. A
-# wide linear grid covers all of it. But it spends most of its images on places
-# where the prior almost never goes. On normal quantiles every image stands for
+# wide linear grid covers all of it. But it spends five images in six on places
+# where one draw in seven falls. On normal quantiles every image stands for
 # the same share of the prior, those at the rim for all that lies beyond them.
 # That picture is what the model makes. (These are means of $p(x|z)$.)
 #
@@ -340,13 +343,15 @@ show_figure(fig, alt="Three grids of 15 by 15 decoded digits. From -1 to 1: "
 # ### Exercise 1 · Half way (two minutes, one number)
 #
 # Two codes are drawn from $N(0, I)$ in 64 dimensions, independently. About how
-# long is the middle of the straight line between them?
+# long is the middle of the straight line between them? (Commit yourself before
+# you scroll on.)
 #
 # ### Exercise 2 · Asleep (five minutes, two lines)
 #
-# Find the numbers that are not active. From `mu` and `logvar` [N, D] of N
-# images to a bool tensor [D]: which of them have a mean KL to the prior of
-# *under* $0.01$ nats?
+# Find the latent numbers that are not active. From `mu` and `logvar` [N, D] of
+# N images to a bool tensor [D]: which of them have a mean KL to the prior of
+# *under* $0.01$ nats? (The KL of one number is $\frac12 (\mu^2 + \sigma^2 - 1
+# - \log\sigma^2)$, from [03](03_mathematics.ipynb).)
 
 # %% tags=["exercise"]
 length = ...  # exercise 1
@@ -400,14 +405,15 @@ _, z = encoded(vae[64], x_test[:2000])
 kls = {k: kl_per_dimension(*encode_images(vae[k], x_test))
        for k in (latent_dim, 64)}
 active = kls[64] > 0.01
-fig, axes = plt.subplots(1, 3, figsize=(9.8, 3.3))
+fig, axes = plt.subplots(1, 3, figsize=(9.8, 3.3), width_ratios=[5, 4, 4])
+axes[2].sharey(axes[1])
 for (k, kl), mark in zip(kls.items(), "o."):
     axes[0].plot(range(1, k + 1), kl.sort(descending=True).values, mark,
                  label=f"{k} numbers: {(kl > 0.01).sum()} active")
 axes[0].axhline(0.01, color="black", linewidth=1)
 axes[0].set(title="KL of each number, sorted", xlabel="rank", ylabel="nats",
             yscale="log")
-axes[0].legend(loc="upper right", frameon=True)
+axes[0].legend(loc="center right", frameon=True)
 left_shell = []
 for ax, (name, codes) in zip(axes[1:], {
         "all 64 numbers": z,
@@ -428,6 +434,8 @@ for ax, (name, codes) in zip(axes[1:], {
                     va="top")
     ax.fill_between(t, *lengths.quantile(torch.tensor([0.1, 0.9]), dim=0),
                     color="black", alpha=0.15, linewidth=0)
+    ax.text(0.5, mean[10] - 1.6, "gray: 8 in 10 of the lines", ha="center",
+            va="top", fontsize=9, color="0.3")
     left_shell.append((lengths[:, 10] < low).float().mean().item())
     print(f"{name}: straight lines are {mean[0]:.2f} long at the ends, "
           f"{mean[10]:.2f} half way.\n  The shell begins at {low:.2f}, and "
@@ -463,19 +471,19 @@ print(f"other noise in the sleeping numbers: a pixel changes by "
 # images, with the gray band for eight in ten of the straight lines. Half way,
 # most straight lines lie below the shell, where hardly a code of the prior is.
 # On the right, the same walks, seen only in the numbers that say something.
-# There the shell is wide, and most straight lines stay in it, if close to its
-# inner edge. They left the shell mostly in numbers that the decoder hardly
-# reads: give these other noise, and the pictures stay as they are. (The last
-# printed line says how much a pixel changes, of 1.) So expect something from
-# the circle, but no miracle.
+# The shell is as thick as before, but the lines sag only half as far. Most of
+# them stay in it, if close to its inner edge. They left the shell mostly in
+# numbers that the decoder hardly reads: give these other noise, and the
+# pictures hardly change. (The last printed line says how much, where black is 0
+# and white is 1.) So expect something from the circle, but no miracle.
 #
 # ### What is half way?
 #
 # Does the path matter to the picture, then? Walk between 200 pairs of test
 # images of different classes, decode 21 images on each way, and ask the judge
-# two things. Of what share of the images is it *sure*, which shall mean over
-# 90 %: at the ends, and half way? And how many *other digits* does it name on
-# a walk, that are neither its start nor its end?
+# two things. Call it *sure* of an image if it gives one digit over 90 %. How
+# often is it sure, at the ends and half way? And how many *other digits* does
+# it name on a walk, that are neither its start nor its end?
 
 
 # %%
@@ -503,8 +511,8 @@ print_table(walks)
 # %% [markdown]
 # *What to see.* The ends are decoded samples, and the judge is sure of eight
 # or nine in ten. With **2 numbers** it is still mostly sure half way, but of
-# what? On its way a walk meets about two digits that are neither its start
-# nor its end. That is the upper walk in the first picture. With more numbers a
+# what? On its way a walk meets about two digits that are neither its start nor
+# its end. That is the upper walk in the first picture. In the larger VAEs a
 # walk meets fewer than one, and half way every other image is undecided:
 # between two digits there is now room for what is neither. (A sure judge is no
 # proof of a well-formed digit. An unsure one is a fair hint.)
@@ -611,11 +619,11 @@ claim("information and mismatch add up to the kl of the same images",
           (row.values() for row in sums.values())), sums=sums)
 
 # %% [markdown]
-# *What to see.* The two parts add up to the kl of the same 400 images. (Nearly:
-# they come from one sample of each posterior.) With 2 numbers a code is worth
-# under seven nats. So you would be left with some dozens of images, and the
-# mismatch is small. With 20 and with 64 numbers you can usually name the
-# image.
+# *What to see.* The two parts add up to the kl of the same 400 images.
+# (Nearly: they come from one sample of each posterior.) With 2 numbers a code
+# is worth under seven nats. So you would be left with some dozens of images,
+# and the mismatch is small. With 20 and with 64 numbers you can usually name
+# the image.
 #
 # That is also where the game reaches its end: with 60,000 images nobody can
 # win more than $\log 60{,}000$ nats. More images would only move nats from
@@ -635,7 +643,7 @@ claim("information and mismatch add up to the kl of the same images",
 
 # %% tags=["predict"]
 # Your guess, please
-predict("From 2 to 20 numbers: of which images is the judge more often sure?",
+predict("With 20 numbers, not 2: of which images is the judge more often sure?",
         ["copies", "draws from the prior", "both"], because="Copies get "
         "sharper. But a draw from the prior must now hit a place that images "
         "use in fifteen numbers at once.", answer="copies")
@@ -698,7 +706,7 @@ show_figure(fig, alt="Twelve rows of twelve images. VAE of 2 numbers: soft "
 # is sure of about half of the draws from the prior, with 2 of three quarters.
 # (The picture has 64; 20 is alike.) "The decoder has never seen such a code",
 # they say. That is partly right: the prior puts mass where the aggregate has
-# little.
+# little. (For the other part, see *Where it breaks*.)
 #
 # So how much of the KL is mismatch? With 2 numbers less than half a nat, of 7.
 # With 20 or 64 numbers something between 1 and 11 nats, of 22. We cannot say
@@ -706,10 +714,11 @@ show_figure(fig, alt="Twelve rows of twelve images. VAE of 2 numbers: soft "
 # several times what it is with 2 numbers.
 #
 # **The repair** needs no training. Draw codes from the mixture, and most of
-# the gap is closed. So it was the mismatch. The repair works for the
-# autoencoder as well, and for the VAE without KL, which make tangles of $N(0,
-# I)$. So what the VAE has of its own is a prior to draw from without a fit. It
-# is a rough one.
+# the gap is closed. So it was the mismatch. The repair helps the autoencoder,
+# too, and the VAE without KL, which make tangles of $N(0, I)$. But with 64
+# numbers it does not take them as far. So the VAE has two things of its own: a
+# prior to draw from without a fit, if a rough one, and codes that are easier
+# to fit.
 #
 # And how many numbers? Once there are enough, it hardly matters: the VAE picks
 # its fifteen from 20 as from 64, and the others sleep at almost no cost.
@@ -813,7 +822,8 @@ claim("t-SNE draws both blobs equally wide, near as far",
 # counts how often they are right; a guess would be right once in ten. The
 # **silhouette** asks how much nearer a code is to its own class than to the
 # next: 1 means that the classes are islands far apart, 0 that the next class
-# is as near as its own. The table has the silhouette of the picture as well.
+# is as near as its own. The table has k-NN, and the silhouette of 800
+# codes, once in the space and once in the picture.
 
 
 # %%
@@ -852,22 +862,27 @@ show_figure(fig, alt="Six t-SNE pictures of digit glyphs: of the pixels, of "
             "an untrained encoder, of an autoencoder, of a VAE without KL, of "
             "a VAE of 64 numbers, and of a VAE of 2. All have about ten "
             "islands, with 4, 9 and 7 side by side.")
-print_table({name: clusters[name] | {"silhouette of the picture": float(
-    metrics.silhouette_score(maps[name.replace(" ", "_")], y_few[:800]))}
-    for name in chosen}, digits=3)
+both = {name: {kind: float(metrics.silhouette_score(points, y_few[:800]))
+               for kind, points in [("silhouette", spaces[name][:800]),
+                                    ("of the picture",
+                                     maps[name.replace(" ", "_")])]}
+        for name in chosen}
+print_table({name: {"k-NN": clusters[name]["k-NN"]} | row
+             for name, row in both.items()}, digits=3)
 claim("the classes are neighbors in the pixels already, and the untrained "
       "encoder keeps most of it", clusters["pixels"]["k-NN"] > 0.8
       and clusters["untrained"]["k-NN"] > 0.6, clusters=clusters)
 
 # %% [markdown]
-# *What to see.* In every picture there are islands. Are they there in the space
-# itself? The clearest case is the last one. The codes of the VAE of 2 numbers
-# lie in a plane, and you have seen them on the map: there the classes touch.
-# In the t-SNE of the same codes there is water between them. The silhouette
-# agrees. Except for the untrained encoder it is two to five times as high in
-# the picture as in the space. (Between many numbers it is small even where
-# classes part well: all distances are alike there.) So the neighbors are real,
-# as k-NN shows, and much of the water is t-SNE's.
+# *What to see.* In every picture but that of the untrained encoder there are
+# islands. Are they there in the space itself? The clearest case is the last
+# one. The codes of the VAE of 2 numbers lie in a plane, and you have seen them
+# on the map: there the classes touch. In the t-SNE of the same codes there is
+# water between them. The silhouette agrees: it is much higher in the picture
+# than in the space, except for the untrained encoder. (That of 2 numbers is
+# the proof; with many numbers a silhouette is low even where classes part
+# well, since all distances are alike there.) So the neighbors are real, as
+# k-NN shows, and much of the water is t-SNE's.
 #
 # Why are a code's neighbors of its class? In the pixels, where no model has
 # been, they name the right class of more than four images in five. An encoder
@@ -875,7 +890,8 @@ claim("the classes are neighbors in the pixels already, and the untrained "
 # class look alike, in pixels already. (A network is a continuous function, so
 # that it mostly maps neighbors to neighbors.)
 #
-# Training adds a little, and the loss decides how much. Copying alone, in the
+# Beyond what the pixels have, training adds a little, and the loss decides how
+# much. Copying alone, in the
 # autoencoder or without the KL, hardly does better than pixels. The VAE of 64
 # numbers does. Our guess at the reason: it pays for every nat of code, so it
 # drops details that are not worth the price, and details are what tells two 4s
@@ -918,10 +934,11 @@ claim("collapsed: the std of the means is under a hundredth, and samples say "
 # %% [markdown]
 # *What to see.* A cloud as wide as any, and in it the classes gather. Nothing
 # in the picture says that the std of all these means is under a hundredth.
-# And k-NN of the means is fooled as well: it knows only who is nearest, not
-# how near. A sample has the spread of the prior, and it says nothing about its
-# class: there k-NN is at the level of a guess. So read the std of the means
-# and the KL *before* you look at a t-SNE.
+# t-SNE sets its scale by each point's own neighbors, so that this looks as
+# wide as 1. k-NN has no ruler either: it knows only who is nearest, not how
+# near. The means do keep traces of the classes. But the decoder gets samples,
+# and there the noise drowns them: k-NN of samples is at the level of a guess.
+# So read the std of the means and the KL *before* you look at a t-SNE.
 #
 # ## Was it luck?
 #
@@ -1000,7 +1017,8 @@ over_seeds([f"VAE {k}" for k in sizes],
             "sure half way, line", "sure half way, circle", "other digits",
             "k-NN"])
 over_seeds(["no KL 64", "autoencoder 64", "VAE 64"],
-           ["sure, prior", "sure half way, circle", "k-NN", "silhouette"])
+           ["sure, prior", "sure, mixture", "sure half way, circle", "k-NN",
+            "silhouette"])
 large = [row for k in sizes if k >= 15 for row in by_seed[f"VAE {k}"]]
 claim("every seed: half way, the judge is sure of more on a line with 2 "
       "numbers than on a circle with 64",
@@ -1022,14 +1040,13 @@ claim("every seed, 64 numbers: the silhouette is higher with the KL than "
       "without", min(with_kl) > max(without), kl=with_kl, none=without)
 
 # %% [markdown]
-# *What to see.* Most ranges are narrow. The widest is how sure the judge is
-# half way with 2 numbers. (`loss` is $-$ELBO. It, `kl` and the lower bound of
-# the mismatch are of all test images, the upper bound of 400 training images.)
-# What stands in each training:
+# *What to see.* Most ranges are narrow. Of the shares, the widest is how sure
+# the judge is half way with 2 numbers. (`loss` is $-$ELBO. It, `kl` and the
+# lower bound of the mismatch are of all test images, the upper bound of 400
+# training images.) What stands in each training:
 #
 # * 20 or 64 numbers: $-$ELBO is the same to a nat, and 14 or 15 are active.
-# * With two numbers a walk meets about two other digits. With more numbers
-#   three walks meet about two in all.
+# * With two numbers a walk meets about two other digits, with more about 0.65.
 # * More than two numbers: the mismatch is at least twice that of two. The
 #   judge is sure of little more than half of what is drawn from the prior, and
 #   the mixture closes more than half of the gap.
@@ -1042,7 +1059,7 @@ claim("every seed, 64 numbers: the silhouette is higher with the KL than "
 # ## Where it breaks
 #
 # Two things that a map of dots does not show, and one that no model here was
-# made for. A posterior may lie across a **border**: let that be so if fewer
+# made for. A posterior may lie across a **border**: we say so when fewer
 # than nine in ten of its samples are painted as the same digit. A draw from
 # the prior may fall into a **hole**: let it be one if codes are twenty times
 # rarer there than the prior has it, by our mixture. And an image may be no
@@ -1141,7 +1158,7 @@ show_figure(fig, alt="A 7, the same rotated by 30, 90 and 180 degrees and "
 # | good samples mean a good representation | not implied: of our VAEs with $\beta = 1$ that of 2 numbers has the samples of which the judge is surest, and the lowest k-NN |
 # | every image's code is pushed to a standard normal | pushed, yes; but it pays to give way, and kl = information + mismatch |
 # | a plain autoencoder's latent space has no structure | classes gather there as well; what it lacks is a known density |
-# | t-SNE of 64 numbers is better organized than a plot of 2 | not comparable: same projection, or a number from the full space |
+# | t-SNE of 64 numbers is better organized than a plot of 2 | not comparable: project both in the same way, or compare k-NN in the full spaces |
 # | this cluster is tighter, and those two are far apart | t-SNE does not keep widths and distances |
 #
 # ## Recap
@@ -1149,8 +1166,8 @@ show_figure(fig, alt="A 7, the same rotated by 30, 90 and 180 degrees and "
 # *What does a latent space look like?*
 #
 # * With two numbers it is a crowded map. A walk across it meets other digits.
-#   With more numbers there is room: the strokes get sharp, and of every other
-#   image half way the judge is not sure. (Our larger models are shallower, too.)
+#   With more numbers there is room: the strokes get sharp, and half way the
+#   judge is unsure of every other image. (Our larger models are shallower, too.)
 # * A VAE takes as many numbers as are worth their price. Here it is about
 #   fifteen, of 20 as of 64. The others are noise, and the shell of the
 #   textbooks is mostly theirs.

@@ -1,8 +1,12 @@
 """The traversal of sprites (notebook 07) in a real Chromium: the page shows what functions give."""
 
+import io
+
+import numpy as np
 import pytest
 import torch
 from helpers.browser import check_fits, keeps_its_keys, press, wait_until_equal, window_of
+from PIL import Image
 from playwright.sync_api import expect
 
 from tutorial_utils.latent import name_of_dimension
@@ -13,10 +17,13 @@ from tutorial_utils.topics.sprites import middle_of
 
 pytestmark = pytest.mark.browser
 SETUP = """
+import torch
+from IPython.display import display
+from torch import nn
 from tutorial_utils.models import VAE, mlp
 from tutorial_utils.topics.sprites import FACTORS, load_sprites
 from tutorial_utils.training import local_seed
-from tutorial_utils.studios.traversal import traversal_studio
+from tutorial_utils.studios.traversal import traversal_panel, traversal_studio
 
 x, factors = (part[::6] for part in load_sprites())
 
@@ -30,8 +37,13 @@ def make(seed):
 keys = [("β-VAE", 1, 0), ("β-VAE", 10, 0), ("β-VAE", 10, 1), ("VAE", 1, 0)]
 models = {key: make(k) for k, key in enumerate(keys)}
 names = list(FACTORS)
+
+white = nn.Linear(2, 48)
+white.weight.data[:], white.bias.data[:] = 0, 20
+tall = VAE(mlp([48, 4]), nn.Sequential(white, nn.Unflatten(1, (1, 8, 6))), latent_dim=2)
+fields = torch.ones(4, 1, 8, 6), torch.zeros(4, dtype=torch.int64)
 """
-SHOW = "traversal_studio(models, x, factors, names)"
+SHOW = "display(traversal_studio(models, x, factors, names), traversal_panel(tall, *fields))"
 STUDIO, READY = ".vae-dimensions", ".vae-part svg"
 
 
@@ -118,3 +130,19 @@ def test_what_the_page_sends_back_late_moves_nothing(page, studio, made):
 def test_it_fits(width, page, studio):
     with window_of(page, width):
         check_fits(studio)
+
+
+def test_an_image_that_is_not_square_stays_in_its_square_frame(page, studio):
+    frame = page.locator(".vae-traversal .vae-picture")
+    frame.scroll_into_view_if_needed()
+    image = frame.locator("img")
+    page.wait_for_function("node => node.naturalWidth > 0", arg=image.element_handle())
+    outer, inner = frame.bounding_box(), image.bounding_box()
+    for start, length in (("x", "width"), ("y", "height")):
+        assert inner[start] >= outer[start] - 0.5
+        assert inner[start] + inner[length] <= outer[start] + outer[length] + 0.5
+    shot = np.asarray(Image.open(io.BytesIO(image.screenshot())).convert("L"))
+    middle = shot.shape[0] // 2, shot.shape[1] // 2  # the corners are round
+    height, width = (shot[:, middle[1]] > 200).sum(), (shot[middle[0]] > 200).sum()
+    assert height == pytest.approx(outer["height"], abs=2)
+    assert width / height == pytest.approx(6 / 8, abs=0.03)  # neither cut off nor stretched
