@@ -350,8 +350,8 @@ show_figure(fig, alt="Three grids of 15 by 15 decoded digits. From -1 to 1: "
 #
 # Find the latent numbers that are not active. From `mu` and `logvar` [N, D] of
 # N images to a bool tensor [D]: which of them have a mean KL to the prior of
-# *under* $0.01$ nats? (The KL of one number is $\frac12 (\mu^2 + \sigma^2 - 1
-# - \log\sigma^2)$, from [03](03_mathematics.ipynb).)
+# *under* $0.01$ nats? From [03](03_mathematics.ipynb), the KL of one number is
+# $\frac12 (\mu^2 + \sigma^2 - 1 - \log\sigma^2)$.
 
 # %% tags=["exercise"]
 length = ...  # exercise 1
@@ -643,7 +643,7 @@ claim("information and mismatch add up to the kl of the same images",
 
 # %% tags=["predict"]
 # Your guess, please
-predict("With 20 numbers, not 2: of which images is the judge more often sure?",
+predict("20 numbers, not 2: of which images is the judge more often sure?",
         ["copies", "draws from the prior", "both"], because="Copies get "
         "sharper. But a draw from the prior must now hit a place that images "
         "use in fifteen numbers at once.", answer="copies")
