@@ -798,7 +798,7 @@ def test_a_notebook_does_not_show_what_a_check_returns():
 
 # ---- the notebooks ----
 
-SOURCES = sorted((Path(__file__).parents[2] / "notebooks" / "src").glob("[0-9]*.py"))
+SOURCES = sorted((Path(__file__).parents[2] / "notebooks" / "src").rglob("[0-9]*.py"))
 # What the cells before the exercises leave behind, as far as exercises and solutions use it.
 STUBS = {
     "01_autoencoders": lambda: {
