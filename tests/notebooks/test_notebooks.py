@@ -87,11 +87,11 @@ def wrong_code(sources: list[str], to_read: list[str] | None = None) -> list[str
     """Lines that are too wide, and too many cells that are too long, of all or of some cells."""
     lines = [line for text in sources for line in text.splitlines()]
     wrong = [f"over 79 columns: {line}" for line in lines if len(line) > 79]
-    sources = sources if to_read is None else to_read
-    long = [text for text in sources if n_lines_of(text) > 15]
-    if len(long) > len(sources) / 5:
+    counted = sources if to_read is None else to_read
+    long = [text for text in counted if n_lines_of(text) > 15]
+    if len(long) > len(counted) / 5:
         firsts = [text.splitlines()[0] for text in long]
-        wrong.append(f"{len(long)} of {len(sources)} code cells have more than 15 lines: {firsts}")
+        wrong.append(f"{len(long)} of {len(counted)} code cells have more than 15 lines: {firsts}")
     return wrong
 
 
