@@ -253,7 +253,10 @@ def _takes(function: object, name: str) -> bool:
 
 
 def _readable(label: object) -> str:
-    """A label as part of a file name: 0.5 is "0p5", "2 units" is "2_units", a function its name."""
+    """A label as part of a file name: 0.5 is "0p5", "2 units" is "2_units", a function its name.
+
+    In ASCII: not every disk, archive and locale has a sigma.
+    """
     if isinstance(label, tuple):
         return "_".join(map(_readable, label))
     if isinstance(label, partial):
@@ -262,7 +265,7 @@ def _readable(label: object) -> str:
         text = re.sub(r"(?<=\d)\.(?=\d)", "p", str(label))
     else:  # no address of an object may get into the name
         text = getattr(label, "__name__", type(label).__name__)
-    return re.sub(r"[^\w-]+", "_", text).strip("_")
+    return re.sub(r"[^\w-]+", "_", text, flags=re.ASCII).strip("_")
 
 
 def _unused(parts: list[str], used: Iterable[str]) -> str:
