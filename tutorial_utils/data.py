@@ -17,6 +17,7 @@ from torch import Tensor
 from .support import datasets
 from .support.arguments import one_of, positive_int
 from .support.datasets import DamagedFile as DamagedFile
+from .support.memory import return_freed_blocks
 
 NAMES = ("mnist", "fashion_mnist", "cifar10", "digits", "patches")
 
@@ -76,6 +77,7 @@ def load_images(
     Returns ImageData.  Raises ValueError for a bad argument, ConnectionError when a download is
     needed and fails, DamagedFile when a file that travels with the package is damaged.
     """
+    return_freed_blocks()
     for size, n in (("n_train", n_train), ("n_test", n_test)):
         positive_int(size, 1 if n is None else n)
     if one_of("name", name, NAMES) == "mnist":

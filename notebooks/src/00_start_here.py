@@ -4,6 +4,9 @@
 # ![Animation: handwritten digits turn into one another, a 2 into a 3, an 8, a
 # 7, a 9, a 1 and a 0.](figures/morph.gif)
 #
+# *Two models walk from digit to digit. The left one describes an image by two
+# numbers, the right one by twenty.*
+#
 # What would it take to turn one handwritten digit into another, smoothly,
 # with a digit at every step?
 #
@@ -16,9 +19,9 @@
 # slider? [This page](figures/playground.html) needs neither Python nor a
 # network.*
 #
-# New to Jupyter? Choose *Run → Run All Cells* in the menu, and the sliders
-# appear. Or go step by step, from the first cell on: **Shift + Enter** runs a
-# cell and selects the next.
+# New to Jupyter? Go step by step, from the first cell on: **Shift + Enter**
+# runs a cell and selects the next. If you only want the sliders, choose *Run →
+# Run All Cells* in the menu.
 
 # %%
 import matplotlib.pyplot as plt
@@ -26,8 +29,8 @@ import torch
 
 from tutorial_utils import (
     decode_grid, encode_images, estimated_minutes, load_images,
-    load_pretrained, machine_report, plot_codes, show_animation, show_figure,
-    show_image, show_images, show_rows, straight_line, training_speed,
+    load_pretrained, machine_report, plot_codes, show_figure,
+    show_image, show_images, show_rows, training_speed,
 )
 from tutorial_utils.checks.nb00 import check_compression
 from tutorial_utils.studios.interpolation import interpolation_studio
@@ -39,8 +42,8 @@ from tutorial_utils.studios.predict import predict
 #
 # A **variational autoencoder** (VAE) has two halves. The **encoder** squeezes
 # an image $x$ into a short list of numbers, its **code** $z$. The **decoder**
-# paints an image from a code. (*Variational* is about how the codes are kept
-# together; [02](02_generative_models.ipynb) gets to it.)
+# paints an image from a code. (So much is true of any autoencoder. What makes
+# it *variational*, [02](02_generative_models.ipynb) will tell.)
 #
 # ![An image of 784 pixels goes into the encoder, a trapezoid that narrows;
 # out comes a code of two numbers; the decoder, a trapezoid that widens, paints
@@ -67,58 +70,58 @@ interpolation_studio(models, x_test, y_test)
 #
 # $$z(t) = (1 - t)\, z_a + t\, z_b$$
 #
-# Here is the same without a slider, to print: nine steps along two such lines.
-# The decoder gives one number for each pixel, and `sigmoid` brings it between
-# 0, which is black, and 1, which is white.
+# Here is the same as a picture: two pairs of images, and with each model nine
+# steps along the line between their codes. The decoder gives one number for
+# each pixel, and `sigmoid` brings it between 0, which is black, and 1, which
+# is white.
 
 # %%
-steps = torch.linspace(0, 1, 9)
+t = torch.linspace(0, 1, 9)[:, None]  # nine steps, in a column
+
+
+def walk(model, a, b):  # between two test images, by their positions
+    (z_a, z_b), _ = encode_images(model, x_test[[a, b]])
+    return (1 - t) * z_a + t * z_b
+
+
+# %%
 pairs = {"5 to 0": (23, 3), "1 to 2": (2, 1)}  # positions in the test set
 rows = {}
 for name, (a, b) in pairs.items():
     for size, model in models.items():
-        z_a, z_b = encode_images(model, x_test[[a, b]])[0]
-        z = straight_line(z_a, z_b, steps)  # the formula above, for nine t
-        rows[f"{name},\n{size}"] = model.decode(z).sigmoid()
+        steps = model.decode(walk(model, a, b)).sigmoid()
+        rows[f"{name},\n{size}"] = torch.cat(
+            [x_test[[a]], steps, x_test[[b]]])
 
 # %% tags=["hide-input"]
-# The two walks with each model, and t above
-above = {next(iter(rows)): [f"t = {t:g}" for t in steps.tolist()]}
-fig = show_rows(rows, size=0.72, above=above, title="These two walks pass "
+# The two walks with each model, between the images themselves; t above
+above = {next(iter(rows)): [
+    "image", *[f"t = {step:g}" for step in t.flatten().tolist()], "image"]}
+fig = show_rows(rows, size=0.7, above=above, title="These two walks pass "
                 "other digits with two numbers, and none with twenty")
-show_figure(fig, alt="Four rows of nine decoded digits. A 5 turns into a 0: "
-            "with 2 numbers, soft, through a 6; with 20 numbers, sharp and "
-            "directly. A 1 turns into a 2: with 2 numbers through an 8; with "
-            "20 numbers directly, through steps that are neither.")
+show_figure(fig, alt="Four rows: a test image, nine decoded digits, and "
+            "another test image. A 5 turns into a 0: with 2 numbers, soft, "
+            "through a 6; with 20 numbers, sharp and directly. A 1 turns into "
+            "a 2: with 2 numbers through an 8; with 20 numbers directly, "
+            "through steps that are neither.")
 
 # %% [markdown]
-# And there and back, with both models side by side:
-
-# %%
-walk, halves = torch.linspace(0, 1, 25), []
-for model in models.values():
-    z_a, z_b = encode_images(model, x_test[[*pairs["5 to 0"]]])[0]
-    z = straight_line(z_a, z_b, walk)
-    halves.append(model.decode(z).sigmoid())
-frames = torch.cat(halves, dim=3)  # side by side
-label = "2 numbers\t20 numbers"  # each under its half
-show_animation(torch.cat([frames, frames.flip(0)]), seconds=0.08, enlarge=5,
-               labels=[label] * 50,
-               alt="Animation: a handwritten 5 turns into a 0 and back; on "
-               "the left, with 2 numbers, soft and through a 6, on the right, "
-               "with 20 numbers, sharp and directly.")
-
-# %% [markdown]
-# *What to see:* most steps are digits, but not all.
+# (`_` is what we drop: of each code, how sure the encoder is of it. In
+# [02](02_generative_models.ipynb) it becomes important.)
+#
+# *What to see:* most steps are digits, but not all. The animation at the top
+# shows such walks in motion.
 #
 # With two numbers the pictures are soft. Two numbers are few for everything a
-# digit can be. And ten kinds of digits share one plane, so a line from one to
-# another often crosses others: here a 6, an 8 and more.
+# digit can be: compare the ends with the images beside them. And ten kinds of
+# digits share one plane, so a line from one to another often crosses others:
+# here a 6, an 8 and more.
 #
-# Twenty numbers leave room for slant, thickness and the form of each stroke,
-# so the pictures are sharp. There is room between the digits, too. So a line
-# may lead from one to the other without a third, and may pass shapes that are
-# no digit. ([04](04_latent_space.ipynb) counts both on hundreds of walks.)
+# Twenty numbers leave room for slant, thickness and the form of each stroke.
+# The 0 at the end is as fat as its image; with two numbers it is a thin one.
+# There is room between the digits, too. So a line may lead from one to the
+# other without a third, and may pass shapes that are no digit.
+# ([04](04_latent_space.ipynb) counts both on hundreds of walks.)
 #
 # ## The data
 #
@@ -129,7 +132,8 @@ show_animation(torch.cat([frames, frames.flip(0)]), seconds=0.08, enlarge=5,
 print("train", list(data.x_train.shape), "test", list(x_test.shape))
 print("from", x_test.min().item(), "to", x_test.max().item())
 
-# %%
+# %% tags=["hide-input"]
+# Four test images of each class
 fig, ax = plt.subplots(figsize=(7, 2.6))
 first = [(y_test == k).nonzero()[:4].flatten() for k in range(10)]
 columns = torch.stack(first, dim=1).flatten()  # four rows, classes 0 to 9
@@ -141,33 +145,30 @@ show_figure(fig, alt="Grid of forty handwritten digits in ten columns, one "
 # %% [markdown]
 # ## Predict
 #
-# A plain cross-fade mixes the *pixels* of two images,
-# $(1 - t)\,x_a + t\,x_b$. A walk mixes their *codes*. Take a 2 and a 4: what
-# will lie in the middle, at $t = 0.5$? Decide first, then open the picture below.
+# A plain cross-fade mixes the *pixels* of two images, $(1 - t)\,x_a + t\,x_b$:
+# half way from a 2 to a 4 you see both, each half as bright. A walk mixes
+# their *codes*. What will it show in the middle, at $t = 0.5$? Decide first,
+# then open the picture below.
 
 # %% tags=["predict"]
 # Your guess, please
-predict("Half way from a 2 to a 4, what do you see?",
-        ["pixels and codes alike: both digits, each half as bright",
-         "pixels: both digits, each half as bright; codes: one shape",
-         "pixels and codes alike: one shape, between a 2 and a 4"],
-        answer="pixels: both digits, each half as bright; codes: one shape",
-        because="Mixing pixels prints one digit over the other, an image "
-        "nobody would write. The decoder paints one shape, digit or not: it "
-        "has learned to paint strokes like those in its training data.")
+predict("Half way from a 2 to a 4, with two numbers, the decoder paints …",
+        ["a shape between a 2 and a 4", "a gray blur", "another digit"],
+        answer="another digit",
+        because="On the map of two numbers 9s lie between these two. And the "
+        "decoder paints what it has learned to paint there.")
 
 # %%
 a, b = 1, 4  # a 2 and a 4
 fade = 0.5 * x_test[a] + 0.5 * x_test[b]
 pictures = {"image a": x_test[a], "mixed pixels": fade}
 for size, model in models.items():
-    z_a, z_b = encode_images(model, x_test[[a, b]])[0]
-    z = (0.5 * z_a + 0.5 * z_b)[None]  # [None]: a batch of one
-    middle = model.decode(z).sigmoid()
+    middle = model.decode(walk(model, a, b)[[4]]).sigmoid()  # the fifth step
     pictures[f"mixed codes,\n{size}"] = middle[0]
 pictures["image b"] = x_test[b]
 
-# %% tags=["after-predict"]
+# %% tags=["hide-input", "after-predict"]
+# Both images, and three ways to mix them
 fig, axes = plt.subplots(1, 5, figsize=(8, 2.2))
 for ax, (name, picture) in zip(axes, pictures.items()):
     show_image(picture, ax=ax)
@@ -178,8 +179,9 @@ show_figure(fig, alt="Five images: a 2; the cross-fade, in which a gray 2 and "
             "numbers, one shape each; a 4.")
 
 # %% [markdown]
-# *What to see:* with two numbers a 9 lies in the middle. With twenty it is
-# something like a 6. Neither is a 2 or a 4, but each is one shape.
+# *What to see:* mixed pixels are an image that nobody would write. Mixed codes
+# give one shape. With two numbers it is a 9. With twenty it is something like
+# a 6, so twenty numbers do not rule out a third digit.
 #
 # ## The space in which you walked
 #
@@ -195,30 +197,36 @@ for k in range(3):
     print(f"test image {k}, a {y_test[k]}: code ({z_1:5.2f}, {z_2:5.2f})")
 
 # %% [markdown]
-# (`_` is what we drop here: of each code, how sure the encoder is of it. In
-# [02](02_generative_models.ipynb) it becomes important.)
-#
-# Below, the map shows the codes of test images, each drawn as its class. Drag
-# on it, or click it and use the **arrow keys** (with Shift: larger steps), and
-# the decoder paints the digit of that point.
+# ($z_1$ and $z_2$ are the two numbers of one code; $z_a$ and $z_b$ were two
+# codes.) Below, the map shows the codes of test images, each drawn as its
+# class. Drag on it, or click it and use the **arrow keys** (with Shift: larger
+# steps), and the decoder paints the digit of that point.
 
 # %%
 latent_pad(model, z_test, y_test)
 
 # %% [markdown]
-# And as two pictures:
+# And as two pictures. On the left are the codes of a thousand test images,
+# with a circle at the mean of each class, and the two walks from above. On the
+# right is what the decoder paints inside the frame. (Its steps are shorter in
+# the middle, where most codes are.)
 
 # %%
-n = 15  # images in a row, at codes that are closer together in the middle
+n = 15  # images in a row
 painted = decode_grid(model, n)
 
 # %% tags=["hide-input"]
-# The codes of 2,000 test images, with each class named at its mean; a frame
-# around what is decoded on the right
+# The codes of 1,000 test images, each class at its mean, and the two walks; a
+# frame around what is decoded on the right
 edge = torch.special.ndtri(torch.tensor(1 - 0.5 / n)).item()
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 5))
-plot_codes(z_test, y_test, title="Codes of 2,000 of the 10,000 test images",
-           ax=left)
+plot_codes(z_test, y_test, n=1000, ax=left,
+           title="Codes of 1,000 of the 10,000 test images")
+for (a, b), start in zip(pairs.values(), pairs):
+    left.plot(*walk(model, a, b).T, "-o", color="black", markersize=5,
+              markerfacecolor="white", zorder=4)
+    left.annotate(start, walk(model, a, b)[0].tolist(), xytext=(-8, 8),
+                  textcoords="offset points", ha="right", weight="bold")
 for k in range(10):
     beside = {4: "top", 9: "bottom"}  # the two share a place
     left.text(*z_test[y_test == k].mean(0).tolist(), str(k), size=17,
@@ -228,9 +236,9 @@ left.add_patch(plt.Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False,
                              linewidth=1.5))
 left.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal")
 show_image(painted, title="What the decoder paints inside the frame", ax=right)
-side = len(painted)
-where = [side / n / 2, side / 2, side - side / n / 2]
-names = [f"{-edge:.1f}", "0", f"{edge:.1f}"]
+side, marks = len(painted), torch.tensor([-edge, -1, 0, 1, edge])
+where = (side * torch.special.ndtr(marks)).tolist()
+names = [f"{-edge:.1f}", "−1", "0", "1", f"{edge:.1f}"]
 right.set(xlabel="$z_1$", ylabel="$z_2$")
 right.grid(False)
 right.set_xticks(where, names)
@@ -238,14 +246,17 @@ right.set_yticks(where, names[::-1])
 show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, with the "
             "name of each class at its middle; 0, 1, 6 and 7 have regions of "
             "their own, 3, 5 and 8 overlap in the middle, 4 and 9 lie side by "
-            "side. Right: a grid of decoded digits that change gradually from "
-            "place to place.")
+            "side. Two lines of nine dots, the walks: that from the 5 to the "
+            "0 leads through the 6s, that from the 1 to the 2 through the "
+            "middle. Right: a grid of decoded digits that change gradually "
+            "from place to place.")
 
 # %% [markdown]
-# *What to see:* nobody told the model about classes, yet equal digits lie
-# together, and those that look alike share a region: 4 and 9, and in the middle
-# 3, 5 and 8. Far outside, where there are no codes, the decoder still paints
-# something; do not trust it.
+# *What to see:* nobody told the model about classes, yet images of one digit
+# lie together, and digits that look alike share a region: 4 and 9, and in the
+# middle 3, 5 and 8. So here is why the walk from the 5 met a 6: its line leads
+# through the 6s. Drag the pad to a corner, where there are no codes. The
+# decoder paints something even there; do not trust it.
 #
 # ## Is this computer ready?
 #
@@ -257,19 +268,20 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, with the "
 print(machine_report())
 speed = training_speed()
 print(f"trains on {speed:,.0f} images per second\n")
-minutes = estimated_minutes(speed)
+minutes = {name: max(1, round(each))
+           for name, each in estimated_minutes(speed).items()}
 for name, each in minutes.items():
-    print(f"{name:20} about {max(1, round(each))} min")
-print(f"{'the whole series':20} about {sum(minutes.values()):.0f} min")
+    print(f"{name:20} about {each} min")
+print(f"{'the whole series':20} about {sum(minutes.values())} min")
 
 # %% [markdown]
-# If you can read these lines, it is ready. You need no GPU and no internet. The
-# minutes are computing time, most of it in trainings that you can leave alone.
-# If something fails, send the first three lines to whoever helps you.
+# If you can read these lines, it is ready. You need no GPU and no internet.
+# The minutes are computing time, most of it in trainings that you can leave
+# alone. If something fails, send the first three lines to whoever helps you.
 #
 # ## How the series works
 #
-# Each notebook asks one question and answers it by experiment.
+# Each notebook answers a question by experiment.
 #
 # * **Predict** before you run: guessing first is what makes a result stick.
 # * **Run** the cells from top to bottom. Cells that take longer than a few
@@ -277,17 +289,17 @@ print(f"{'the whole series':20} about {sum(minutes.values()):.0f} min")
 # * **Explain** what you saw, then read *What to see*.
 # * **Exercises** have checks that tell you what went wrong. Solutions are a
 #   click away.
-# * Change numbers in the *config* cells, near the top of a notebook. Models
-#   that you have trained once are kept. `RETRAIN = True` trains them anew.
+# * From 01 on, change numbers in the *config* cell near the top. Models that
+#   you have trained once are kept. `RETRAIN = True` trains them anew.
 #
 # | notebook | the question it answers |
 # |---|---|
 # | 00 · Start here | What would it take to turn one digit into another? |
 # | [01 · Autoencoders](01_autoencoders.ipynb) | How short can a code be, and what is wrong with codes that were only made to be short? |
 # | [02 · Generative models](02_generative_models.ipynb) | What must change so that you can make up a code, and get a digit? |
-# | [03 · The mathematics](03_mathematics.ipynb) | Why is this sum the right loss, and how far is it from what we want? |
+# | [03 · The mathematics](03_mathematics.ipynb) | Why is the loss of 02 the right one, and how far is it from what we want? |
 # | [04 · The latent space](04_latent_space.ipynb) | What does a latent space look like, and how much of the picture can you believe? |
-# | [05 · One knob](05_beta.ipynb) | What does the KL term do when it counts more, or less? |
+# | [05 · One knob](05_beta.ipynb) | What if codes are held together more tightly, or less? |
 # | [06 · Why VAE images are blurry](06_blur.ipynb) | Which part of the model blurs them, and what helps? |
 # | [07 · Disentanglement](07_disentanglement.ipynb) | Can a model find what makes images differ, and give each cause a number of its own? |
 # | [08 · Denoising autoencoders](08_denoising.ipynb) | How does noise go away? |
@@ -303,8 +315,9 @@ print(f"{'the whole series':20} about {sum(minutes.values()):.0f} min")
 #
 # * A code for each of them, and a decoder that paints what lies between: walk
 #   on a straight line between the *codes*. Mixing pixels will not do.
-# * With a digit at every step? At most of them. With two numbers the line meets
-#   other digits; with twenty also shapes that are none.
+# * Smoothly, and with a digit at every step? Mostly. Both models also pass
+#   shapes that are no digit. With two numbers a line often crosses other
+#   digits; with twenty it can lead straight to its end.
 # * A code of twenty numbers paints sharper digits than one of two. But two
 #   numbers make a map, on which digits that look alike lie together.
 #
@@ -326,7 +339,12 @@ times_smaller = 28 * 28 / 2
 check_compression(times_smaller)
 
 # %% [markdown]
-# ### 2 · A tour of the map (five minutes, no code)
+# ### 2 · A walk of your own (five minutes, one line; try it, and report)
+#
+# Put another pair into `pairs`, above, and run its cell and the next one. Can
+# you find a walk on which the model of twenty numbers meets a third digit?
+#
+# ### 3 · A tour of the map (five minutes, no code)
 #
 # Find on the pad: a place where a 4 turns into a 9; a 1 that leans to the
 # left and one that leans to the right; a place that looks like no digit. Are
@@ -346,7 +364,10 @@ check_compression(times_smaller)
 #   to document recognition*, [doi:10.1109/5.726791](https://doi.org/10.1109/5.726791):
 #   the data.
 # * Kingma and Welling (2014), *Auto-encoding variational Bayes*,
-#   [arXiv:1312.6114](https://arxiv.org/abs/1312.6114): the VAE.
+#   [arXiv:1312.6114](https://arxiv.org/abs/1312.6114); and Rezende, Mohamed
+#   and Wierstra (2014), *Stochastic backpropagation and approximate inference
+#   in deep generative models*,
+#   [arXiv:1401.4082](https://arxiv.org/abs/1401.4082): the VAE.
 #
 # **Next:** [01 · Autoencoders](01_autoencoders.ipynb), which asks how short a
 # code can be, and what a code lacks that was only made to be short.

@@ -46,7 +46,7 @@ class DamagedFile(Exception):
     """A data file is there, but its content is not what it should be."""
 
 
-def _read_idx(path: Path, sha256: str) -> Tensor:
+def _read_idx(path: Path, sha256: str) -> np.ndarray:
     """One IDX file, plain or gzipped, as uint8; DamagedFile unless its raw bytes have the hash."""
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -56,9 +56,7 @@ def _read_idx(path: Path, sha256: str) -> Tensor:
         raise DamagedFile(f"{path} is damaged: its SHA-256 is not {sha256[:12]}….")
     n_axes = raw[3]
     shape = np.frombuffer(raw, ">i4", count=n_axes, offset=4)
-    return torch.from_numpy(
-        np.frombuffer(raw, np.uint8, offset=4 + 4 * n_axes).reshape(*shape).copy()
-    )
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * n_axes).reshape(shape)  # no copy
 
 
 def read_idx_folder(
@@ -70,12 +68,17 @@ def read_idx_folder(
     x_train, y_train, x_test, y_test = map(_read_idx, paths, sha256s)
     train, test = slice(n_train), slice(n_test)  # before they take four times the memory
     x_train, x_test = _to_unit(x_train[train]), _to_unit(x_test[test])
-    return x_train, y_train[train].long(), x_test, y_test[test].long()
+    return x_train, _classes(y_train[train]), x_test, _classes(y_test[test])
 
 
-def _to_unit(images: Tensor) -> Tensor:
+def _to_unit(images: np.ndarray) -> Tensor:
     """uint8 [N, H, W] as float32 [N, 1, H, W] in [0, 1]."""
-    return images.unsqueeze(1).float().div_(255)
+    return torch.from_numpy(images.astype(np.float32)).unsqueeze(1).div_(255)
+
+
+def _classes(y: np.ndarray) -> Tensor:
+    """uint8 [N] as int64 [N]."""
+    return torch.from_numpy(y.astype(np.int64))
 
 
 def load_mnist(folder: Path, n_train: int | None = None, n_test: int | None = None) -> Split:

@@ -50,7 +50,7 @@ def make_vae(k):  # k latent numbers; with two, a deeper network learns more
     start_at_mean_image(decoder, x_train)
     return VAE(encoder, decoder, latent_dim=k)
 
-
+# %%
 settings = {"epochs": 25, "batch_size": 128, "lr": 3e-3,
             "schedule": warmup_then_linear, "retrain": RETRAIN}
 models = {}
@@ -149,12 +149,13 @@ def longer_side(x):  # of the box around the ink, in pixels
     return torch.maximum(extent(inked.any(1)), extent(inked.any(2)))
 
 
+# %%
 def center_of_mass(x):  # [N, 2]: right of and below pixel 14, in pixels
     across, down = x.sum(2)[:, 0], x.sum(3)[:, 0]
     sums = [(ink * (pixel - 14)).sum(1) for ink in (across, down)]
     return torch.stack(sums, 1) / across.sum(1, keepdim=True)
 
-
+# %%
 side, center = longer_side(x_test), center_of_mass(x_test)
 claim("99 in 100 test digits have a longer side of 20 pixels",
       (side == 20).float().mean() > 0.99)
@@ -276,7 +277,7 @@ def minus_elbo(model, images):  # of each image, [N]
     with local_seed(0):
         return negative_elbo(model, images)["loss"]
 
-
+# %%
 right, nats = {}, {}
 for change, (spoil, values) in changes.items():
     for value in values:
@@ -435,7 +436,7 @@ def like_mnist(x):
     offset = center_of_mass(x) + 0.5 * (1 - zoom)[:, None]
     return resampled(x, zoom, offset)
 
-
+# %%
 mended = {}
 for change, value in [("moved right", 4), ("longer side", 12)]:
     repaired = like_mnist(changes[change][0](x, value))

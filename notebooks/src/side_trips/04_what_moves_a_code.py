@@ -93,13 +93,13 @@ trained = train_grid(
 table_models = {seed: model for seed, (model, _) in trained.items()}
 rows, factors = make_table(1000, seed=99)
 
-
+# %%
 def taken(model):  # the factor that correlates most with each number
     mu, _ = encode_images(model, rows)
     both = torch.corrcoef(torch.cat([mu, factors], 1).T)[:3, 3:].abs()
     return both.argmax(1), both.amax(1)
 
-
+# %%
 print_table({seed: taken(model)[1].tolist() for seed, model
              in table_models.items()}, columns=["seed", "|r| with its factor"])
 claim("every seed: each number has taken a factor of its own", all(
@@ -140,6 +140,7 @@ encoder_maps = {seed: encoder_jacobian(model, rows).mean(0)
                 for seed, model in table_models.items()}
 
 
+# %%
 def hits(map_, model):  # of the columns of each factor, how many are on top
     which, _ = taken(model)
     on_top = {}
@@ -157,6 +158,7 @@ claim("encoder, every seed: the columns of its factor are on top",
           for seed, model in table_models.items()))
 
 
+# %%
 def per_column(map_, model):  # mean size in the block of each factor
     sizes_of = [map_[j, owner == k].abs().mean()
                 for j, k in enumerate(taken(model)[0])]
@@ -296,7 +298,7 @@ def decoder_map(model, codes, h=0.01):  # [N, 3] -> [3, 48], by hand
         return ((up - down) / (2 * h)).mean(0)
     return torch.stack([change(step) for step in h * torch.eye(3)])
 
-
+# %%
 decoder_maps = {}
 for seed, model in table_models.items():
     codes, _ = model.encode(rows)
@@ -350,7 +352,7 @@ def threes_and_eights(x, y):  # images -> rows of 48 numbers, 0 or 1
     small = adaptive_avg_pool2d(x[chosen][..., 4:24], (8, 6)).flatten(1)
     return (small > 0.31).float()  # a third of what a field can hold
 
-
+# %%
 x_digits = threes_and_eights(data.x_train, data.y_train)
 trained = train_grid(
     make_small, x_digits, negative_elbo, name="04_fields", **settings,
@@ -359,6 +361,7 @@ digit_models = {seed: model for seed, (model, _) in trained.items()}
 digits = threes_and_eights(data.x_test, y_test)[:1000]
 y_digits = y_test[(y_test == 3) | (y_test == 8)][:1000]
 
+# %%
 model = digit_models[seeds[0]]
 as_fields = nn.Sequential(model.decoder, nn.Unflatten(1, (1, 8, 6)))
 traversal_panel(VAE(model.encoder, as_fields, latent_dim=3),
@@ -456,6 +459,7 @@ def straight(model):  # a decoder whose logits are sums
     return lambda z: (middle + slopes @ z).sigmoid()
 
 
+# %%
 def effects(f, j, moved):  # of z_j, as one number moves: [5, 48]
     codes = torch.tensor(places)[:, None] * torch.eye(3)[moved]
     return vmap(jacrev(f))(codes)[..., j]
@@ -474,6 +478,8 @@ asked = {("own table", "copy"): (painter, table_models),
          ("digits", "copy"): (painter, digit_models),
          ("digits", "logits"): (logits_of, digit_models),
          ("digits", "copy, logits are sums"): (straight, digit_models)}
+
+# %%
 lowest = {}
 for name, (kind, models) in asked.items():
     lowest[name] = {way: [] for way in ways}

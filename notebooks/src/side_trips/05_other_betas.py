@@ -76,6 +76,7 @@ def make_400():  # one hidden layer on each side, two latent numbers
     return VAE(mlp([784, 400, 4], activation=nn.ReLU), decoder, latent_dim=2)
 
 
+# %%
 def measured(model):
     mu, _ = encode_images(model, x_test)
     return evaluate(model, x_test, negative_elbo) | {

@@ -139,6 +139,8 @@ for m in multipliers:
                "kl": [run["kl"] for run in runs],
                "used": [int(run["used"]) for run in runs]}
 print_table(rows, columns=["×", *rows[48]])
+
+# %%
 claim("× 1, every seed: every row's posterior is the prior",
       max(rows[1]["kl"]) < 0.01, kl=rows[1]["kl"])
 claim("× 48, every seed: the code says more than a nat",
