@@ -479,7 +479,7 @@ texts = [(0, "64 numbers", (55, 66), "0.15"),
          (1, f"β = 10, {stray['active']} of 2 active",
           (stray["kl"] + 0.5, stray["recon_loss"]), "0.5"),
          (1, "β = 4", (7.9, 103), colors[4]),
-         (1, f"price at the start:\nslope −{first_nat:.0f}", (0.15, 122),
+         (1, f"at the start:\nslope −{first_nat:.0f}", (0.15, 112),
           "0.15")]
 for panel, text, place, color in texts:
     axes[panel].annotate(text, place, color=color, fontsize=9)

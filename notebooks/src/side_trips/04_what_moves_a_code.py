@@ -102,6 +102,9 @@ def taken(model):  # the factor that correlates most with each number
 # %%
 print_table({seed: taken(model)[1].tolist() for seed, model
              in table_models.items()}, columns=["seed", "|r| with its factor"])
+print("which factor: " + "; ".join(
+    f"seed {seed}: {[f + 1 for f in taken(model)[0].tolist()]}"
+    for seed, model in table_models.items()))
 claim("every seed: each number has taken a factor of its own", all(
     len(taken(model)[0].unique()) == 3 and taken(model)[1].min() > 0.85
     for model in table_models.values()))
@@ -109,16 +112,16 @@ claim("every seed: each number has taken a factor of its own", all(
 # %% [markdown]
 # A number with $|r|$ near 1 follows its factor closely. (It cannot follow it
 # wholly: a few columns, made by chance, do not tell exactly what their factor
-# was.) Why does each number take
-# a factor, and not a mixture of two? That is a question for
-# [07](../07_disentanglement.ipynb). Here it is enough that it is so.
+# was.) Why does each number take a factor, and not a mixture of two? That is a
+# question for [07](../07_disentanglement.ipynb). Here it is enough that it is
+# so.
 #
 # ## Which columns move a number?
 #
 # Raise column $i$ of a row a little. (No row has such a value; the network
 # takes it all the same.) How much does $\mu_j$ rise? That is the derivative
-# $\partial \mu_j / \partial x_i$. All of them together, 3 × 48 numbers, are the
-# encoder's **Jacobian** at this row.
+# $\partial \mu_j / \partial x_i$. All of them together, 3 × 48 numbers, are
+# the encoder's **Jacobian** at this row.
 #
 # PyTorch computes it without any approximation. `jacrev` turns a function of
 # one row into the function that gives its Jacobian, and `vmap` does that for
@@ -174,8 +177,8 @@ claim("encoder, every seed: the fewer columns a factor has, the more each "
 #
 # Now the other way. Add a little to $z_j$, decode, and see which columns of
 # the copy change, and how much. One can do that by hand, without any calculus,
-# for any decoder in the world. With a step $h$, some divide what comes out by
-# what went in: $f(z + h)/h$.
+# for any decoder in the world. With a step $h$, one may be tempted to divide
+# what comes out by what went in: $f(z + h)/h$.
 #
 # ### Predict
 
@@ -194,12 +197,12 @@ predict("f(z + h)/h, and h becomes smaller and smaller. What does it do?",
 # ### Exercise · The central difference (five minutes, three lines)
 #
 # The derivative of `f` ([D] to [P]) with respect to `z[j]`, from two
-# values of `f`, one a step `h` ahead, one a step `h` behind. Leave `z` as it
-# is.
+# values of `f`, one a step `h` ahead, one a step `h` behind. Do not change `z`
+# in place.
 #
 # (Try it before you read on: the same lines, for many codes at a time, come
-# below.) How small should $h$ be? We shall see how wrong each of the three ways
-# is, from a step of 1 down to a millionth. The truth is known, from
+# below.) How small should $h$ be? We shall see how wrong each of the three
+# ways is, from a step of 1 down to a millionth. The truth is known, from
 # `jacrev`.
 
 # %% tags=["exercise"]
@@ -277,12 +280,14 @@ def draw_maps(model, maps):  # heat maps, 3 x 48 each, below each other
     return fig
 
 # %% [markdown]
-# *What to see.* Each color has three lines, one for each seed. Two things
-# spoil a difference. A large step leaves the place where we asked. A small step
-# drowns in rounding, since 32-bit numbers have seven digits, and a difference
-# of two nearly equal numbers has fewer. Between the two lies a valley. That of
-# the central difference is deeper, because the errors of its two sides cancel.
-# And $f(z+h)/h$ has no valley, it has no limit at all: its error is about
+# *What to see.* The largest error over the 48 columns, at the code of one row,
+# for the first latent number. Each color has three lines, one for each seed
+# (of $f(z+h)/h$ they lie on each other). Two things spoil a difference. A
+# large step leaves the place where we asked. A small step drowns in rounding,
+# since 32-bit numbers have seven digits, and a difference of two nearly equal
+# numbers has fewer. Between the two lies a valley. That of the central
+# difference is deeper, because the errors of its two sides cancel. And
+# $f(z+h)/h$ has no valley, it has no limit at all: its error is about
 # $f(z)/h$.
 #
 # So here is the decoder's map by hand: your function once more, but for the
@@ -323,11 +328,12 @@ show_figure(fig, alt="Two heat maps of mean derivatives, 3 latent numbers by "
             "darkest, in the decoder's all are alike.")
 
 # %% [markdown]
-# *What to see.* Both maps have found the truth, every column of it, and left
-# the coins alone. Look at the encoder's colors once more: where only 8 columns
-# tell about a factor, each of them counts for more. So a strong color in the
-# encoder's map does not say that a column depends strongly on the factor. It
-# says that the encoder relies on it.
+# *What to see.* Rows are sorted by their factors. Both maps have found the
+# truth, every column of it, and left the coins alone. (Each has a scale of its
+# own.) Look at the encoder's colors once more: where only 8 columns tell about
+# a factor, each of them counts for more. So a strong color in the encoder's
+# map does not say that a column depends strongly on the factor. It says that
+# the encoder relies on it.
 #
 # The sign says nothing about the factor either. The VAE may take it upside
 # down, and then its whole row is orange, or brown where it is strong.
@@ -372,8 +378,9 @@ traversal_panel(VAE(model.encoder, as_fields, latent_dim=3),
 model = digit_models[seeds[0]]
 ends = torch.tensor([[z_1, z_2, 0] for z_2 in (-2, 2) for z_1 in places])
 copies = model.decode(ends).sigmoid().view(2, 5, 1, 8, 6)
-fig = show_rows({"$z_2 = -2$": copies[0], "$z_2 = 2$": copies[1]},
+fig = show_rows({"$z_2 = -2$": copies[0], "$z_2 = 2$": copies[1]}, size=1.3,
                 above={"$z_2 = -2$": [f"$z_1 = {z_1:g}$" for z_1 in places]})
+fig.suptitle("What $z_1$ does depends on where $z_2$ stands", y=1.06)
 show_figure(fig, alt="Two rows of five decoded pictures of 8 by 6 fields. In "
             "each, z_1 goes from -2 to 2: at one end of z_2 other fields fill "
             "and empty than at the other end.")
@@ -420,10 +427,16 @@ claim("every seed: one number tells how much ink there is, with |r| > 0.7",
 # can see strokes that move: purple on one side, orange on the other. For $z_2$
 # nearly all is purple: more of it is more ink, nearly everywhere.
 #
-# It is tempting to give each number a name. Some names can be tested. *Ink* for
-# $z_2$ is a good one: the number correlates with the count of inked fields, by
-# 0.81. Each of the other seeds has such a number, too. *8 rather than 3* for
-# $z_3$ is half a name: 0.56.
+# It is tempting to give each number a name. Some names can be tested. *Ink*
+# for $z_2$ is a good one: the number correlates with the count of inked
+# fields, by 0.81. Each of the other seeds has such a number, too. *8 rather
+# than 3* for $z_3$ is half a name at best: 0.56, and $z_1$ has 0.48. (With a
+# name that is only yes or no, a correlation cannot reach 1.)
+#
+# Look at $z_2$ once more. In the encoder's map its darkest fields lie at the
+# rim, where hardly any row has ink. The encoder would react strongly to ink
+# there. But it seldom sees any, so these fields rarely move the number. A
+# derivative says what *would* happen, not what does.
 #
 # (White fields deserve a doubt. A mean of signed derivatives is near 0 where a
 # number has no effect. It is near 0 as well where the effect has one sign at
@@ -437,9 +450,9 @@ claim("every seed: one number tells how much ink there is, with |r| > 0.7",
 # Stand in the middle of the latent space, and ask what $z_1$ does. Then take a
 # step along $z_2$, and ask again. To compare two effects, 48 numbers each, we
 # take their **cosine**: 1 if the pattern is the same, 0 if they have nothing
-# in common. (It does not ask how large they are.) In our own table each column
-# listens to a single factor, so there the pattern should stay. And on the
-# digits?
+# in common, −1 if it is reversed. (It does not ask how large they are.) In our
+# own table each column listens to a single factor, so there the pattern should
+# stay. And on the digits?
 #
 # There is a suspect, the sigmoid. A field that is full cannot fill, whatever
 # its logit does. So we also ask for the effect on the *logits*. And we build a
@@ -469,8 +482,8 @@ def cosines(patterns):  # with the effect in the middle
     return cosine_similarity(patterns, patterns[[2]])
 
 
-ways = {"another moves": [*permutations(range(3), 2)],
-        "it moves itself": [(j, j) for j in range(3)]}
+ways = {"another z moves": [*permutations(range(3), 2)],
+        "its own z moves": [(j, j) for j in range(3)]}
 
 # %%
 asked = {("own table", "copy"): (painter, table_models),
@@ -492,7 +505,7 @@ print_table(lowest, columns=["table", "effect on", *ways])
 
 # %% tags=["hide-input"]
 # On digits: the effect of z_1, as z_2 moves, first seed; copy and logits
-others = {name: row["another moves"] for name, row in lowest.items()}
+others = {name: row["another z moves"] for name, row in lowest.items()}
 claim("own table, every pair and seed: as another moves, the pattern stays",
       min(others["own table", "copy"]) > 0.95)
 claim("digits, every pair and seed: as another moves, the pattern changes",
@@ -517,8 +530,10 @@ for line, name, kind in zip(axes, ("copy", "logits"), (painter, logits_of)):
             ax.set_title(f"$z_2 = {place:g}$\n{cosine:.2f}")
     line[0].set_ylabel(f"effect on\nthe {name}", rotation=0, ha="right",
                        va="center")
-fig.suptitle("What $z_1$ does, and the cosine: most changes come from the "
-             "sigmoid")
+fig.suptitle("What $z_1$ does as $z_2$ moves, and the cosine with the middle:"
+             "\nmost of the change comes from the sigmoid", y=1.02)
+fig.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.7,
+             label="share of the largest value of the line")
 show_figure(fig, alt="Two lines of five pictures in purple and orange: what "
             "z_1 does to the digits while z_2 goes from -2 to 2. Above, the "
             "effect on the copy: the pattern changes, and the cosine with the "
@@ -529,18 +544,20 @@ show_figure(fig, alt="Two lines of five pictures in purple and orange: what "
 # *What to see.* On our table the *pattern* does not change as another number
 # moves. On digits it does, for each pair of numbers and in every seed.
 #
-# But most of that is the sigmoid. Before it, the pattern is nearly the same:
+# But most of that is the sigmoid. Before it, the patterns are much more alike:
 # the lowest cosines are 0.82 to 0.97. And the decoder without any interplay,
-# whose logits are sums, has cosines nearly as low as the real one. A field that
-# is full or empty already does not move. So at another place, other fields move.
+# whose logits are sums, has cosines nearly as low as the real one. A field
+# that is full or empty already does not move. So at another place, other
+# fields move.
 #
-# Then the last column. A number also changes its effect as it moves *itself*.
-# On our table its effect nearly vanishes at both ends, where the fields of its
-# factor are full or empty. What is left has another pattern. On digits even
-# the logits bend: their cosines fall to 0.38 to 0.63.
+# Then the last column. A latent number also changes its effect as it moves
+# *itself*. On our table its effect is more than five times smaller at both
+# ends, where the columns of its factor are full or empty. What is left has
+# another pattern. On digits even the logits bend: their cosines fall to 0.38
+# to 0.63.
 #
-# A common sentence is that such gradients *show interdependencies between the
-# dimensions*, and then the explanation stops. Here is its second half: the
+# One can read that such gradients *show interdependencies between the
+# dimensions*. That is half of a sentence. Here is the other half: the
 # effect of a number belongs to the number *and to the place*, and the place is
 # all the numbers, its own included. That a map changes from place to place
 # does not show that numbers work together: a sigmoid is enough. A heat map of
@@ -557,16 +574,17 @@ show_figure(fig, alt="Two lines of five pictures in purple and orange: what "
 # * By hand, take a central difference, with a step like 0.01. Without a
 #   subtraction there is no derivative. And where there is `jacrev`, take that.
 # * On real data the effect of a number on the copy depends on where you stand.
-#   Most of that is the sigmoid: a full field cannot fill. Say where you stood,
-#   or say that it is a mean.
+#   As *another* number moves, most of that is the sigmoid: a full field cannot
+#   fill. As it moves itself, the logits bend, too. Say where you stood, or say
+#   that it is a mean.
 # * A name for a number can be tested. Test it before you use it.
 #
 # ## Where to go
 #
 # * Back to [04 · Seeing the latent space](../04_latent_space.ipynb).
-# * When does a number stand for one factor, and when for a mixture? That is the
-#   question of [07 · Disentanglement](../07_disentanglement.ipynb).
-# * What a table of 48 columns does to β:
-#   [05 · side trip · A table of 48 columns](05_table.ipynb).
+# * When does a number stand for one factor, and when for a mixture? That is
+#   the question of [07 · Disentanglement](../07_disentanglement.ipynb).
+# * What a table of 48 columns does to β: [05 · side trip · A table of 48
+#   columns](05_table.ipynb).
 # * **One to try:** give the table an interplay. Let a few columns be 1 only if
 #   two factors agree. Which of the claims above fail, and which survive?

@@ -9,8 +9,8 @@
 # layers wider, or add one. **Which of the two, and does a narrow layer just
 # before the code help to squeeze, or does it hurt?**
 #
-# A common way to find out is to train each network for a minute, and to look.
-# We do that too. Then we train them for fifteen epochs.
+# A common way to find out is to train each network for a short time, and to
+# look. We do that too. Then we train them for fifteen epochs.
 #
 # *A side trip from [04 · Seeing the latent space](../04_latent_space.ipynb) ·
 # twenty minutes*
@@ -54,18 +54,15 @@ x_train, x_test, y_test = data.x_train, data.x_test, data.y_test
 # We add each layer on both sides, to the encoder and to the decoder. Which of
 # the two sides pays, we do not ask.
 #
-# What weight should the KL have? One setting that is passed on is a "KL ratio
-# of `0.99999`". That sounds like a loss of almost nothing but KL. It is the
-# other way around: `0.99999` is the share of the *reconstruction*, and the KL
-# has the rest, $10^{-5}$.
+# We want copies only. So the KL has a very small weight, one that is passed
+# on: pixels averaged, and the KL times $10^{-5}$. That is $\beta = 784 \cdot
+# 10^{-5} = 0.00784$ ([Other people's β](05_other_betas.ipynb) has the
+# conversion). We shall see that the KL is then a few tenths of a nat of the
+# loss, against more than a hundred of copy. In short: each model is asked for
+# good copies from two numbers.
 #
-# Does that reconstruction average over the pixels, or sum? The setting does
-# not say. Averaged, it is $\beta = 784 \cdot 10^{-5} = 0.00784$. Summed, it is
-# $10^{-5}$. ([Other people's β](05_other_betas.ipynb) has the conversion.)
-# We take the larger one. It can make little difference: we shall see that even
-# at 0.00784 the KL is a few tenths of a nat of the loss, against more than a
-# hundred of copy. In both readings the model is asked for one thing: good
-# copies from two numbers.
+# All six get the same learning rate and the same schedule. Perhaps each would
+# be a little better with a rate of its own.
 
 
 # %%
@@ -88,6 +85,8 @@ loss_fn = partial(negative_elbo, beta=beta)
 # ## Half an epoch
 #
 # First the quick way: one pass over half of the training images, here and now.
+# (It is a short training with a warm-up and an end of its own, not the
+# beginning of the long one.)
 
 # %%
 short = train_grid(
@@ -103,8 +102,8 @@ claim("half an epoch: the deepest, narrow network copies worse than 400-256",
       quick=quick)
 
 # %% [markdown]
-# Look at recon_loss, on test images: this is how badly they are copied. The two
-# wide networks lead, and the deepest, narrow one is behind them by several
+# Look at recon_loss, on test images: this is how badly they are copied. The
+# two wide networks lead, and the deepest, narrow one is behind them by several
 # nats. *Go wide*, one would say, and many do. (It is one seed only.)
 #
 # And see what the KL adds to the loss, the difference of the first two
@@ -134,9 +133,10 @@ def measured(model):
     row["4, 9"] = confused(shares, [4, 9])
     row["3, 5, 8"] = confused(shares, [3, 5, 8])
     row["2 as 3, 5, 8"] = shares[2, [3, 5, 8]].sum().item()
+    # all but the last layer, and the cut into mu and logvar
     units = model.encoder[:-2](x_test)  # the last hidden layer, after ReLU
     row["units"] = (units > 0).any(0).sum().item()
-    return row | class_map(mu)
+    return row | class_map(mu)  # where classes lie, for a figure: next cell
 
 
 # %% tags=["hide-input"]
@@ -157,7 +157,7 @@ def class_map(mu):  # center and covariance of the means of each class
 
 # %% tags=["predict"]
 # Your guess, please
-predict("All six are trained for fifteen epochs. Which one copies best?",
+predict("After fifteen epochs, which of these four copies best?",
         ["256-128", "400-256", "400-256-64", "400-256-64-10"],
         answer="400-256-64",
         because="A layer more takes longer to learn, but two numbers need a "
@@ -191,7 +191,8 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3.2))
 for row, name in enumerate(networks):
     axes[0].plot(quick[name]["recon_loss"], row, "o", color="0.5")
     ends = over_seeds(name, "recon_loss")
-    axes[1].plot(ends, [row] * len(ends), "o-", color="C0", markersize=5)
+    heights = [row + 0.12 * (n - 1) for n in range(len(ends))]
+    axes[1].plot(ends, heights, "o", color="C0", markersize=5)
 axes[0].set(yticks=range(len(networks)), yticklabels=networks,
             title="Half an epoch, one seed: wide is best")
 axes[1].set(yticks=range(len(networks)), yticklabels=[],
@@ -219,13 +220,13 @@ claim("the deepest, narrow or not, have overtaken 400-256, on average",
 # %% [markdown]
 # *What to see.* Wide and deep have changed places.
 #
-# * **Width** pays, as it did after half an epoch. A common claim is that
-#   256-128, 400-128 and 400-256 copy alike. Neighbors do: their ranges
-#   overlap. But each 256-128 is worse than each 400-256, by nearly two nats on
-#   average. Those cost three quarters more weights.
-# * **Depth** pays too, and more. One more layer of 64 gains about three nats,
-#   for one weight in twenty-five. After half an epoch, in the one seed that we
-#   looked at, it seemed to lose.
+# * **Width** pays, as it did after half an epoch. Of 256-128, 400-128 and
+#   400-256, neighbors have ranges that overlap. But each 256-128 is worse than
+#   each 400-256, by nearly two nats on average. These two nats cost three
+#   quarters more weights.
+# * **Depth** pays too, and more. One more layer of 64, on both sides, gains
+#   about three nats for 4 % more weights. After half an epoch, in the one seed
+#   that we looked at, it seemed to lose.
 # * **More depth** than that gains nothing here.
 # * **A narrow layer** does not squeeze anything out. It costs a nat or so,
 #   against the network that is as deep and not narrow. But it does not fail,
@@ -237,23 +238,25 @@ claim("the deepest, narrow or not, have overtaken 400-256, on average",
 #
 # Why does depth help, here? A reason to think of: two numbers must tell a
 # decoder all that it knows about an image, so the map from the plane to the
-# images has to be folded and bent, and layers bend. But it takes them time to
+# images has to be folded and bent, and layers bend. (That would be the
+# decoder's part. We have not parted the two sides.) But it takes them time to
 # find each other, more than half an epoch.
 #
 # The last column counts the units of the encoder's last hidden layer that fire
-# for any test image at all. (How many there are, the network's name says at its
-# end.) In each network some never do: they have died, as ReLUs may. The narrow
-# layer is left with six to nine of its ten. Whether that is the nat it lost, we
-# cannot say.
+# for any test image at all. (How many there are, the network's name says at
+# its end.) In each network some never do: they have died, as ReLUs may. The
+# narrow layer is left with six to nine of its ten. Whether that is the nat it
+# lost, we cannot say.
 #
 # So the question was not *wider or deeper?* It was *how long did you train?*
 # Would thirty epochs change the places again? We have not tried.
 #
 # ## Maps
 #
-# Two of the six networks as maps, the smallest and the deepest one: the means
-# of test images, each drawn as its digit, and below them what is decoded at
-# the same places.
+# Two of the six networks, the smallest and the deep, narrow one. First their
+# way: the reconstruction loss of the training images, epoch by epoch. Then
+# their maps: the means of test images, each drawn as its digit, and below them
+# what is decoded at the same places.
 
 # %%
 shown = ["256-128", "400-256-64-10"]
@@ -262,6 +265,20 @@ found = train_grid(
     over={"layers": shown, "seed": seeds[:1]}, **settings)
 
 # %% tags=["hide-input"]
+# recon_loss of the training images in each epoch, first seed
+fig, ax = plt.subplots(figsize=(6.5, 3))
+for (name, _), (_, history) in found.items():
+    curve = history.train["recon_loss"]
+    epochs = range(1, len(curve) + 1)
+    ax.plot(epochs, curve, label=name, markersize=4)
+ax.set(xlabel="epoch", ylabel="recon_loss, nats",
+       title="Who is ahead depends on when one looks")
+ax.legend()
+show_figure(fig, alt="Reconstruction loss of the training images over fifteen "
+            "epochs, for 256-128 and 400-256-64-10. After the first epoch the "
+            "deep network is behind; after a few it has overtaken the small "
+            "one, and at the end it is some nats ahead.")
+
 # Means of test images, and digits decoded all over them; first seed
 fig, axes = plt.subplots(2, len(shown), figsize=(8.4, 8))
 for (top, below), ((name, _), (model, _)) in zip(axes.T, found.items()):
@@ -295,10 +312,10 @@ show_figure(fig, alt="Two scatters of means of test images, each drawn as "
 # clouds are ten units wide and more, with arms for the classes that are easy
 # to tell. In the middle there is a crowd.
 #
-# So here is the middle, in all six networks. The six classes of the crowd have
-# an ellipse each, one standard deviation to each side of its center. (Such an
-# ellipse holds about two images in five, and a few that lie far out can stretch
-# it.)
+# So here is the middle, in all six networks, each at a scale of its own. The
+# six classes of the crowd have an ellipse each, one standard deviation to each
+# side of its mean. (An ellipse is not a class. A few images that lie far out
+# move and stretch it, as the 5s of 256-128 do: look at the map above.)
 
 # %% tags=["hide-input"]
 # The crowd in the middle of all six: ellipses, one standard deviation
@@ -315,10 +332,9 @@ for ax, name in zip(axes.flat, networks):
         lengths, axes_of = torch.linalg.eigh(shape)
         angle = torch.atan2(axes_of[1, 1], axes_of[0, 1]).rad2deg().item()
         short_side, long_side = (2 * lengths.clamp(min=0).sqrt()).tolist()
-        for style in ({"facecolor": COLORS[k], "alpha": 0.3},
-                      {"facecolor": "none", "edgecolor": COLORS[k]}):
-            ax.add_patch(Ellipse(center.tolist(), long_side, short_side,
-                                 angle=angle, **style))
+        ax.add_patch(Ellipse(center.tolist(), long_side, short_side,
+                             angle=angle, facecolor="none", linewidth=2,
+                             edgecolor=COLORS[k]))
     # a ring of labels, in the order in which the centers go around the middle
     away = centers - centers.mean(0)
     turns = torch.atan2(away[:, 1], away[:, 0])
@@ -335,8 +351,8 @@ for ax, name in zip(axes.flat, networks):
         ax.plot(*centers[n], "o", color=COLORS[crowd[n]], markersize=4)
     (a, b), (c, d) = (middle - reach).tolist(), (middle + reach).tolist()
     ax.set(title=name, xlim=(a, c), ylim=(b, d), aspect="equal")
-fig.suptitle("4 lies on 9 in all six networks; 3, 5 and 8 mostly share a "
-             "place")
+fig.suptitle("4 lies on 9 in all six networks; the ellipses of 3, 5 and 8 "
+             "overlap")
 fig.supxlabel("$z_1$", fontsize=10)
 fig.supylabel("$z_2$", fontsize=10)
 show_figure(fig, alt="Six maps of class ellipses, one for each network, first "
@@ -349,7 +365,7 @@ show_figure(fig, alt="Six maps of class ellipses, one for each network, first "
 # Which classes are confused there? Name each test image by its ten nearest
 # neighbors among the means. Then count: how often does a 4 get the name 9, or
 # a 9 the name 4? How often do 3, 5 and 8 get one another's? And 2s the name of
-# one of those three? Another claim is that 256-128 alone confuses those.
+# one of those three? (One can read that 256-128 alone confuses those.)
 
 # %%
 groups = ["4, 9", "3, 5, 8", "2 as 3, 5, 8"]
@@ -371,17 +387,18 @@ claim("on average 256-128 confuses 2s less than any other, if by little",
 
 # %% [markdown]
 # *What to see.* 4 with 9, and 3 with 5 and 8: that is so in every network,
-# wide or deep. It is a matter of two numbers, and of handwriting. That 256-128
-# alone confuses 2s is not so: on average it confuses them least,
-# if by little.
+# wide or deep. So probably it is a matter of two numbers, and of handwriting.
+# That 256-128 alone confuses 2s is not so: on average it confuses them least,
+# if by little. (And in 400-256-64-64 the ellipse of the 2s lies on that of the
+# 8s, yet few 2s are confused. Neighbors say more than ellipses.)
 #
 # ## Recap
 #
 # *Wider or deeper?*
 #
-# * For two numbers: deeper, if you can wait. Both pay. But the layer of 64 pays
-#   more, three nats against two, for a tenth of the weights that the width
-#   costs.
+# * For two numbers: deeper, if you can wait. Both pay. But the layer of 64
+#   pays more, three nats against two, for a tenth of the weights that the
+#   width costs.
 # * A narrow layer before the code costs a little and gains nothing. The code
 #   is the narrow layer.
 # * Who trains for half an epoch measures how fast a network starts. Width
@@ -394,8 +411,8 @@ claim("on average 256-128 confuses 2s less than any other, if by little",
 #   1, and its layers are GELUs, where ours are plain ReLUs. So our nats are
 #   not its nats.)
 # * With a KL that counts, depth has a danger: the code can collapse before the
-#   decoder has learned to read it.
-#   [05 · One knob](../05_beta.ipynb) makes that happen, and cures it.
+#   decoder has learned to read it. [05 · One knob](../05_beta.ipynb) makes
+#   that happen, and cures it.
 # * **One to try:** are 400-256 and 400-256-64 still apart with 20 numbers? Put
 #   the number of latent numbers into `make_layers`, and take `epochs` down to
 #   5 for a first look. By now you know what such a look is worth.

@@ -54,11 +54,11 @@ x_train, x_test = halved(data.x_train[:20_000]), halved(data.x_test)
 # %% [markdown]
 # ## Three recipes
 #
-# A number of the code has **collapsed** if its posterior is the prior for
+# A latent number has **collapsed** if its posterior is the prior for
 # every image: it costs nothing and says nothing. Sometimes that is the right
 # thing to do. But it can also be an accident of the start: the KL switches a
 # number off before the decoder has learned to read it, and from then on the
-# decoder gets nothing but noise there, and has no reason to learn.
+# decoder gets nothing but noise there, and has little reason to learn.
 #
 # Three recipes are meant to prevent the accident.
 #
@@ -66,9 +66,10 @@ x_train, x_test = halved(data.x_train[:20_000]), halved(data.x_test)
 #   1, for half of the training. First learn to use the code, then to pay for
 #   it.
 # * **Cyclical**: four warm-ups in a row. What was lost gets another chance.
-# * **Free bits**: β stays 1, but the first $f$ nats of each number are free.
-#   Saving below this floor earns nothing, so there is no reason to go there:
-#   $\sum_j \max(f, \text{KL}_j)$, with the mean KL of the batch.
+# * **Free bits** (which are nats here): β stays 1, but the first $f$ nats of
+#   each number are free. Saving below this floor earns nothing, so there is no
+#   reason to go there: $\sum_j \max(f, \text{KL}_j)$, with the mean KL of the
+#   batch.
 #
 # `train_grid` takes a function of the progress of training as `beta`, and
 # gives the loss its value of the moment. The loss, below, also reports the KL
@@ -109,9 +110,9 @@ def each_dimension(model, x, beta=1.0, floor=None):
 # steps, at a learning rate of 0.01, and again with steps a fifth as large:
 # perhaps the steps are to blame, and not β.
 #
-# The second cell lists what is varied, `networks` and `recipes`: each entry has
-# a name, and the settings in which it differs from the rest. `train_grid` tries
-# every network with every recipe.
+# The second cell lists what is varied, `networks` and `recipes`: each entry
+# has a name, and the settings in which it differs from the rest. `train_grid`
+# tries every network with every recipe.
 
 
 # %%
@@ -131,8 +132,8 @@ networks = {"shallow": {"make_model": partial(make_network, [128])},
 recipes = {"constant": {}, "warm-up": {"beta": linear_warmup},
            "cyclical": {"beta": cyclical},
            "free bits": {"loss_fn": partial(each_dimension, floor=0.1)}}
-settings = {"epochs": 15, "batch_size": 128, "lr": 1e-2,
-            "schedule": warmup_then_linear, "retrain": RETRAIN}
+settings = {"epochs": 15, "batch_size": 128, "lr": 1e-2, "retrain": RETRAIN,
+            "schedule": warmup_then_linear}  # of the learning rate: for all
 
 
 # %%
@@ -142,6 +143,7 @@ def measured(model):  # used: over 0.2 nats, twice the floor of free bits
         "used": (each > 0.2).sum().item()}
 
 
+# None: each entry of networks brings its own make_model
 runs = train_grid(
     None, x_train, each_dimension, name="05_recipe", **settings,
     over={"network": {"deep": networks["deep"]}, "recipe": recipes,
@@ -155,7 +157,8 @@ scores = score_grid(
 # First look at one training of the deep network for each recipe, with large
 # steps. Each line is one latent number: how many nats it says, epoch by epoch.
 # It counts as *used* at the end if it says more than $0.2$ nats. That is twice
-# the floor, so a number that rests on its floor does not count.
+# the floor, so a number that rests on its floor does not count. (KL of the
+# training images. Gray, at the back: β, from 0 to 1.)
 
 # %% tags=["hide-input"]
 # KL of each latent number over the epochs, deep network, first seed; β in gray
@@ -171,7 +174,8 @@ for ax, (name, recipe) in zip(axes, recipes.items()):
         line = history.train[f"z_{j + 1}"]
         n_used += line[-1] > 0.2
         ax.plot(range(1, len(line) + 1), line, marker="",
-                color="C0" if line[-1] > 0.2 else "0.5")
+                color=plt.cm.Blues(0.95 - 0.08 * j)
+                if line[-1] > 0.2 else "0.6")
     ax.set(title=f"{name}: {n_used} used", xlabel="epoch", ylim=(-0.1, 3),
            xlim=(0, 15.5))
 axes[0].set_ylabel("kl of each number, nats")
@@ -188,24 +192,22 @@ show_figure(fig, alt="KL of each of eight latent numbers over the epochs, "
             "bits: three rise, the unused ones lie on the floor of 0.1.")
 
 # %% [markdown]
-# *What to see:* with a constant β most numbers never come to life. A warm-up
-# lets five of them rise while they are cheap. When the price comes, they say
-# less, but all five stay. The three that did not start at once never do. The
-# same is true of the cycles: three numbers start in the first one, and the
-# later ones do not wake another. On free bits the unused numbers rest on their
-# floor, and one leaves it late.
+# *What to see:* with a constant β most numbers never come to life, and one
+# does so late. A warm-up lets five of them rise while they are cheap. When the
+# price comes, they say less, but all five stay. The three that did not start
+# at once never do. The same is true of the cycles: three numbers start in the
+# first one, and the later ones do not wake another. On free bits the unused
+# numbers rest on their floor, and one leaves it late.
 #
 # Now the scores, over seeds, on test images and at $\beta = 1$, whatever the
 # recipe was.
 #
 # ### Predict
-#
-# Which network gains from a warm-up, by more than half a nat of $-$ELBO: both,
-# only the shallow one, only the deep one, or neither?
 
 # %% tags=["predict"]
 # Your guess, please
-predict("Which network gains from a warm-up, by more than half a nat?",
+predict("Large steps: which network gains from a warm-up, by more than half "
+        "a nat of −ELBO?",
         ["both", "only the shallow one", "only the deep one", "neither"],
         because="In the shallow one the numbers come to life anyway.",
         answer="only the deep one")
@@ -229,19 +231,22 @@ def gains(network, name):  # nats that a recipe ends below the constant β
             - scores[network, name, seed]["loss"] for seed in seeds]
 
 
-claim("deep, large steps, every seed: a warm-up ends lower",
-      min(gains("deep", "warm-up")) > 0, gains=gains("deep", "warm-up"))
+claim("deep, large steps, every seed: a warm-up gains more than half a nat",
+      min(gains("deep", "warm-up")) > 0.5, gains=gains("deep", "warm-up"))
+others = gains("deep", "cyclical") + gains("deep", "free bits")
+claim("deep, large steps, every seed: cycles and free bits gain, too",
+      min(others) > 0, gains=others)
 cures = [name for name in recipes if name != "constant"]
 shallow = [gain for name in cures for gain in gains("shallow", name)]
 claim("shallow, every seed: no recipe gains or loses more than 0.3 nats",
       max(map(abs, shallow)) < 0.3, gains=shallow)
 
 # %% [markdown]
-# "Raising the KL weight makes training more stable" is a common claim, and it
-# is really two.
+# "Letting the KL weight rise slowly makes training more stable" is a common
+# claim, and it is really two claims.
 #
 # Do the ends of several trainings lie closer together? Look at the ranges of
-# $-$ELBO in the table, for the deep network. With large steps, yes: 42.8 to
+# −ELBO in the table, for the deep network. With large steps, yes: 42.8 to
 # 43.8 with a constant β, 40.4 to 40.8 with a warm-up. With small steps, no:
 # 43.3 to 44.2, and 41.4 to 42.6.
 #
@@ -264,21 +269,23 @@ print_table({name: max(runs["deep", name, seeds[0]][1].grad_peak)
 # numbers for it instead of seven. (The deeper network of 05 was cured only in
 # part.)
 #
-# Are the large steps to blame? No: with small ones a constant β leaves about as
-# many numbers unused, and a warm-up ends worse than with large ones.
+# Are the large steps to blame? No: with small ones a constant β leaves about
+# as many numbers unused. A warm-up ends worse than with large ones. (With
+# steps so small, fifteen epochs may not be the end.)
 #
 # Whether a schedule also makes training more stable is a weaker story. The
-# largest gradient is smaller with every recipe, but that is one training each.
-# The ends lie closer together in one case of two. That can suggest something,
-# and not prove it.
+# largest gradient is smaller with every recipe. But that is one training each,
+# and in part it must be so: a warm-up multiplies the gradient of the KL by
+# little at first. The ends lie closer together in one case of two. That can
+# suggest something, and not prove it.
 #
 # ## Draw your own
 #
-# Here β is yours. Draw its height for every part of the training, and train on
-# scikit-learn's 8 × 8 digits; a training takes about a second. Five schedules
-# are there to start from: *constant 1*, *warm-up*, *cyclical* (with three
-# cycles, which is what fits into fifteen columns), *constant 4*, and *off, then
-# on*, with β = 0 for a third of the training.
+# Here β is yours. Draw its height for every part of the training, in fifteen
+# columns of two epochs each, and train on scikit-learn's 8 × 8 digits; a
+# training takes about a second. Five schedules are there to start from:
+# *constant 1*, *warm-up*, *cyclical* (with three cycles, which is what fits),
+# *constant 4*, and *off, then on*, with β = 0 for a third of the training.
 #
 # Three things to find out:
 #
@@ -296,6 +303,8 @@ print_table({name: max(runs["deep", name, seeds[0]][1].grad_peak)
 # 2. Something between 2, where one nat is left, and 3, where next to none is.
 # 3. From more than 70 nats to about three.
 # </details>
+#
+# The figure below the widget has the five presets, on test images.
 
 
 # %%
@@ -319,7 +328,7 @@ for (name, values), line in zip(PRESETS.items(), [
         right.annotate(f"↑ to {max(run.kl):.0f}", (at + 1.3, 11.2),
                        color=drawn.get_color())
 left.set(title="recon_loss on test images, nats", xlabel="epoch")
-right.set(title="kl, nats: all that end at β = 1 meet", xlabel="epoch",
+right.set(title="kl, nats: what ends at β = 1 ends alike", xlabel="epoch",
           ylim=(-0.3, 12))
 right.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
 show_figure(fig, alt="Reconstruction loss and KL over thirty epochs on the "
@@ -339,16 +348,20 @@ claim("the constant 4 is worse than all of them",
 
 # %% [markdown]
 # *What to see:* this small network is healthy, so there is nothing to cure.
-# All schedules that end at $\beta = 1$ meet, whatever they did before.
+# Whatever they did before, the schedules that end at $\beta = 1$ end within
+# about a quarter of a nat of each other. (*Off, then on* shows best what
+# happens: with β = 0 copies become better than they can be afforded, and when
+# the price comes, they go back.)
 #
 # ## Recap
 #
 # * A schedule changes how training gets to its end, and by that, sometimes,
-#   to which end. For schedules that end at $\beta = 1$ the loss of the last
-#   epochs is the same. (Free bits keep their floor to the end.)
+#   to which end. For schedules that end at $\beta = 1$ the loss *function* of
+#   the last epochs is the same. (Free bits keep their floor to the end.)
 # * It helps where numbers are switched off before the decoder can read them:
 #   here in the deep network. In the shallow one it gains nothing.
-# * So before you add a schedule, count the numbers that are used.
+# * So train once with a warm-up and once without, and compare −ELBO and the
+#   numbers that are used. If nothing changes, nobody was ill.
 #
 # **Back to** [05 · One knob](../05_beta.ipynb).
 #
@@ -361,5 +374,6 @@ claim("the constant 4 is worse than all of them",
 # * Kingma and others (2016), *Improving variational inference with inverse
 #   autoregressive flow*, [arXiv:1606.04934](https://arxiv.org/abs/1606.04934):
 #   free bits.
-# * Fu and others (2019), *Cyclical annealing schedule*,
+# * Fu and others (2019), *Cyclical annealing schedule: a simple approach to
+#   mitigating KL vanishing*,
 #   [arXiv:1903.10145](https://arxiv.org/abs/1903.10145).
