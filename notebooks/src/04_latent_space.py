@@ -917,11 +917,11 @@ claim("the classes are neighbors in the pixels already, and the untrained "
 # Beyond what the pixels have, training adds a little. To copy into 64 numbers,
 # in the autoencoder or without the KL, is hardly better than pixels. The VAE
 # of 64 numbers is. Is that the KL's doing? Not directly, says a control in the
-# last two rows: the autoencoder of 20 numbers has no KL, and its k-NN is as
-# high. What the two have in common is that numbers are scarce, for of its 64
-# the VAE uses about fifteen. Our guess: who has few numbers drops details
-# first, and details are what tells two 4s apart. A short code does that, and
-# so does a price on nats.
+# last two rows: the autoencoder of 20 numbers has no KL, and its k-NN and its
+# silhouette are higher still. What the two have in common is that numbers are
+# scarce, for of its 64 the VAE uses about fifteen. Our guess: who has few
+# numbers drops details first, and details are what tells two 4s apart. A short
+# code does that, and so does a price on nats.
 #
 # With 2 numbers, at last, the silhouette is the highest of all, and k-NN the
 # lowest but for the untrained encoder. One number is no verdict, either.
@@ -1092,7 +1092,7 @@ claim("every seed, no KL: k-NN is higher in fewer numbers than in 64",
 # * Half way, the judge is sure more often on the circle than on the line, for
 #   the two larger VAEs.
 # * The VAE of 64 numbers has a higher k-NN and a higher silhouette than its
-#   rivals of 64. But the autoencoder of 20 numbers has as high a k-NN.
+#   rivals of 64. The autoencoder of 20 numbers has both, and higher still.
 #
 # The maps, the t-SNEs and what follows below were drawn for one seed only.
 #

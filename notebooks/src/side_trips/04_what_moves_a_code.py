@@ -378,9 +378,9 @@ traversal_panel(VAE(model.encoder, as_fields, latent_dim=3),
 model = digit_models[seeds[0]]
 ends = torch.tensor([[z_1, z_2, 0] for z_2 in (-2, 2) for z_1 in places])
 copies = model.decode(ends).sigmoid().view(2, 5, 1, 8, 6)
-fig = show_rows({"$z_2 = -2$": copies[0], "$z_2 = 2$": copies[1]}, size=1.3,
-                above={"$z_2 = -2$": [f"$z_1 = {z_1:g}$" for z_1 in places]})
-fig.suptitle("What $z_1$ does depends on where $z_2$ stands", y=1.06)
+fig = show_rows({"$z_2 = -2$": copies[0], "$z_2 = 2$": copies[1]}, size=1.2,
+                above={"$z_2 = -2$": [f"$z_1 = {z_1:g}$" for z_1 in places]},
+                title="What $z_1$ does depends on where $z_2$ stands")
 show_figure(fig, alt="Two rows of five decoded pictures of 8 by 6 fields. In "
             "each, z_1 goes from -2 to 2: at one end of z_2 other fields fill "
             "and empty than at the other end.")
@@ -519,7 +519,7 @@ claim("own table, every seed: as a number moves itself, its effect is five "
           effects(painter(model), j, j).norm(dim=1)
           for model in table_models.values() for j in range(3)]))
 model = digit_models[seeds[0]]
-fig, axes = plt.subplots(2, 5, figsize=(6.8, 4.6))
+fig, axes = plt.subplots(2, 5, figsize=(8.4, 4))
 for line, name, kind in zip(axes, ("copy", "logits"), (painter, logits_of)):
     patterns = effects(kind(model), 0, 1)
     for ax, place, effect, cosine in zip(line, places, patterns,
@@ -527,11 +527,11 @@ for line, name, kind in zip(axes, ("copy", "logits"), (painter, logits_of)):
         show_image(effect.view(8, 6) / patterns.abs().max(), cmap="PuOr",
                    vmin=-1, title=f"{cosine:.2f}", ax=ax)
         if kind == painter:
-            ax.set_title(f"$z_2 = {place:g}$\n{cosine:.2f}")
+            ax.set_title(f"$z_2 = {place:g}$\ncosine {cosine:.2f}")
     line[0].set_ylabel(f"effect on\nthe {name}", rotation=0, ha="right",
                        va="center")
-fig.suptitle("What $z_1$ does as $z_2$ moves, and the cosine with the middle:"
-             "\nmost of the change comes from the sigmoid", y=1.02)
+fig.suptitle("What $z_1$ does as $z_2$ moves: most changes come from the "
+             "sigmoid", y=1.08)
 fig.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.7,
              label="share of the largest value of the line")
 show_figure(fig, alt="Two lines of five pictures in purple and orange: what "

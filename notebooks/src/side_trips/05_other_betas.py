@@ -144,7 +144,7 @@ for (top, below), (reading, share) in zip(pairs, by_beta):
     title = f"β = {label(beta_of(reading, share))}"
     title += f"\n{reading}, r = {label(share)}"
     plot_codes(mu, y_test, n=500, ax=top, title=title)
-    top.add_patch(plt.Circle((0, 0), 2, fill=False, color="0.4"))
+    top.add_patch(plt.Circle((0, 0), 2, fill=False, linewidth=1.5, zorder=5))
     top.locator_params(nbins=3)
     ends = mu.quantile(torch.tensor([0.02, 0.98]), dim=0)
     u, v = [torch.linspace(*ends[:, j].tolist(), 8) for j in (0, 1)]
@@ -157,9 +157,9 @@ axes[2][2].text(0, 0.5, "Above: means of 500 images.\nBelow: what the decoder "
 show_figure(fig, alt="Five scatters of means in the order of beta, the digits "
             "decoded over them. From 0.00008 to 1 there are clusters, and r = "
             "0.5, summed, is among them. At 7.9 they are still there. At 784 "
-            "all means lie in a tiny cloud, and all digits are one blur. The "
-            "circle of the prior becomes larger from panel to panel, and does "
-            "not fit into the last one.")
+            "all means lie in one point, and all digits are one blur. Beside "
+            "the clouds, the circle of the prior becomes larger from panel to "
+            "panel.")
 
 # %%
 rows = {}
@@ -181,11 +181,11 @@ claim("summed, r = 0.5, every seed: classes part, k-NN is over 0.4",
       min(run["k-NN"] for run in half["summed"]) > 0.4, half=half)
 
 # %% [markdown]
-# *What to see:* the same $r = 0.5$ stands in two places. Summed, it is
-# $\beta = 1$, the plain VAE, and there *are* clusters. Averaged, it is
-# $\beta = 784$, and there is nothing: look at the axes, which span about a
-# thousandth of the prior's width. (−ELBO is then the cost of painting the
-# average image every time, about 200 nats on these images.)
+# *What to see:* the same $r = 0.5$ stands in two places. Summed, it is $\beta
+# = 1$, the plain VAE, and there *are* clusters. Averaged, it is $\beta = 784$,
+# and there is nothing: all means lie in one point of the prior. (−ELBO is then
+# the cost of painting the average image every time, about 200 nats on these
+# images.)
 #
 # A larger weight, no clusters: in the end that is right. But the end is far to
 # the right. From $\beta = 0.0000001$ to 7.9, one seed each, the differences in
