@@ -77,5 +77,5 @@ def log_aggregate(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     precision = (-logvar).exp()
     squares = z.square() @ precision.T - 2 * z @ (mu * precision).T
     constants = (mu.square() * precision + logvar + math.log(2 * math.pi)).sum(1)
-    log_q = -0.5 * (squares + constants)  # [M, N]: of every z under every q(z|x)
-    return (log_q.logsumexp(1) - math.log(len(mu))).float()
+    log_q = -0.5 * (squares + constants).float()  # [M, N]: of every z under every q(z|x)
+    return log_q.logsumexp(1) - math.log(len(mu))

@@ -4,8 +4,8 @@
 # ![Animation: handwritten digits turn into one another, a 2 into a 3, an 8, a
 # 7, a 9, a 1 and a 0.](figures/morph.gif)
 #
-# *Two models walk from digit to digit. The left one describes an image by two
-# numbers, the right one by twenty.*
+# *Two models: the left one describes an image by two numbers, the right one by
+# twenty.*
 #
 # What would it take to turn one handwritten digit into another, smoothly,
 # with a digit at every step?
@@ -19,9 +19,8 @@
 # slider? [This page](figures/playground.html) needs neither Python nor a
 # network.*
 #
-# New to Jupyter? Go step by step, from the first cell on: **Shift + Enter**
-# runs a cell and selects the next. If you only want the sliders, choose *Run →
-# Run All Cells* in the menu.
+# New to Jupyter? Go step by step: **Shift + Enter** runs a cell and selects
+# the next. Only want the sliders? Choose *Run → Run All Cells*.
 
 # %%
 import matplotlib.pyplot as plt
@@ -70,21 +69,19 @@ interpolation_studio(models, x_test, y_test)
 #
 # $$z(t) = (1 - t)\, z_a + t\, z_b$$
 #
-# Here is the same as a picture: two pairs of images, and with each model nine
-# steps along the line between their codes. The decoder gives one number for
-# each pixel, and `sigmoid` brings it between 0, which is black, and 1, which
-# is white.
+# Here is the same as a picture, for two pairs of images. The decoder gives one
+# number for each pixel, and `sigmoid` brings it between 0, black, and 1,
+# white.
 
 # %%
 t = torch.linspace(0, 1, 9)[:, None]  # nine steps, in a column
 
 
-def walk(model, a, b):  # between two test images, by their positions
+def walk(model, a, b):  # between two test images; _: how sure, see 02
     (z_a, z_b), _ = encode_images(model, x_test[[a, b]])
     return (1 - t) * z_a + t * z_b
 
 
-# %%
 pairs = {"5 to 0": (23, 3), "1 to 2": (2, 1)}  # positions in the test set
 rows = {}
 for name, (a, b) in pairs.items():
@@ -97,8 +94,8 @@ for name, (a, b) in pairs.items():
 # The two walks with each model, between the images themselves; t above
 above = {next(iter(rows)): [
     "image", *[f"t = {step:g}" for step in t.flatten().tolist()], "image"]}
-fig = show_rows(rows, size=0.7, above=above, title="These two walks pass "
-                "other digits with two numbers, and none with twenty")
+fig = show_rows(rows, size=0.7, above=above, title="These walks pass other "
+                "digits with two numbers; with twenty, shapes that are none")
 show_figure(fig, alt="Four rows: a test image, nine decoded digits, and "
             "another test image. A 5 turns into a 0: with 2 numbers, soft, "
             "through a 6; with 20 numbers, sharp and directly. A 1 turns into "
@@ -106,19 +103,12 @@ show_figure(fig, alt="Four rows: a test image, nine decoded digits, and "
             "through steps that are neither.")
 
 # %% [markdown]
-# (`_` is what we drop: of each code, how sure the encoder is of it. In
-# [02](02_generative_models.ipynb) it becomes important.)
-#
-# *What to see:* most steps are digits, but not all. The animation at the top
-# shows such walks in motion.
-#
-# With two numbers the pictures are soft. Two numbers are few for everything a
-# digit can be: compare the ends with the images beside them. And ten kinds of
-# digits share one plane, so a line from one to another often crosses others:
-# here a 6, an 8 and more.
+# *What to see:* most steps are digits, but not all. With two numbers the
+# pictures are soft: compare the ends with the images beside them. And ten
+# kinds of digits share one plane, so a line from one to another often crosses
+# others: here a 6, an 8 and more.
 #
 # Twenty numbers leave room for slant, thickness and the form of each stroke.
-# The 0 at the end is as fat as its image; with two numbers it is a thin one.
 # There is room between the digits, too. So a line may lead from one to the
 # other without a third, and may pass shapes that are no digit.
 # ([04](04_latent_space.ipynb) counts both on hundreds of walks.)
@@ -148,7 +138,7 @@ show_figure(fig, alt="Grid of forty handwritten digits in ten columns, one "
 # A plain cross-fade mixes the *pixels* of two images, $(1 - t)\,x_a + t\,x_b$:
 # half way from a 2 to a 4 you see both, each half as bright. A walk mixes
 # their *codes*. What will it show in the middle, at $t = 0.5$? Decide first,
-# then open the picture below.
+# then open the answer.
 
 # %% tags=["predict"]
 # Your guess, please
@@ -179,15 +169,15 @@ show_figure(fig, alt="Five images: a 2; the cross-fade, in which a gray 2 and "
             "numbers, one shape each; a 4.")
 
 # %% [markdown]
-# *What to see:* mixed pixels are an image that nobody would write. Mixed codes
-# give one shape. With two numbers it is a 9. With twenty it is something like
-# a 6, so twenty numbers do not rule out a third digit.
+# *What to see:* nobody would write mixed pixels. Mixed codes give one shape:
+# with two numbers a 9, with twenty something like a 6. So twenty numbers do
+# not rule out a third digit.
 #
 # ## The space in which you walked
 #
 # If twenty numbers paint so much sharper, why bother with two? Because two
-# numbers are a point on a map, and a map can be seen at a glance. Nobody sees
-# twenty dimensions. So we look at the small model:
+# numbers are a point on a map, and nobody sees twenty dimensions. So we look
+# at the small model:
 
 # %%
 model = models["2 numbers"]
@@ -206,10 +196,9 @@ for k in range(3):
 latent_pad(model, z_test, y_test)
 
 # %% [markdown]
-# And as two pictures. On the left are the codes of a thousand test images,
-# with a circle at the mean of each class, and the two walks from above. On the
-# right is what the decoder paints inside the frame. (Its steps are shorter in
-# the middle, where most codes are.)
+# And as two pictures: the codes of a thousand test images, with a circle at
+# the mean of each class, and the two walks from above; and what the decoder
+# paints inside the frame, in steps that are shorter in the middle.
 
 # %%
 n = 15  # images in a row
@@ -229,9 +218,9 @@ for (a, b), start in zip(pairs.values(), pairs):
                   textcoords="offset points", ha="right", weight="bold")
 for k in range(10):
     beside = {4: "top", 9: "bottom"}  # the two share a place
-    left.text(*z_test[y_test == k].mean(0).tolist(), str(k), size=17,
+    left.text(*z_test[y_test == k].mean(0).tolist(), str(k), size=12,
               weight="bold", ha="center", va=beside.get(k, "center"),
-              bbox={"boxstyle": "circle,pad=0.1", "fc": "white", "alpha": 0.8})
+              bbox={"boxstyle": "circle,pad=0.1", "fc": "white", "alpha": 0.6})
 left.add_patch(plt.Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False,
                              linewidth=1.5))
 left.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal")
@@ -254,15 +243,15 @@ show_figure(fig, alt="Left: a scatter of digits 0 to 9 in the plane, with the "
 # %% [markdown]
 # *What to see:* nobody told the model about classes, yet images of one digit
 # lie together, and digits that look alike share a region: 4 and 9, and in the
-# middle 3, 5 and 8. So here is why the walk from the 5 met a 6: its line leads
-# through the 6s. Drag the pad to a corner, where there are no codes. The
-# decoder paints something even there; do not trust it.
+# middle 3, 5 and 8. And here is why the walk from the 5 met a 6: its line
+# leads along the 6s (see the third row on the right). In a corner, where there
+# are no codes, the decoder paints something as well; do not trust it.
 #
 # ## Is this computer ready?
 #
-# The next cell prints what you have, trains a small network for about a
-# second, and estimates from its speed how long each notebook takes here the
-# first time. The second time, models come from a cache, and it takes seconds.
+# The next cell trains a small network for about a second, and estimates from
+# its speed how long each notebook takes here the first time. The second time
+# it takes seconds.
 
 # %%
 print(machine_report())
@@ -275,22 +264,19 @@ for name, each in minutes.items():
 print(f"{'the whole series':20} about {sum(minutes.values())} min")
 
 # %% [markdown]
-# If you can read these lines, it is ready. You need no GPU and no internet.
-# The minutes are computing time, most of it in trainings that you can leave
-# alone. If something fails, send the first three lines to whoever helps you.
+# If you can read these lines, it is ready. You need no GPU and no internet. If
+# something fails, send the first three lines to whoever helps you.
 #
 # ## How the series works
 #
 # Each notebook answers a question by experiment.
 #
 # * **Predict** before you run: guessing first is what makes a result stick.
-# * **Run** the cells from top to bottom. Cells that take longer than a few
-#   seconds say so.
+# * **Run** the cells from top to bottom. What takes long says so.
 # * **Explain** what you saw, then read *What to see*.
-# * **Exercises** have checks that tell you what went wrong. Solutions are a
-#   click away.
-# * From 01 on, change numbers in the *config* cell near the top. Models that
-#   you have trained once are kept. `RETRAIN = True` trains them anew.
+# * **Exercises** have checks. Solutions are a click away.
+# * From 01 on, change numbers in the *config* cell near the top. Trained
+#   models are kept; `RETRAIN = True` trains them anew.
 #
 # | notebook | the question it answers |
 # |---|---|
@@ -305,9 +291,8 @@ print(f"{'the whole series':20} about {sum(minutes.values())} min")
 # | [08 · Denoising autoencoders](08_denoising.ipynb) | How does noise go away? |
 # | [09 · What it is good for](09_applications.ipynb) | What can you do with a VAE? |
 #
-# Formulas and code use the same letters in all notebooks. You need not learn
-# them now; the [appendix](appendix.md#Notation) is where to look them up, with
-# a glossary, all references, and which notebook answers which question.
+# The [appendix](appendix.md#Notation) has the notation, a glossary, all
+# references, and which notebook answers which question.
 #
 # ## Recap
 #
@@ -318,8 +303,8 @@ print(f"{'the whole series':20} about {sum(minutes.values())} min")
 # * Smoothly, and with a digit at every step? Mostly. Both models also pass
 #   shapes that are no digit. With two numbers a line often crosses other
 #   digits; with twenty it can lead straight to its end.
-# * A code of twenty numbers paints sharper digits than one of two. But two
-#   numbers make a map, on which digits that look alike lie together.
+# * Twenty numbers paint sharper digits. Two make a map, on which digits that
+#   look alike lie together.
 #
 # ## Exercises
 #
@@ -339,12 +324,7 @@ times_smaller = 28 * 28 / 2
 check_compression(times_smaller)
 
 # %% [markdown]
-# ### 2 · A walk of your own (five minutes, one line; try it, and report)
-#
-# Put another pair into `pairs`, above, and run its cell and the next one. Can
-# you find a walk on which the model of twenty numbers meets a third digit?
-#
-# ### 3 · A tour of the map (five minutes, no code)
+# ### 2 · A tour of the map (five minutes, no code)
 #
 # Find on the pad: a place where a 4 turns into a 9; a 1 that leans to the
 # left and one that leans to the right; a place that looks like no digit. Are
@@ -353,9 +333,8 @@ check_compression(times_smaller)
 # <details><summary>What you may have found</summary>
 #
 # A 4 turns into a 9 in the lower part of the frame. Moving inside a class
-# changes slant and width; moving across a border passes through shapes between
-# two digits. Shapes that are no digit lie mostly on such borders and outside
-# the cloud of codes.
+# changes slant and width. Shapes that are no digit lie mostly on borders
+# between classes, and outside the cloud of codes.
 # </details>
 #
 # ## References

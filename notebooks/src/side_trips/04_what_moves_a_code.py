@@ -241,9 +241,9 @@ for seed, model in table_models.items():
             error = (value - truth).abs().max().item()
             errors.setdefault((seed, name), []).append(error)
 at = 16  # of the steps: 0.01
-claim("every seed: at h = 0.01 the central difference is right to 0.001",
+claim("ours, every seed: at h = 0.01 the central difference is right to 0.001",
       all(errors[seed, "central"][at] < 1e-3 for seed in seeds))
-claim("every seed: f(z + h)/h is off by more than 10 there",
+claim("ours, every seed: f(z + h)/h is off by more than 10 there",
       all(errors[seed, "f(z + h) / h"][at] > 10 for seed in seeds))
 fig, ax = plt.subplots(figsize=(7.5, 3.4))
 styles = {"f(z + h) / h": ("C1", ":"), "forward": ("0.5", "--"),
@@ -290,7 +290,7 @@ def draw_maps(model, maps):  # heat maps, 3 x 48 each, below each other
 # $f(z+h)/h$ has no valley, it has no limit at all: its error is about
 # $f(z)/h$.
 #
-# So here is the decoder's map by hand: your function once more, but for the
+# So here is the decoder's map by hand: the same formula once more, but for the
 # codes of all the thousand rows at a time, with a step of 0.01, and the mean
 # over them. `jacrev` says whether it is right.
 
@@ -430,13 +430,14 @@ claim("every seed: one number tells how much ink there is, with |r| > 0.7",
 # It is tempting to give each number a name. Some names can be tested. *Ink*
 # for $z_2$ is a good one: the number correlates with the count of inked
 # fields, by 0.81. Each of the other seeds has such a number, too. *8 rather
-# than 3* for $z_3$ is half a name at best: 0.56, and $z_1$ has 0.48. (With a
-# name that is only yes or no, a correlation cannot reach 1.)
+# than 3* for $z_3$ is half a name at best: 0.56, and $z_1$ has 0.48. (A
+# bell-shaped number and a name that is yes or no cannot correlate by more than
+# about four fifths.)
 #
-# Look at $z_2$ once more. In the encoder's map its darkest fields lie at the
-# rim, where hardly any row has ink. The encoder would react strongly to ink
-# there. But it seldom sees any, so these fields rarely move the number. A
-# derivative says what *would* happen, not what does.
+# And one more doubt. A derivative says what *would* happen if a field changed,
+# not how often it does. At the rim of the encoder's map of $z_2$ there are
+# dark fields. If rows seldom have ink there, such a field seldom moves the
+# number.
 #
 # (White fields deserve a doubt. A mean of signed derivatives is near 0 where a
 # number has no effect. It is near 0 as well where the effect has one sign at
@@ -556,12 +557,11 @@ show_figure(fig, alt="Two lines of five pictures in purple and orange: what "
 # another pattern. On digits even the logits bend: their cosines fall to 0.38
 # to 0.63.
 #
-# One can read that such gradients *show interdependencies between the
-# dimensions*. That is half of a sentence. Here is the other half: the
-# effect of a number belongs to the number *and to the place*, and the place is
-# all the numbers, its own included. That a map changes from place to place
-# does not show that numbers work together: a sigmoid is enough. A heat map of
-# the effect is an average over places.
+# Some conclude from such maps that the dimensions depend on each other. A map
+# that changes does not show that. The effect of a number belongs to the number
+# *and to the place*, and the place is all the numbers, its own included. That
+# a map changes from place to place does not show that numbers work together: a
+# sigmoid is enough. A heat map of the effect is an average over places.
 #
 # ## Recap
 #
