@@ -1038,7 +1038,7 @@ for (name, side), (x, x_new, epochs) in moved.items():
         lengths.setdefault((name, side, f"{beta:g}"), []).append(row["kl"])
 print_table(lengths, columns=["images", "side", "β", "kl, nats"])
 for side in (28, 14, 7):
-    price_there = first_price(pooled(side)[0][:5000])
+    price_there = first_price(moved["MNIST", side][0][:5000])
     print(f"MNIST, {side} × {side}: {price_there:.1f} nats per nat, at the "
           "start")
 
