@@ -183,9 +183,10 @@ show_figure(fig, alt="Three rows of eleven images. With 2 numbers a 2 turns "
 # or more. Without a kernel, the animation does it for you. The *judge*, the
 # classifier from [01](01_autoencoders.ipynb), says what it sees. With 2
 # numbers this walk, the richest of 400, is a tour: from the 2 to the 1 it goes
-# by way of several others. With 20 numbers the strokes are sharp, and the 2
-# thins out to a 1. The 4 closes to a 0, and for a moment looks like a 9. The
-# rest of this notebook asks what these walks go through.
+# by way of several others. With 20 numbers the strokes are sharp at the ends,
+# and in between the 2 thins out to a 1, through shapes that are neither. The 4
+# closes to a 0, and for a moment looks like a 9. The rest of this notebook
+# asks what these walks go through.
 #
 # ## The map, twice
 #
@@ -281,7 +282,8 @@ show_figure(fig, alt="Six maps of the plane of 2 numbers. Beta 1: Means of "
 # says anything about its image.
 #
 # So a plot of means alone may say nothing about whether codes fit the prior.
-# Here it is right at $\beta = 1$ and wrong at $\beta = 200$. Print both stds.
+# Here it is right at $\beta = 1$ and wrong at $\beta = 200$. Print both stds:
+# they catch a collapse. (For holes you need the last column.)
 #
 # ### The decoded map
 #
@@ -731,18 +733,20 @@ show_figure(fig, alt="Thirteen rows of twelve images: test images; then for "
 # aggregate has little. (Is it all in holes? See *Where it breaks*.)
 #
 # So how much of the KL is mismatch? With 2 numbers less than half a nat, of 7.
-# With 20 or 64 numbers something between 1 and 11 nats, of 22. We cannot say
-# it closer with 60,000 images and ten bells. (The fit stops early, to save
+# With 20 or 64 numbers something between about 1 and 11 nats, of 22. We cannot
+# say it closer with 60,000 images and ten bells. (The fit stops early, to save
 # time. Run to its end, it raised the lower bounds by less than a tenth of a
-# nat.) But even the lower bound is several times what it is with 2 numbers.
+# nat.) But even the lower bound is more than twice the *upper* bound with 2
+# numbers.
 #
 # **The repair** needs no training. Draw codes from the mixture, and most of
 # the gap is closed (from 0.55 to 0.82, of 0.90). So ten bells remove most of
 # the mismatch that the judge notices. The repair helps the autoencoder, too,
 # and the VAE without KL, whose draws from $N(0, I)$ are tangles. But with 64
-# numbers it does not take them as far. So the VAE has two things of its own: a
-# prior to draw from without a fit, if a rough one, and codes that are easier
-# to fit.
+# numbers it does not take them as far. (In part that is scale: their codes
+# spread wider than $N(0, I)$, as in the table of stds.) So the VAE has two
+# things of its own: a prior to draw from without a fit, if a rough one, and
+# codes that our mixture fits more easily.
 #
 # And how many numbers? Once there are enough, it hardly matters: the VAE picks
 # its fifteen from 20 as from 64, and the others sleep at almost no cost.
@@ -822,7 +826,7 @@ claim("t-SNE draws both blobs equally wide, near as far",
 # has the size of the narrow one. Ten times the distance, and the gap is much
 # the same. (The table has the ratio of the two widths, and the distance in
 # widths of the first blob.) Look at the blue blob in the second column: it is
-# torn in two, and in truth it is one. And from one single blob a small
+# nearly torn in two, and in truth it is one. And from one single blob a small
 # perplexity makes dozens of clusters. So do not read sizes and distances off a
 # t-SNE, and do not trust a gap: some are there, and some are made. What it
 # keeps, mostly, is who is whose neighbor: of the ten nearest, the last column
@@ -923,9 +927,10 @@ claim("the classes are neighbors in the pixels already, and the untrained "
 #
 # Beyond what the pixels have, training adds a little. To copy into 64 numbers,
 # in the autoencoder or without the KL, is hardly better than pixels. The VAE
-# of 64 numbers is. Is that the KL's doing? Not directly, says a control in the
-# last two rows: the autoencoder of 20 numbers has no KL, and its k-NN and its
-# silhouette are higher still. What the two have in common is that numbers are
+# of 64 numbers is. Is that the KL's doing? In this pair, yes: the two VAEs of
+# 64 differ in nothing else. But the KL is not the only way, says a control in
+# the last two rows. The autoencoder of 20 numbers has no KL, and its k-NN and
+# its silhouette are higher still. What both have in common is that numbers are
 # scarce, for of its 64 the VAE uses about fifteen. Our guess: who has few
 # numbers drops details first, and details are what tells two 4s apart. A short
 # code does that, and so does a price on nats.
@@ -1108,11 +1113,11 @@ claim("every seed, no KL: k-NN is higher in fewer numbers than in 64",
 # ## Where it breaks
 #
 # Two things that a map of dots does not show, and one that no model here was
-# made for. A posterior may lie across a **border**: we say so when fewer
-# than nine in ten of its samples are painted as the same digit. A draw from
-# the prior may fall into a **hole**: let it be one if codes are twenty times
-# rarer there than the prior has it, by our mixture. And an image may be no
-# upright digit at all.
+# made for. A posterior may lie across a **border**: we say so when fewer than
+# nine in ten of its samples are named as the same digit by the judge. A draw
+# from the prior may fall into a **hole**: let it be one if codes are twenty
+# times rarer there than the prior has it, by our mixture. And an image may be
+# no upright digit at all.
 
 # %% tags=["hide-input"]
 # How often the samples of one posterior get two names; how often a draw of
@@ -1194,20 +1199,21 @@ show_figure(fig, alt="A 7, the same rotated by 30, 90 and 180 degrees and "
 #
 # The picture: the upright 7 is copied by both. With 2 numbers nothing else
 # comes out as it came in: the tilted 7 stands up, the one on its head becomes
-# a 6. With 20 numbers both come out nearly as they are, and the rest as
-# strokes of digits. Does the model notice? −ELBO warns of some, and not of
-# others. In the last column of the second table stands what 99 in 100 test
-# images stay below. With 20 numbers the tilted 7 and the one on its head pass;
-# with 2 numbers all do but the last two. The KL is of little help. Once it is
-# infinite: so far from what it knows, the encoder gives a $\log\sigma^2$ above
-# 89, and its exponential is more than a 32-bit number can hold.
-# [09](09_applications.ipynb) looks for the odd ones in earnest.
+# a 6. With 20 numbers the tilted 7 stays tilted, the one on its head keeps its
+# slant and gains a loop, and the rest come out as strokes of digits. Does the
+# model notice? −ELBO warns of some, and not of others. In the last column of
+# the second table stands what 99 in 100 test images stay below. With 20
+# numbers the tilted 7 and the one on its head pass; with 2 numbers all do but
+# the last two. The KL is of little help. Once it is infinite: so far from what
+# it knows, the encoder gives a $\log\sigma^2$ above 89, and its exponential is
+# more than a 32-bit number can hold. [09](09_applications.ipynb) looks for the
+# odd ones in earnest.
 #
 # ### Sentences to read twice
 #
 # | you may read | better |
 # |---|---|
-# | good samples mean a good representation | not implied: of our VAEs with $\beta = 1$ that of 2 numbers has the samples of which the judge is surest, and the lowest k-NN |
+# | good samples mean a good representation | not implied: of our VAEs with $\beta = 1$ that of 2 numbers has the samples of which the judge is surest (not the sharpest), and the lowest k-NN |
 # | every image's code is pushed to a standard normal | pushed, yes; but it pays to give way, and kl = information + mismatch |
 # | a plain autoencoder's latent space has no structure | classes gather there as well; what it lacks is a known density |
 # | t-SNE of 64 numbers is better organized than a plot of 2 | not comparable: project both in the same way, or compare k-NN in the full spaces |

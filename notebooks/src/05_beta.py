@@ -6,9 +6,10 @@
 # blur. Two codes from the prior, decoded: tangles at β = 0, digits around 1,
 # and the same blur at the end.](figures/one_knob.png)
 #
-# *Eleven VAEs of 64 latent numbers, which differ in β alone. Above, the same
-# two test images, copied: encoded as $\mu$, and decoded. Below, the same two
-# codes, drawn from the prior and decoded. All are means of $p(x|z)$.*
+# *Eleven VAEs of 64 latent numbers, which differ in β alone, one training
+# each. Above, the same two test images, copied: encoded as $\mu$, and decoded.
+# Below, the same two codes, drawn from the prior and decoded. All are means of
+# $p(x|z)$.*
 #
 # One number stands before the KL in the loss. With the knob at its left end,
 # copies are crisp, and what the model invents is a tangle. At its right end,
@@ -352,8 +353,9 @@ show_animation(torch.cat([frames, frames.flip(0)]), levels=64,
 #
 # Is that so for more than two 4s? The t-SNE picture
 # ([04](04_latent_space.ipynb)) has the means of 600 test images. At $\beta =
-# 1$ the 4s and the 9s live side by side. At 10 they run together, in the space
-# itself as well: see the two printed lines.
+# 1$ the 4s and the 9s live side by side. At 10 they run together there. In the
+# space itself they mix more, too, as the two printed lines say, but by far not
+# wholly.
 #
 # A common claim is that at $\beta = 10$ the posterior equals the prior for
 # every image. That goes too far. In the table, two and a half to four nats are
@@ -381,11 +383,12 @@ show_animation(torch.cat([frames, frames.flip(0)]), levels=64,
 # only bargains.
 #
 # So far that is a story. If it is true, the table of the sweep must obey it.
-# Take two neighbors, say $\beta = 1$ and $\beta = 4$. The second model has
-# saved nats of rate, and its copies are worse. How much worse are they, for
-# each nat that was saved? At least 1: if it were less, the first model would
-# have saved that nat too. And at most 4: if it were more, the second model
-# would have sent it. With $D$ for the distortion and $R$ for the rate,
+# Take two values, say $\beta = 1$ and $\beta = 4$. (Below we take those that
+# have three seeds.) The second model has saved nats of rate, and its copies
+# are worse. How much worse are they, for each nat that was saved? At least 1:
+# if it were less, the first model would have saved that nat too. And at most
+# 4: if it were more, the second model would have sent it. With $D$ for the
+# distortion and $R$ for the rate,
 #
 # $$D_1 + R_1 \le D_4 + R_4 \quad\text{and}\quad D_4 + 4R_4 \le D_1 + 4R_1,
 # \quad\text{so}\quad 1 \le \frac{D_4 - D_1}{R_1 - R_4} \le 4.$$
@@ -432,8 +435,10 @@ claim("64 numbers, every seed: each price lies between its two βs",
 #
 # Our pixels are Bernoulli pixels. But near the average image, a Bernoulli
 # pixel of mean $m$ behaves like a Gaussian pixel of variance $m(1 - m)$. So
-# divide each pixel by the root of its $m(1 - m)$. Then $\sigma_x^2$ is 1, the
-# law reads $\lambda > \beta$, and the largest $\lambda$ is the price at the
+# divide each pixel by the root of its $m(1 - m)$. Then $\sigma_x^2$ is 1 for
+# all of them, and the law reads $\lambda > \beta$. A first bit of code that
+# pays at every $\beta$ up to $\lambda$, and at none above, repairs just
+# $\lambda$ nats for each nat. So the largest $\lambda$ is the price at the
 # start.
 #
 # (Where all images are black, `clamp` keeps us from dividing by zero. Above
@@ -718,9 +723,9 @@ claim("β = 0: without noise the copies are the same, to 0.01 nats",
 # nearly nine in ten entries of $z$ equal $\mu$ to the last digit of a 32-bit
 # number (the third column). In the rest $\mu$ and $z$ differ, but by so little
 # that no copy changes. So it was not an autoencoder by construction. Training
-# has made it one. (At $\beta = 1$ most of the 64 numbers are asleep, with
-# $\log\sigma^2 = 0$. That is why the mean is so much higher than in the
-# figure, where both numbers are at work.)
+# has made it one. (At $\beta = 1$ the mean is much higher than in the figure,
+# for two reasons. Most of the 64 numbers are asleep, with $\log\sigma^2 = 0$.
+# And those that are awake carry fewer nats each.)
 #
 # Is its latent space "meaningless", then? No: classes cluster in it, as in any
 # autoencoder ([04](04_latent_space.ipynb)). But we do not know how dense the
@@ -828,12 +833,13 @@ claim("five layers, every seed: with a warm-up −ELBO ends lower",
 # −ELBO ends lower. So the code did pay, and its loss was an accident.
 #
 # What is a warm-up worth, then? A cure is good for the sick. With one hidden
-# layer nothing was wrong, and −ELBO gains nothing. And here it cures in part
-# only. With a warm-up, the deep network sends about two nats where the shallow
-# one sends three and a half, and its −ELBO is worse in every seed. With this
-# network, fewer layers are the better cure. (Not always: in a
-# [side trip](side_trips/05_schedules.ipynb) a deep network with a warm-up ends
-# as well as a shallow one.)
+# layer nothing was wrong: a warm-up leaves it sending some tenths of a nat
+# more, and −ELBO gains nothing. And here it cures in part only. With a
+# warm-up, the deep network sends about two nats where the shallow one sends
+# three and a half, and its −ELBO is worse in every seed. With this network (it
+# is narrower, too), fewer layers are the better cure. (Not always: in a [side
+# trip](side_trips/05_schedules.ipynb) a deep network with a warm-up ends as
+# well as a shallow one.)
 #
 # A common claim is that a rising KL weight makes learning *more stable*,
 # because training begins with a loose bound. It does not begin with a bound.
@@ -947,10 +953,10 @@ claim("at β = 1 the noise costs these copies at least 3 nats",
 # and at $\beta = 0$ there is hardly any noise. The second table switches it
 # off for both, after the last epoch. At $\beta = 1$ that makes a difference of
 # about five nats, and then $\beta = 0$ is not ahead. So after the last epoch
-# the noise explains the gap, and more. For the gap at the dots we have no
-# answer. (With many images $\beta = 0$ does copy better: in the table of the
-# noise above, copies from $\mu$ cost little more than fifty nats at $\beta =
-# 0$, and about seventy at $\beta = 1$.)
+# the noise explains the gap, and more. At the dots we have not measured it.
+# (With many images $\beta = 0$ does copy better: in the table of the noise
+# above, copies from $\mu$ cost little more than fifty nats at $\beta = 0$, and
+# about seventy at $\beta = 1$.)
 #
 # What to do, then?
 #
@@ -1055,7 +1061,7 @@ for side in (28, 14, 7):
 # half at 7 × 7. The 7 × 7 images have three quarters of the pixels of the
 # digits of 8 × 8, and send half as many nats. A rule that counts pixels cannot
 # know what is in them. (To ask for equally many nats was our idea, not that of
-# Higgins and others.) Neither $\beta$ nor the rule says what a model has
+# Higgins and others.) Neither $\beta$ nor the rule says how much a model has
 # learned to send. The KL does. **State $\beta$, and the KL that it led to.**
 #
 # ## Recap

@@ -88,5 +88,5 @@ def test_a_screen_reader_finds_every_description(page):
 
 
 def test_animations_move_and_nothing_else(page):
-    assert len(FIGURES) > len(MOVING) > 3
+    assert len(FIGURES) > len(MOVING) > 2
     assert moving(page.locator(".jp-OutputArea img"), page) == MOVING

@@ -73,12 +73,12 @@ def read_idx_folder(
 
 def _to_unit(images: np.ndarray) -> Tensor:
     """uint8 [N, H, W] as float32 [N, 1, H, W] in [0, 1]."""
-    return torch.from_numpy(images.astype(np.float32)).unsqueeze(1).div_(255)
+    return torch.tensor(images, dtype=torch.float32).unsqueeze(1).div_(255)
 
 
 def _classes(y: np.ndarray) -> Tensor:
     """uint8 [N] as int64 [N]."""
-    return torch.from_numpy(y.astype(np.int64))
+    return torch.tensor(y, dtype=torch.int64)
 
 
 def load_mnist(folder: Path, n_train: int | None = None, n_test: int | None = None) -> Split:
