@@ -378,15 +378,14 @@ for k in [2, 8, 16]:
 
 # %% [markdown]
 # *What to see:* the errors agree, and the sheets are the same up to a few
-# degrees. (On some machines one training of 16 ends with a direction 20° off,
-# and an error that is hardly larger. With 8 numbers it takes longer: the 8th
-# and the 9th component have almost the same variance, so which of them to keep
-# hardly matters.) The *codes* are not the same: turn, stretch or shear the
-# code and undo it in the decoder, and nothing in the picture changes. So an
-# autoencoder has no reason to choose the components. With 16 numbers its
-# images stand not far from right angles either (a small cosine), but turned:
-# even the component most like an image has a cosine of only about a half with
-# it. Remember this for the end.
+# degrees. (On some machines one training of 16 ends 20° off. With 8 numbers it
+# takes longer: the 8th and the 9th component have almost the same variance, so
+# which of them to keep hardly matters.) The *codes* are not the same: turn,
+# stretch or shear the code and undo it in the decoder, and nothing in the
+# picture changes. So an autoencoder has no reason to choose the components.
+# With 16 numbers its images stand not far from right angles either (a small
+# cosine), but turned: even the component most like an image has a cosine of
+# only about a half with it. Remember this for the end.
 #
 # ## Predict
 #
