@@ -652,8 +652,8 @@ likelihoods = {  # network, -log p(x|z), mean of p(x|z)
                    mixture_mean)}
 
 # %% [markdown]
-# All train alike, two epochs each. Three of them train now, on your machine; the
-# others come with the notebook. **Two epochs are short**: after 25 each would
+# All train alike, two epochs each. Three of them train now, on your machine;
+# the others come with the notebook. **Two epochs are short**: after 25 each would
 # be sharper, as the Bernoulli is. So we compare likelihoods with each other,
 # at the same early hour, not with the models above.
 
